@@ -1,0 +1,1193 @@
+"""MLT_S: pixel-level label maps for the multilingual scene text of ICDAR 2017 MLT, as a Hugging Face data set.
+
+    import mlt_s                                    # makes the name known to `datasets`
+    from datasets import load_dataset
+
+    ds = load_dataset("mlt_s", data_dir="~/mlt")    # the ten zip archives as downloaded
+
+Below `datasets` 4 this file is a loading script as well: `load_dataset("path/to/mlt_s.py", data_dir="~/mlt",
+trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels,
+the download, the builder, the registration.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import http.client
+import io
+import itertools
+import logging
+import os
+import re
+import struct
+import tempfile
+import urllib.request
+import zipfile
+import zlib
+from collections import Counter, defaultdict
+from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+import datasets
+import filelock
+import fsspec
+import numpy as np
+
+# Pillow is imported where a picture is opened: `import datasets` alone does not load it, and neither shall this.
+
+logger = logging.getLogger(__name__)
+
+
+# --- Facts ---------------------------------------------------------------------------------------------------------
+
+_CITATION = """\
+@inproceedings{bonechi2019coco_ts,
+  title     = {{COCO\\_TS} Dataset: Pixel-Level Annotations Based on Weak Supervision for Scene Text Segmentation},
+  author    = {Bonechi, Simone and Andreini, Paolo and Bianchini, Monica and Scarselli, Franco},
+  booktitle = {Artificial Neural Networks and Machine Learning -- ICANN 2019},
+  pages     = {238--250},
+  publisher = {Springer},
+  year      = {2019}
+}
+@article{bonechi2020weak,
+  title   = {Weak Supervision for Generating Pixel-Level Annotations in Scene Text Segmentation},
+  author  = {Bonechi, Simone and Bianchini, Monica and Scarselli, Franco and Andreini, Paolo},
+  journal = {Pattern Recognition Letters},
+  year    = {2020},
+  issn    = {0167-8655},
+  doi     = {10.1016/j.patrec.2020.06.023}
+}
+"""
+
+_DESCRIPTION = """\
+MLT_S gives 6,896 images of the ICDAR 2017 MLT challenge (multilingual scene text) a label map each: 0 background,
+1 text, 255 uncertain. The maps are machine-made from MLT's word boxes by weak supervision.
+"""
+
+_HOMEPAGE = "http://clem.diism.unisi.it/~coco_ts/"
+_LICENSE = "CC BY 4.0"
+
+# Where the authors offer MLT_S_labels.zip, and where MLT's own archives are (after a registration).
+LABELS_URL = "http://clem.diism.unisi.it/~coco_ts/download_mlt_s.php"
+IMAGES_URL = "https://rrc.cvc.uab.es/?ch=8&com=downloads"
+
+# Label maps a split, as the authors count them on the dataset page.
+PUBLISHED_COUNTS = {"train": 5540, "validation": 1356}
+
+LABEL_ARCHIVE = "MLT_S_labels.zip"
+IMAGE_ARCHIVES = tuple(f"ch8_training_images_{part}.zip" for part in range(1, 9)) + ("ch8_validation_images.zip",)
+
+
+class MltSError(Exception):
+    """Anything that keeps MLT_S from being loaded. The text says what, where, and what to do next."""
+
+
+# --- The label schema ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(eq=False)
+class LabelMap(datasets.Image):
+    """A mask of classes: `datasets.Image` with the habits of `datasets.ClassLabel`.
+
+    Decodes to an 8-bit grey `PIL.Image` (mode "L") of the image's size, or as an array `(height, width)`, uint8:
+
+    | value | class |
+    | --- | --- |
+    | 0 | background |
+    | 1 | text |
+    | 255 | uncertain: to be ignored in training and in evaluation |
+
+    It serializes as a plain `Image` and compares equal to one, so what is written with it opens without this module.
+    Values, names and colours are those of the MLT_S dataset page.
+    """
+
+    names: ClassVar[List[str]] = ["background", "text"]
+    num_classes: ClassVar[int] = 2
+    ignore_index: ClassVar[int] = 255
+    ignore_name: ClassVar[str] = "uncertain"
+    id2label: ClassVar[Dict[int, str]] = {0: "background", 1: "text"}
+    label2id: ClassVar[Dict[str, int]] = {"background": 0, "text": 1}
+    colors: ClassVar[Dict[int, Tuple[int, int, int]]] = {0: (0, 0, 0), 1: (255, 0, 0), 255: (255, 222, 0)}
+
+    def int2str(self, values: Any) -> Any:
+        """Names of pixel values: an int gives a str, a list or array (of any depth) a list of the same shape.
+
+        Raises:
+            ValueError: a value is neither a class nor the ignore index.
+        """
+        return _translate(values, {**self.id2label, self.ignore_index: self.ignore_name}, "pixel value")
+
+    def str2int(self, values: Any) -> Any:
+        """Pixel values of names: a str gives an int, a list or array (of any depth) a list of the same shape.
+
+        Raises:
+            ValueError: a name is neither a class nor "uncertain".
+        """
+        return _translate(values, {**self.label2id, self.ignore_name: self.ignore_index}, "name")
+
+    def colorize(self, label_map: Any) -> "PIL.Image.Image":  # noqa: F821
+        """The label map in the published colours: background black, text red, uncertain yellow.
+
+        Args:
+            label_map: a `PIL.Image` of one channel or an integer array `(height, width)` that holds 0, 1 and 255.
+
+        Returns:
+            A `PIL.Image` of mode "RGB" and the same size.
+
+        Raises:
+            ValueError: more than one channel, or another value in the map.
+        """
+        import PIL.Image
+
+        values = np.asarray(label_map)
+        if values.ndim != 2:
+            raise ValueError(f"A label map has the shape (height, width), not {values.shape}.")
+        known = np.isin(values, list(self.colors))
+        if not known.all():
+            raise ValueError(f"A label map holds {list(self.colors)}, not {np.unique(values[~known])[:5].tolist()}.")
+        palette = np.zeros((256, 3), np.uint8)
+        palette[list(self.colors)] = list(self.colors.values())
+        return PIL.Image.fromarray(palette[values.astype(np.uint8)])
+
+    def __eq__(self, other: Any) -> bool:
+        # Equal to a plain Image of the same fields: where the library hands one back (a cached map, another process),
+        # it still aligns and concatenates the features.
+        if not isinstance(other, datasets.Image):
+            return NotImplemented
+        return (self.mode, self.decode, self.id) == (other.mode, other.decode, other.id)
+
+    __hash__ = None
+
+
+def _translate(values: Any, table: Dict[Any, Any], what: str) -> Any:
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if isinstance(values, (list, tuple)):
+        return [_translate(value, table, what) for value in values]
+    if isinstance(values, (str, int, np.integer)) and not isinstance(values, bool) and values in table:
+        return table[values]
+    raise ValueError(f"{values!r} is no {what} of a label map; known are {list(table)}.")
+
+
+LABEL_MAP = LabelMap()
+
+
+# --- Sources: folders and archives, listed without unpacking -------------------------------------------------------
+
+_IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif")
+_SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
+}
+_ROLE_WORDS = {"label": "label", "labels": "label", "image": "image", "images": "image"}
+_CUT_OUT_WORD = "word"  # ch8_training_word_images_gt.zip and its like hold single words, not scenes
+
+# More than any scene or label map needs: an entry that claims more is damaged or hostile.
+_LARGEST_MEMBER = 1 << 28  # bytes
+
+
+class Member(NamedTuple):
+    """A file in a zip archive, or a loose one: all it takes to read it by one access, in any process or thread."""
+
+    address: str  # of the archive, or of the loose file: an absolute path or an fsspec address
+    name: Optional[str]  # in the archive; None for a loose file
+    size: int  # bytes, unpacked
+    stamp: str  # another one where the content is another: CRC-32 in an archive, time of a loose file
+    crc: Optional[int] = None  # CRC-32 of the content, which an archive knows and a folder does not
+    offset: int = 0  # of the local header in the archive
+    packed_size: int = 0
+    method: int = zipfile.ZIP_STORED
+    encrypted: bool = False
+
+    def __str__(self) -> str:
+        return self.address if self.name is None else f"{self.address}, member {self.name}"
+
+
+class Placed(NamedTuple):
+    """A member with its place in the data set."""
+
+    role: str  # "image" or "label"
+    split: str
+    stem: str  # the file's name without its extension
+    member: Member
+
+
+@dataclasses.dataclass
+class Listing:
+    """The images and label maps of a source. `unplaced` are those whose role or split no name tells."""
+
+    placed: List[Placed] = dataclasses.field(default_factory=list)
+    unplaced: List[Tuple[str, Member]] = dataclasses.field(default_factory=list)  # role, as far as told, and member
+    containers: Counter = dataclasses.field(default_factory=Counter)  # of images: archive or folder -> how many
+
+    def add(self, other: "Listing") -> None:
+        self.placed += other.placed
+        self.unplaced += other.unplaced
+        self.containers += other.containers
+
+    def fingerprint(self) -> str:
+        """Another one exactly where a label map or image is added, removed, replaced or placed elsewhere."""
+        lines = sorted(f"{role}/{split}/{stem}/{member.size}/{member.stamp}" for role, split, stem, member in self.placed)
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def list_source(root: str, roles: Tuple[str, ...], options: Dict[str, Any], default_role: str = "image") -> Listing:
+    """Lists the images and label maps in a folder, or in one archive. Reads directories of archives, not members.
+
+    Args:
+        root: a folder (of archives, files and folders, in any mixture) or an archive: a path or an fsspec address.
+        roles: what is wanted, "image", "label" or both. Archives named for something else are not opened.
+        options: for the fsspec file system of a remote root.
+        default_role: of files that neither folder nor archive calls images or labels.
+
+    Raises:
+        MltSError: the root is not there or cannot be read, or an archive is damaged.
+    """
+    listing = Listing()
+    for file, parts in _files(root, options):
+        if not parts[-1].lower().endswith(".zip"):
+            _place(listing, file, parts, parts[:-1], roles, default_role)
+        elif _is_wanted(parts, roles):
+            for entry in _directory(file, options):
+                inner = tuple(re.split(r"[/\\]+", entry.filename))
+                if not entry.is_dir() and not any(map(_is_hidden, inner)):
+                    _place(listing, _member(file.address, entry), parts + inner, parts, roles, default_role)
+    return listing
+
+
+def _place(
+    listing: Listing, member: Member, parts: Tuple[str, ...], container: Tuple[str, ...], roles: tuple, default_role: str
+) -> None:
+    stem, extension = os.path.splitext(parts[-1])
+    if extension.lower() not in _IMAGE_EXTENSIONS or any(_CUT_OUT_WORD in _words(part) for part in parts[:-1]):
+        return
+    role = _nearest(parts[:-1], "role", default_role)
+    split = _nearest(parts[:-1], "split", "")
+    if split == "test" or role in ("image", "label") and role not in roles:
+        return
+    if role == "label" and extension.lower() != ".png":
+        role = ""  # label maps are PNG files
+    if "" in (role, split):
+        listing.unplaced.append((role, member))
+        return
+    listing.placed.append(Placed(role, split, stem, member))
+    if role == "image":
+        listing.containers["/".join(container)] += 1
+
+
+def _is_wanted(archive: Tuple[str, ...], roles: Tuple[str, ...]) -> bool:
+    """Whether an archive can hold what is wanted, as far as its name and folders tell."""
+    if _nearest(archive, "split", "") == "test" or any(_CUT_OUT_WORD in _words(part) for part in archive):
+        return False
+    return _nearest(archive, "role", "") in ("", *roles)
+
+
+@functools.lru_cache(maxsize=4096)
+def _nearest(folders: Tuple[str, ...], what: str, default: str) -> str:
+    """The role or split that the innermost folder or archive names; "" where that name says two things at once."""
+    meanings = _SPLIT_WORDS if what == "split" else _ROLE_WORDS
+    for folder in reversed(folders):
+        said = {meanings[word] for word in _words(folder) if word in meanings}
+        if said:
+            return said.pop() if len(said) == 1 else ""
+    return default
+
+
+def _words(name: str) -> List[str]:
+    """Whole words: "ch8_training_images_1.zip" has ch, training, images and zip."""
+    return re.findall(r"[^\W\d_]+", name.lower())
+
+
+def _is_hidden(name: str) -> bool:
+    return name == "__MACOSX" or (name.startswith(".") and name.strip(".") != "")
+
+
+def _files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+    """Every file below the root, as a loose member with its path from the root in parts; the root itself if a file."""
+    try:
+        yield from _remote_files(root, options) if _is_remote(root) else _local_files(root)
+    except (OSError, ValueError, ImportError) as error:
+        raise MltSError(f"Cannot read {root}: {error}") from error
+
+
+def _local_files(root: str) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+    if not os.path.isdir(root):
+        yield _loose(root, os.stat(root)), (os.path.basename(root),)
+        return
+    seen = set()  # a folder that links lead to twice, or in a circle, is walked once
+    folders = [(root, ())]
+    while folders:
+        folder, parts = folders.pop()
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if _is_hidden(entry.name):
+                continue
+            if entry.is_dir():
+                folders.append((entry.path, parts + (entry.name,)))
+            elif entry.is_file():
+                yield _loose(entry.path, entry.stat()), parts + (entry.name,)
+            elif entry.is_symlink():
+                raise FileNotFoundError(f"{entry.path} is a link to a file that is not there")
+
+
+def _loose(path: str, status: os.stat_result) -> Member:
+    return Member(path, None, status.st_size, str(status.st_mtime_ns))
+
+
+def _remote_files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+    filesystem, path = fsspec.core.url_to_fs(root, **options)
+    found = {path: filesystem.info(path)} if filesystem.isfile(path) else filesystem.find(path, detail=True)
+    if not found:
+        raise FileNotFoundError("there are no files at this address")
+    for name, info in sorted(found.items()):
+        parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
+        if not any(map(_is_hidden, parts)):
+            yield Member(filesystem.unstrip_protocol(name), None, info["size"], str(sorted(info.items()))), parts
+
+
+def _is_remote(address: str) -> bool:
+    return "://" in address
+
+
+# --- Archives: read in place ---------------------------------------------------------------------------------------
+
+
+def _directory(archive: Member, options: Dict[str, Any]) -> List[zipfile.ZipInfo]:
+    try:
+        if _is_remote(archive.address):
+            filesystem, path = fsspec.core.url_to_fs(archive.address, **options)
+            file = filesystem.open(path, "rb")
+        else:
+            file = open(archive.address, "rb")
+        with file, zipfile.ZipFile(file) as opened:
+            return opened.infolist()
+    except OSError as error:
+        raise MltSError(f"Cannot read {archive}: {error}") from error
+    except Exception as error:  # zipfile answers damage with a dozen types
+        raise MltSError(
+            f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. Fetch it again."
+        ) from error
+
+
+def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
+    return Member(
+        address=archive,
+        name=entry.filename,
+        size=entry.file_size,
+        stamp=f"{entry.CRC:08x}",
+        crc=entry.CRC,
+        offset=entry.header_offset,
+        packed_size=entry.compress_size,
+        method=entry.compress_type,
+        encrypted=bool(entry.flag_bits & 0x1),
+    )
+
+
+def read_member(member: Member, options: Dict[str, Any]) -> bytes:
+    """The content of a member, checked against the archive's CRC-32.
+
+    Opens, reads and closes the file each time: nothing is shared between threads or forked processes, and an archive
+    that was replaced is noticed. The cost is some 20 microseconds for a local file.
+
+    Raises:
+        MltSError: the member cannot be read, is encrypted, packed by a method other than deflate, or damaged.
+    """
+    if member.size > _LARGEST_MEMBER or member.packed_size > _LARGEST_MEMBER:
+        raise MltSError(f"{member} claims {max(member.size, member.packed_size):,} bytes, more than any image of MLT has.")
+    try:
+        if member.name is None:
+            return _read_range(member.address, 0, member.size, options)
+        if member.encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            kind = "encrypted" if member.encrypted else f"packed by zip method {member.method}"
+            raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
+        return _unpacked(member, _read_packed(member, options))
+    except (OSError, ValueError, zlib.error) as error:
+        raise MltSError(
+            f"{member} cannot be read: {error}. The archive is damaged, or was replaced after it was opened: "
+            "fetch it again, or load again."
+        ) from error
+
+
+_LOCAL_HEADER = 30  # bytes before the name: "PK\3\4" ... length of name, length of extra field (APPNOTE.TXT, 4.3.7)
+
+
+def _read_packed(member: Member, options: Dict[str, Any]) -> memoryview:
+    # The local header's extra field may be longer than the directory's, so one read fetches a little more than needed,
+    # and only a longer field than that costs a second one.
+    spare = _LOCAL_HEADER + 4 * len(member.name) + 64
+    read = memoryview(_read_range(member.address, member.offset, spare + member.packed_size, options))
+    if read[:4] != b"PK\3\4" or len(read) < _LOCAL_HEADER:
+        raise ValueError("there is no such member at the place that the archive's directory names")
+    start = _LOCAL_HEADER + sum(struct.unpack("<HH", read[26:30]))
+    if start + member.packed_size > len(read):
+        read, start = memoryview(_read_range(member.address, member.offset + start, member.packed_size, options)), 0
+    return read[start : start + member.packed_size]
+
+
+def _unpacked(member: Member, packed: memoryview) -> bytes:
+    if member.method == zipfile.ZIP_DEFLATED:
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        content = inflate.decompress(packed, member.size + 1)  # never more than the directory promised
+    else:
+        content = bytes(packed)
+    if len(content) != member.size:
+        raise ValueError(f"it has {len(content):,} bytes, the archive's directory says {member.size:,}")
+    if zlib.crc32(content) != member.crc:
+        raise ValueError("its CRC-32 is not the one in the archive's directory")
+    return content
+
+
+def _read_range(address: str, start: int, size: int, options: Dict[str, Any]) -> bytes:
+    if _is_remote(address):
+        filesystem, path = fsspec.core.url_to_fs(address, **options)
+        return filesystem.cat_file(path, start=start, end=start + size)
+    with open(address, "rb") as file:
+        file.seek(start)
+        return file.read(size)
+
+
+# --- The join: a label map and its image share split and name ------------------------------------------------------
+
+
+class Pair(NamedTuple):
+    """A label map and its image. Of each, the first member is read; the others are copies to compare it with."""
+
+    image_id: str
+    label: Tuple[Member, ...]
+    image: Tuple[Member, ...]  # empty where only label maps are wanted
+
+
+def join(listing: Listing, split: str, with_images: bool) -> Tuple[List[Pair], List[str]]:
+    """The pairs of a split in the order of their numbers, and the ids of label maps that have no image.
+
+    Names match whatever their case and extension. Images without a label map are normal and left out.
+
+    Raises:
+        MltSError: a name occurs twice in the split with two contents.
+    """
+    labels = _by_name(listing, "label", split)
+    images = _by_name(listing, "image", split)
+    pairs, missing = [], []
+    for name in sorted(labels, key=_number_order):
+        stem, label = labels[name]
+        if with_images and name not in images:
+            missing.append(stem)
+        else:
+            pairs.append(Pair(stem, label, images[name][1] if with_images else ()))
+    return pairs, missing
+
+
+def _by_name(listing: Listing, role: str, split: str) -> Dict[str, Tuple[str, Tuple[Member, ...]]]:
+    found = defaultdict(list)
+    for placed in listing.placed:
+        if (placed.role, placed.split) == (role, split):
+            found[placed.stem.lower()].append(placed)
+    return {
+        name: (same[0].stem, _copies([placed.member for placed in same])) for name, same in found.items()
+    }
+
+
+def _copies(same: List[Member]) -> Tuple[Member, ...]:
+    """The members of one name, loose ones first, if they can hold one content: by size and CRC-32.
+
+    A folder knows no CRCs: that a loose file is the same is checked when it is read.
+    """
+    loose = [member for member in same if member.crc is None]
+    packed = [member for member in same if member.crc is not None]
+    for first, second in zip((loose + packed), (loose + packed)[1:]):
+        if first.size != second.size or None not in (first.crc, second.crc) and first.crc != second.crc:
+            raise _conflict(first, second)
+    return tuple(loose + packed[:1])
+
+
+def _conflict(first: Member, second: Member) -> MltSError:
+    return MltSError(
+        f"One name, two contents: {first} and {second} belong to the same split. Remove the one that is not MLT's."
+    )
+
+
+def _number_order(name: str) -> List[Any]:
+    """Sorts img_2 before img_10. Digits are compared as text: a name may hold more of them than an int takes."""
+    parts = re.split(r"(\d+)", name)
+    return [(len(part.lstrip("0")), part.lstrip("0"), part) if at % 2 else part for at, part in enumerate(parts)]
+
+
+def in_shards(pairs: List[Pair]) -> List[Tuple[Pair, ...]]:
+    """Deals the pairs out, in order, to shards of one or two: the units that `datasets` shuffles and shares out.
+
+    Their number is 15 times a power of two (3,840 and 960 for the published counts), so that it divides by 2, 3, 4, 5,
+    6, 8, 10, 12, 16, ... nodes. Node r of w takes the shards r, r + w, r + 2w, ...: shards of two come in whole rows of
+    240, which all those w divide, so that nodes differ by one pair at most. The rows of two are spread evenly, so that
+    the contiguous parts that `num_proc` makes are about equal too.
+    """
+    count = max((base for base in (1, 3, 15) if base <= len(pairs)), default=0)
+    if not count:
+        return []
+    while 2 * count <= len(pairs):
+        count *= 2
+    row = min(count, 240)
+    rows = count // row
+    full, rest = divmod(len(pairs) - count, row)  # rows of two, and the shards of two that remain
+    doubled = [row if (at + 1) * full // rows > at * full // rows else 0 for at in range(rows)]
+    doubled[doubled.index(0)] = rest
+    sizes = [2 if at < twos else 1 for twos in doubled for at in range(row)]
+    return [tuple(pairs[end - size : end]) for size, end in zip(sizes, itertools.accumulate(sizes))]
+
+
+# --- Pixels: one frame, the stored one -----------------------------------------------------------------------------
+
+_ORIENTATION = 0x0112  # the tag's number in EXIF, which is laid out as TIFF
+_XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many bytes say if and how the text is packed
+_PNG_XMP = b"XML:com.adobe.xmp"
+_PNG_RAW_EXIF = b"Raw profile type exif"  # ImageMagick's EXIF from before PNG had a chunk for it
+
+
+def neutral_orientation(data: bytes) -> Tuple[bytes, int]:
+    """The same file with every orientation tag (EXIF or XMP) set to 1, and the orientation that it had, 1 to 8.
+
+    Readers differ: `datasets` and OpenCV turn the picture by the tag, plain Pillow does not. With the tag at 1 all of
+    them show the stored pixels, which MLT's annotations refer to (mmocr pull request 375). No pixel is touched; a file
+    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag.
+    """
+    if data.startswith(b"\xff\xd8"):
+        return _neutral_jpeg(data)
+    if data.startswith(_PNG_SIGNATURE):
+        return _neutral_png(data)
+    return data, 1
+
+
+def _neutral_jpeg(data: bytes) -> Tuple[bytes, int]:
+    exif = xmp = None
+    changes = []
+    for start, end in _app1_segments(data):
+        block = data[start:end]
+        if block.startswith(b"Exif\0\0"):
+            tiff, found = _neutral_tiff(block[6:])
+            block, exif = block[:6] + tiff, exif or found
+        elif block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
+            block, found = _neutral_xmp(block)
+            xmp = xmp or found
+        changes.append((start, end, block))
+    if exif or xmp:
+        changed = bytearray(data)
+        for start, end, block in changes:
+            changed[start:end] = block
+        data = bytes(changed)
+    return data, exif or xmp or 1
+
+
+def _app1_segments(data: bytes) -> Iterator[Tuple[int, int]]:
+    """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself."""
+    at = data.find(b"\xff", 2)
+    while 0 <= at < len(data) - 4:
+        marker = data[at + 1]
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:  # start of scan
+            return
+        if marker == 0xE1:
+            yield at + 4, min(end, len(data))
+        if marker == 0xFF:  # padding
+            at += 1
+        elif marker == 0x00 or 0xD0 <= marker <= 0xD9:  # these have no length
+            at = data.find(b"\xff", at + 2)
+        else:
+            at = data.find(b"\xff", end)
+
+
+def _neutral_png(data: bytes) -> Tuple[bytes, int]:
+    exif = other = None
+    pieces = []
+    for kind, payload, piece in _png_chunks(data):
+        found = None
+        if kind == b"eXIf":
+            payload, found = _neutral_tiff(payload)
+            exif = exif or found
+        elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
+            payload, found = _neutral_png_text(kind, payload)
+            other = other or found
+        pieces.append(_png_chunk(kind, payload) if found else piece)
+    return b"".join(pieces) if exif or other else data, exif or other or 1
+
+
+def _png_chunks(data: bytes) -> Iterator[Tuple[bytes, bytes, bytes]]:
+    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b""."""
+    yield b"", b"", data[:8]
+    at = 8
+    while at + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at + 8 : at + 8 + size], data[at : at + 12 + size]
+        at += 12 + size
+    yield b"", b"", data[at:]
+
+
+def _png_chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def _neutral_png_text(kind: bytes, payload: bytes) -> Tuple[bytes, Optional[int]]:
+    keyword, _, rest = payload.partition(b"\0")
+    skip = _PNG_TEXT[kind]
+    head, text = keyword + b"\0" + rest[:skip], rest[skip:]
+    if kind == b"iTXt":  # language and translated keyword stand before the text
+        language, translated, text = (text.split(b"\0", 2) + [b"", b""])[:3]
+        head += language + b"\0" + translated + b"\0"
+    compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
+    try:
+        text = zlib.decompressobj().decompress(text, _LARGEST_MEMBER) if compressed else text
+        if keyword == _PNG_XMP:
+            text, found = _neutral_xmp(text)
+        else:  # three lines of head, then hexadecimal digits
+            lines = text.split(b"\n")
+            exif = bytes.fromhex(b"".join(lines[3:]).decode("ascii"))
+            head_size = 6 if exif.startswith(b"Exif\0\0") else 0
+            tiff, found = _neutral_tiff(exif[head_size:])
+            text = b"\n".join(lines[:3] + [(exif[:head_size] + tiff).hex().encode()])
+    except (ValueError, zlib.error):  # nothing that a reader could make out either
+        return payload, None
+    return head + (zlib.compress(text) if compressed else text), found
+
+
+def _neutral_xmp(text: bytes) -> Tuple[bytes, Optional[int]]:
+    found = _XMP_ORIENTATION.search(text)
+    return (_XMP_ORIENTATION.sub(rb"\g<1>1", text), int(found[2])) if found else (text, None)
+
+
+def _neutral_tiff(tiff: bytes) -> Tuple[bytes, Optional[int]]:
+    """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None or len(tiff) < 8:
+        return tiff, None
+    changed, found = bytearray(tiff), None
+    (start,) = struct.unpack_from(order + "I", tiff, 4)
+    count = int.from_bytes(tiff[start : start + 2], "little" if order == "<" else "big")
+    for at in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
+        tag, kind, _ = struct.unpack_from(order + "HHI", tiff, at)
+        if tag == _ORIENTATION:
+            (value,) = struct.unpack_from(order + ("I" if kind in (4, 9) else "H"), tiff, at + 8)  # 4, 9: 32 bits
+            if 2 <= value <= 8:
+                changed[at : at + 12] = struct.pack(order + "HHIHH", _ORIENTATION, 3, 1, 1, 0)
+                found = found or value
+    return bytes(changed), found
+
+
+def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
+    """The picture with its header read and its pixels not."""
+    import PIL.Image
+
+    try:
+        return PIL.Image.open(io.BytesIO(data))
+    except PIL.UnidentifiedImageError:
+        starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
+        raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
+    except Exception as error:  # DecompressionBombError, and what broken headers raise
+        raise MltSError(f"{member} cannot be opened as an image: {error}.") from error
+
+
+def stored_image(data: bytes, member: Member) -> Tuple[bytes, Tuple[int, int], int]:
+    """An image's bytes with neutral orientation, its stored (width, height), and the orientation that it had.
+
+    EXIF data that Pillow cannot read, and `datasets` would fail on at every decode, is masked, with a warning.
+
+    Raises:
+        MltSError: not an image, or one that readers would turn in spite of everything.
+    """
+    data, orientation = neutral_orientation(data)
+    image = _opened(data, member)
+    if _would_be_turned(image):
+        logger.warning("%s has EXIF data that cannot be read; it is left out, no pixel is touched.", member)
+        data = _without_exif(data)
+        image = _opened(data, member)
+        if _would_be_turned(image):
+            raise MltSError(f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it as JPEG.")
+    return data, image.size, orientation
+
+
+def _would_be_turned(image: "PIL.Image.Image") -> bool:  # noqa: F821
+    """Whether `datasets` would turn the picture, or fail when it looks for the tag."""
+    import PIL.Image
+
+    if image.info.keys().isdisjoint(("exif", "xmp", _PNG_XMP.decode(), _PNG_RAW_EXIF.decode())):
+        return False
+    try:  # not PngImageFile.getexif, which decodes all pixels to find what stands behind them
+        return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
+    except Exception:  # half a dozen types
+        return True
+
+
+def _without_exif(data: bytes) -> bytes:
+    if data.startswith(b"\xff\xd8"):
+        masked = bytearray(data)
+        for start, _ in _app1_segments(data):
+            if data.startswith(b"Exif\0\0", start):
+                masked[start : start + 4] = b"\0\0\0\0"  # a segment of no known name is skipped by readers
+        return bytes(masked)
+    if data.startswith(_PNG_SIGNATURE):
+        chunks = _png_chunks(data)
+        return b"".join(all for kind, load, all in chunks if kind != b"eXIf" and not load.startswith(_PNG_RAW_EXIF))
+    return data
+
+
+def label_in_frame(
+    data: bytes, member: Member, image: Member, image_size: Tuple[int, int], orientation: int
+) -> bytes:
+    """A label map's bytes in the frame of the image's stored pixels.
+
+    The sizes decide: what fits the stored picture stays as it is, what fits only the picture turned by its orientation
+    tag is turned back, without loss.
+
+    Args:
+        data: the label map, as `indexed_label` returns it.
+        image_size: stored (width, height) of the image, in pixels.
+        orientation: the image's tag, 1 to 8.
+
+    Raises:
+        MltSError: no orientation explains the label map's size.
+    """
+    import PIL.Image
+
+    size = _png_header(data, member)[:2]
+    if size == image_size:
+        return data
+    # What turns the upright picture back to the stored one: the inverses of PIL.ImageOps.exif_transpose.
+    back = {
+        5: PIL.Image.Transpose.TRANSPOSE,
+        6: PIL.Image.Transpose.ROTATE_90,
+        7: PIL.Image.Transpose.TRANSVERSE,
+        8: PIL.Image.Transpose.ROTATE_270,
+    }.get(orientation)
+    if back is None or size != image_size[::-1]:
+        raise MltSError(
+            f"A label map of another size than its image: {member} is {size[0]} x {size[1]}, "
+            f"{image} is {image_size[0]} x {image_size[1]} (width x height, stored). They do not belong together."
+        )
+    return _png(_opened(data, member).transpose(back))
+
+
+def indexed_label(data: bytes, member: Member) -> bytes:
+    """A label map's bytes as an 8-bit grey PNG of pixel values. What is one already comes back as it is.
+
+    Palette files keep their indices, unless only their colours are values of `LabelMap` (as grey levels, or as the
+    published colours). Files of colour give their common grey level or the values of the published colours. Other
+    depths keep their values.
+
+    Raises:
+        MltSError: not a PNG file, or pixels that are no single number of 8 bits.
+    """
+    data, _ = neutral_orientation(data)
+    _, _, depth, kind = _png_header(data, member)
+    if (depth, kind) == (8, 0):
+        return data
+    image = _opened(data, member)
+    try:
+        values = _single_channel(image, depth)
+    except Exception as error:  # our ValueError, or what a broken PNG raises
+        raise MltSError(f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}.") from error
+    return _png(values)
+
+
+def _single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
+    """The pixel values of a label map that is not 8-bit grey: an array (height, width), uint8."""
+    known = list(LABEL_MAP.colors)
+    values = np.asarray(image)
+    if image.mode == "P" and not np.isin(values, known).all():
+        colors = np.asarray(image.convert("RGB"))
+        if _is_published(colors) or (_is_grey(colors) and np.isin(colors, known).all()):
+            values = colors
+    if values.ndim == 3:
+        values = _from_colors(values)
+    if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0 to 255
+        values = values // (255 // (2**depth - 1))
+    if values.max(initial=0) > 255:
+        raise ValueError(f"it holds values up to {values.max()}, a label map has at most 255")
+    return values.astype(np.uint8)
+
+
+def _from_colors(pixels: np.ndarray) -> np.ndarray:
+    """The values of colours (height, width, 2 to 4): grey, grey and alpha, RGB or RGBA."""
+    if pixels.shape[2] in (2, 4):
+        if (pixels[:, :, -1] != 255).any():
+            raise ValueError("some of its pixels are transparent")
+        pixels = pixels[:, :, :-1]
+    if _is_grey(pixels):
+        return pixels[:, :, 0]
+    if not _is_published(pixels):
+        raise ValueError("its colours are neither grey nor those published for MLT_S (black, red, yellow)")
+    values = np.zeros(pixels.shape[:2], np.uint8)
+    for value, color in LABEL_MAP.colors.items():
+        values[(pixels == color).all(axis=2)] = value
+    return values
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    return bool((pixels == pixels[:, :, :1]).all())
+
+
+def _is_published(pixels: np.ndarray) -> bool:
+    return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
+
+
+def _png_header(data: bytes, member: Member) -> Tuple[int, int, int, int]:
+    """Width, height, bit depth and colour type."""
+    if not data.startswith(_PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
+        starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
+        raise MltSError(f"{member} is not a PNG file, or is cut off in its header: {starts}. Fetch its archive again.")
+    return struct.unpack_from(">IIBB", data, 16)
+
+
+def _png(picture: Any) -> bytes:
+    """An array (height, width), uint8, or a grey picture, as a PNG file."""
+    import PIL.Image
+
+    file = io.BytesIO()
+    (PIL.Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(file, "PNG")
+    return file.getvalue()
+
+
+# --- The download of the label archive -----------------------------------------------------------------------------
+
+_TIMEOUT = 30  # seconds without a byte
+
+
+def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
+    """Downloads the label archive once, into `folder`, with a progress bar, and returns its path.
+
+    The file takes its name when it is whole and a zip archive, not before. By the standard library: `datasets` 5.2
+    cannot fetch http addresses unless aiohttp is installed.
+
+    Raises:
+        MltSError: no answer, or one that is not a zip archive; says what came back and how to do it by hand.
+    """
+    path = os.path.join(folder, f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{LABEL_ARCHIVE}")
+    os.makedirs(folder, exist_ok=True)
+    with filelock.FileLock(path + ".lock"):  # the processes of a training run start together
+        if again or not os.path.exists(path):
+            if getattr(datasets.config, "HF_HUB_OFFLINE", False):
+                raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
+            _download(url, path)
+    return path
+
+
+def _download(url: str, path: str) -> None:
+    descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".incomplete")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            try:
+                kind = _receive(url, file)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                raise _download_error(url, f"{type(error).__name__}: {error}") from error
+        if not _is_whole_archive(partial):
+            raise _download_error(url, f"what came back is not a zip archive but {_described(partial, kind)}")
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _receive(url: str, file: BinaryIO) -> str:
+    """Writes the answer to the file and returns its media type."""
+    request = urllib.request.Request(url, headers={"User-Agent": f"mlt_s datasets/{datasets.__version__}"})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+        size = int(answer.headers.get("Content-Length") or 0)
+        with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar:
+            while block := answer.read(1 << 16):
+                file.write(block)
+                bar.update(len(block))
+    if size and file.tell() != size:
+        raise ConnectionError(f"the transfer was cut off after {file.tell():,} of {size:,} bytes")
+    return answer.headers.get_content_type()
+
+
+def _is_whole_archive(path: str) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return bool(archive.infolist())
+    except Exception:  # zipfile answers damage with a dozen types
+        return False
+
+
+def _described(path: str, kind: str) -> str:
+    with open(path, "rb") as file:
+        starts = file.read(60)
+    return f"{kind}, {os.path.getsize(path):,} bytes" + (f", starting with {starts!r}" if starts else "")
+
+
+def _download_error(url: str, reason: str) -> MltSError:
+    return MltSError(
+        f"{LABEL_ARCHIVE} could not be downloaded from {url}: {reason}.\n"
+        f"Open {_HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in data_dir, "
+        f'or name it: label_maps="path/to/{LABEL_ARCHIVE}".'
+    )
+
+
+# --- The builder ---------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class MltSConfig(datasets.BuilderConfig):
+    """What to load.
+
+    Attributes:
+        name: "segmentation" (images and label maps) or "labels" (label maps alone).
+        data_dir: folder of the archives, unpacked or not, in any mixture: a path or an fsspec address.
+        missing_images: "error" refuses label maps without image, "skip" leaves them out and says how many.
+        label_maps: the label archive or its folder where it is not in `data_dir`: a path, an fsspec address, or an
+            http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.
+        remote_options: for the fsspec file system of remote addresses; the builder's `storage_options` end up here.
+    """
+
+    missing_images: str = "error"
+    label_maps: Optional[str] = None
+    remote_options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def roles(self) -> Tuple[str, ...]:
+        return ("label",) if self.name == "labels" else ("image", "label")
+
+    @property
+    def labels_url(self) -> str:
+        """The address that the label archive is downloaded from, if it has to be."""
+        return self.label_maps if str(self.label_maps).startswith(("http://", "https://")) else LABELS_URL
+
+    def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
+        """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
+        self.listing = self.list_sources()  # kept for take_listing: opening ten archives once is enough
+        key = [self.name, self.missing_images, self.listing.fingerprint(), self.labels_url]
+        if custom_features is not None:
+            key.append(custom_features.to_dict())
+        return f"{self.name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
+
+    def take_listing(self) -> "Listing":
+        """What the sources hold, and no reference kept, as the configuration travels to every worker process."""
+        return self.__dict__.pop("listing", None) or self.list_sources()
+
+    def list_sources(self) -> "Listing":
+        """What `data_dir` and `label_maps` hold of this configuration's roles.
+
+        Raises:
+            MltSError: a source is not there or cannot be read, or an option has no such value.
+        """
+        if self.missing_images not in ("error", "skip"):
+            raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
+        roles = tuple(role for role in self.roles if role == "image" or not self.label_maps)
+        listing = Listing()
+        if self.data_dir and roles:
+            listing = list_source(_absolute(self.data_dir), roles, self.remote_options)
+        if self.label_maps and self.label_maps != self.labels_url:
+            listing.add(list_source(_absolute(self.label_maps), ("label",), self.remote_options, "label"))
+        return listing
+
+
+def _absolute(address: Any) -> str:
+    address = os.fspath(address)
+    return address if _is_remote(address) else os.path.abspath(os.path.expanduser(address))
+
+
+class MltS(datasets.GeneratorBasedBuilder):
+    """MLT_S, joined from the archives of MLT 2017 and the authors' label maps. See `MltSConfig` for the options.
+
+    Examples are `image_id` (str, unique in a split), `image` (decodes to RGB; not in the configuration "labels") and
+    `label` (see `LabelMap`), ordered by number. Both pictures are in the frame of the image's stored pixels.
+    """
+
+    VERSION = datasets.Version("1.0.0")
+    BUILDER_CONFIG_CLASS = MltSConfig
+    BUILDER_CONFIGS = [
+        MltSConfig(name="segmentation", version=VERSION, description="Images and their label maps."),
+        MltSConfig(name="labels", version=VERSION, description="Label maps alone; needs no images."),
+    ]
+    DEFAULT_CONFIG_NAME = "segmentation"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        options = dict(kwargs.get("storage_options") or {})
+        if kwargs.get("token") and "hf://" in f"{kwargs.get('data_dir')} {kwargs.get('label_maps')}":
+            options.setdefault("token", kwargs["token"])
+        if options:
+            kwargs["remote_options"] = options
+        super().__init__(*args, **kwargs)
+        _restore_schema(self.info)
+
+    def _info(self) -> datasets.DatasetInfo:
+        features = {"image_id": datasets.Value("string"), "image": datasets.Image(mode="RGB"), "label": LABEL_MAP}
+        if self.config.name == "labels":
+            del features["image"]
+        return datasets.DatasetInfo(
+            description=_DESCRIPTION,
+            features=datasets.Features(features),
+            homepage=_HOMEPAGE,
+            license=_LICENSE,
+            citation=_CITATION,
+        )
+
+    def _load_info(self) -> datasets.DatasetInfo:
+        return _restore_schema(super()._load_info())
+
+    def _split_generators(self, dl_manager: Any) -> List[datasets.SplitGenerator]:
+        # Below 4, dataset_infos.json would make the library refuse every set but the published one: a sample, a part,
+        # an archive that differs by a file. Other counts are said below.
+        self.info.splits = None
+        listing = self._complete_listing(dl_manager)
+        joined = {split: join(listing, split, "image" in self.config.roles) for split in PUBLISHED_COUNTS}
+        self._report(listing, {split: missing for split, (_, missing) in joined.items() if missing})
+        generators = []
+        for split, (pairs, _) in joined.items():
+            if len(pairs) != PUBLISHED_COUNTS[split]:
+                logger.warning("%s: %s examples; MLT_S has %s.", split, f"{len(pairs):,}", f"{PUBLISHED_COUNTS[split]:,}")
+            if pairs:  # a split of none could not be read back
+                generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"shards": in_shards(pairs)}))
+        if not generators:
+            raise MltSError(f"No label map in {self._places()} has its image there. {self._instructions()}")
+        return generators
+
+    def _generate_examples(self, shards: List[Tuple[Pair, ...]]) -> Iterator[Tuple[str, Dict[str, Any]]]:
+        for shard in shards:
+            for pair in shard:
+                yield pair.image_id, read_example(pair, self.config.remote_options)
+
+    def _complete_listing(self, dl_manager: Any) -> Listing:
+        """The sources' listing, with the downloaded label archive where none was given."""
+        config, with_images = self.config, "image" in self.config.roles
+        if with_images and not config.data_dir:
+            raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
+        listing = config.take_listing()
+        if with_images and not listing.containers:
+            raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
+        if not any(placed.role == "label" for placed in listing.placed):
+            if config.label_maps and config.label_maps != config.labels_url:
+                raise MltSError(
+                    f"There are no label maps in {config.label_maps}: PNG files in folders or archives named for a split, "
+                    "such as training_labels and validation_labels."
+                )
+            folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
+            archive = fetch_label_archive(config.labels_url, folder, dl_manager.download_config.force_download)
+            listing.add(list_source(archive, ("label",), {}, "label"))
+        return listing
+
+    def _report(self, listing: Listing, missing: Dict[str, List[str]]) -> None:
+        """Says what is left out; refuses to leave out label maps that nobody agreed to lose."""
+        astray = [member for role, member in listing.unplaced if role == "label"]
+        if astray:
+            raise MltSError(
+                f"{len(astray):,} label maps cannot be placed in a split, as neither their archive nor their folders are "
+                f"named for one (train or training, val or validation): {_first(astray)}. Rename the folder."
+            )
+        if listing.unplaced:
+            members = [member for _, member in listing.unplaced]
+            logger.warning(
+                "%s images are left out, as their archives and folders name no split (train or training, val or "
+                "validation), or are named for both images and labels: %s.",
+                f"{len(members):,}",
+                _first(members),
+            )
+        for split, ids in missing.items():
+            if self.config.missing_images == "skip":
+                logger.warning("%s: %s label maps have no image and are skipped: %s.", split, f"{len(ids):,}", _first(ids))
+        if missing and self.config.missing_images == "error":
+            raise MltSError(self._missing_images(listing, missing))
+
+    def _missing_images(self, listing: Listing, missing: Dict[str, List[str]]) -> str:
+        counts = [f"{len(ids):,} label maps of the {split} split have no image: {_first(ids)}." for split, ids in missing.items()]
+        known = {word.lower() for place in listing.containers for word in re.split(r"[/\\]", place.replace(".zip", ""))}
+        found = [f"{place} ({count:,} images)" for place, count in sorted(listing.containers.items())]
+        absent = [name for name in IMAGE_ARCHIVES if name[: -len(".zip")] not in known]
+        return "\n".join(
+            [
+                *counts,
+                f"Searched {self._places()}.",
+                f"Found: {', '.join(found)}.",
+                f"Not found, of MLT's nine image archives: {', '.join(absent) or 'none'}.",
+                f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:",
+                f"    {self._call(missing_images='skip')}",
+            ]
+        )
+
+    def _instructions(self) -> str:
+        return (
+            f"Register at {IMAGES_URL} (ICDAR 2017 MLT, task 1), download {IMAGE_ARCHIVES[0]} to "
+            f"{IMAGE_ARCHIVES[7]} and {IMAGE_ARCHIVES[8]}, and put them, zipped or unpacked, into one folder. "
+            f"{LABEL_ARCHIVE} belongs there too; without it, it is downloaded. Then:\n"
+            f"    {self._call(data_dir='path/to/that/folder')}"
+        )
+
+    def _call(self, **options: Any) -> str:
+        """The line that loads this with other options, in the way in which it was loaded."""
+        given = {name: getattr(self.config, name) for name in ("data_dir", "label_maps", "missing_images")}
+        given = {name: value for name, value in given.items() if value not in (None, "error")}
+        words = [f'{name}="{value}"' for name, value in {**given, **options}.items()]
+        config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
+        if _is_remote(str(self.config.data_dir)):
+            return f"mlt_s.MltS({', '.join(['config_name=' + name for name in config] + words)})"
+        script = ['"path/to/mlt_s.py"', *config, *words, "trust_remote_code=True"]
+        module = ['"mlt_s"', *config, *words]
+        return f"load_dataset({', '.join(script if _IS_SCRIPT else module)})"
+
+    def _places(self) -> str:
+        places = [self.config.data_dir if "image" in self.config.roles else None, self.config.label_maps]
+        return " and ".join(_absolute(place) for place in places if place)
+
+
+def _first(items: List[Any], count: int = 3) -> str:
+    return ", ".join(str(item) for item in items[:count]) + (", ..." if len(items) > count else "")
+
+
+def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:
+    """Puts the schema back where the library read a plain `Image` from its cache."""
+    if info.features and info.features.get("label") == LABEL_MAP:
+        info.features["label"] = LABEL_MAP
+    return info
+
+
+def read_example(pair: Pair, options: Dict[str, Any]) -> Dict[str, Any]:
+    """Reads a pair: `image_id`, the bytes of `label` and, where there is one, of `image`, in one frame.
+
+    Raises:
+        MltSError: a file is damaged, no picture, or of a size that does not fit the other.
+    """
+    label = indexed_label(_read_copies(pair.label, options), pair.label[0])
+    example = {"image_id": pair.image_id}
+    if pair.image:
+        image, size, orientation = stored_image(_read_copies(pair.image, options), pair.image[0])
+        label = label_in_frame(label, pair.label[0], pair.image[0], size, orientation)
+        # No path: where a file of that name lies in the working directory, `datasets` would take it for the bytes.
+        example["image"] = {"path": None, "bytes": image}
+    return {**example, "label": {"path": None, "bytes": label}}
+
+
+def _read_copies(copies: Tuple[Member, ...], options: Dict[str, Any]) -> bytes:
+    data = read_member(copies[0], options)
+    for copy in copies[1:]:
+        same = zlib.crc32(data) == copy.crc if copy.crc is not None else data == read_member(copy, options)
+        if not same:
+            raise _conflict(copies[0], copy)
+    return data
+
+
+# --- The registration ----------------------------------------------------------------------------------------------
+
+_IS_SCRIPT = __name__.startswith("datasets_modules.")  # run by `load_dataset("path/to/mlt_s.py")`, below 4
+
+
+def _register() -> None:
+    """Makes `load_dataset("mlt_s")` find this module, with or without scripts. The table is private to `datasets`."""
+    try:
+        with open(__file__, "rb") as file:
+            source = hashlib.sha256(file.read()).hexdigest()  # part of the cache's key: other code, prepared anew
+        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, source)
+    except Exception as error:
+        logger.warning(
+            'datasets %s does not take the name "mlt_s" (%s: %s), so load_dataset("mlt_s") will not work. '
+            "mlt_s.MltS(data_dir=...) does the same: .download_and_prepare() and .as_dataset(), or .as_streaming_dataset().",
+            datasets.__version__,
+            type(error).__name__,
+            error,
+        )
+
+
+if not _IS_SCRIPT:
+    _register()
