@@ -20,12 +20,11 @@ import logging
 import os
 import re
 import struct
-import tempfile
 import urllib.request
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, ClassVar, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import datasets
 import filelock
@@ -173,7 +172,7 @@ LABEL_MAP = LabelMap()
 
 # --- Sources: folders and archives, listed without unpacking -------------------------------------------------------
 
-_IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif")
+_IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "gif")
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -181,8 +180,14 @@ _SPLIT_WORDS = {
     "validation": "validation",
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
-_ROLE_WORDS = {"label": "label", "labels": "label", "image": "image", "images": "image"}
-_CUT_OUT_WORD = "word"  # ch8_training_word_images_gt.zip and its like hold single words, not scenes
+_ROLE_WORDS = {
+    "image": "image",
+    "images": "image",
+    "label": "label",
+    "labels": "label",
+    "word": "word",  # ch8_training_word_images_gt.zip and its like hold words cut out of the images
+}
+_CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
 
 # More than any scene or label map needs: an entry that claims more is damaged or hostile.
 _LARGEST_MEMBER = 1 << 28  # bytes
@@ -205,32 +210,37 @@ class Member(NamedTuple):
         return self.address if self.name is None else f"{self.address}, member {self.name}"
 
 
-class Placed(NamedTuple):
-    """A member with its place in the data set."""
-
-    role: str  # "image" or "label"
-    split: str
-    stem: str  # the file's name without its extension
-    member: Member
-
-
 @dataclasses.dataclass
 class Listing:
-    """The images and label maps of a source. `unplaced` are those whose role or split no name tells."""
+    """The images and label maps of a source.
 
-    placed: List[Placed] = dataclasses.field(default_factory=list)
-    unplaced: List[Tuple[str, Member]] = dataclasses.field(default_factory=list)  # role, as far as told, and member
-    containers: Counter = dataclasses.field(default_factory=Counter)  # of images: archive or folder -> how many
+    Attributes:
+        placed: (role, split) -> (stem, member) of each file; the role is "image" or "label".
+        unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
+        containers: archive or folder -> number of images in it.
+    """
+
+    placed: Dict[Tuple[str, str], List[Tuple[str, Member]]] = dataclasses.field(default_factory=dict)
+    unplaced: List[Tuple[str, Member]] = dataclasses.field(default_factory=list)
+    containers: Counter = dataclasses.field(default_factory=Counter)
+
+    def has_label_maps(self) -> bool:
+        return any(role == "label" for role, _ in self.placed)
 
     def add(self, other: "Listing") -> None:
-        self.placed += other.placed
+        for place, files in other.placed.items():
+            self.placed.setdefault(place, []).extend(files)
         self.unplaced += other.unplaced
         self.containers += other.containers
 
     def fingerprint(self) -> str:
         """Another one exactly where a label map or image is added, removed, replaced or placed elsewhere."""
-        lines = sorted(f"{role}/{split}/{stem}/{member.size}/{member.stamp}" for role, split, stem, member in self.placed)
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+        lines = [
+            f"{role}/{split}/{stem}/{member.size}/{member.stamp}"
+            for (role, split), files in self.placed.items()
+            for stem, member in files
+        ]
+        return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def list_source(root: str, roles: Tuple[str, ...], options: Dict[str, Any], default_role: str = "image") -> Listing:
@@ -248,51 +258,55 @@ def list_source(root: str, roles: Tuple[str, ...], options: Dict[str, Any], defa
     listing = Listing()
     for file, parts in _files(root, options):
         if not parts[-1].lower().endswith(".zip"):
-            _place(listing, file, parts, parts[:-1], roles, default_role)
+            _place(listing, file, parts[:-1], parts[-1], roles, default_role)
         elif _is_wanted(parts, roles):
             for entry in _directory(file, options):
-                inner = tuple(re.split(r"[/\\]+", entry.filename))
-                if not entry.is_dir() and not any(map(_is_hidden, inner)):
-                    _place(listing, _member(file.address, entry), parts + inner, parts, roles, default_role)
+                folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
+                _place(listing, _member(file.address, entry), (*parts, folder), name, roles, default_role)
     return listing
 
 
 def _place(
-    listing: Listing, member: Member, parts: Tuple[str, ...], container: Tuple[str, ...], roles: tuple, default_role: str
+    listing: Listing, member: Member, folders: Tuple[str, ...], name: str, roles: Tuple[str, ...], default_role: str
 ) -> None:
-    stem, extension = os.path.splitext(parts[-1])
-    if extension.lower() not in _IMAGE_EXTENSIONS or any(_CUT_OUT_WORD in _words(part) for part in parts[:-1]):
+    stem, _, extension = name.rpartition(".")
+    if extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
         return
-    role = _nearest(parts[:-1], "role", default_role)
-    split = _nearest(parts[:-1], "split", "")
-    if split == "test" or role in ("image", "label") and role not in roles:
+    role, split = _place_told_by(folders)
+    role = role or default_role
+    if split == "test" or role not in (*roles, _CONTRADICTION):
         return
-    if role == "label" and extension.lower() != ".png":
-        role = ""  # label maps are PNG files
-    if "" in (role, split):
+    if role == "label" and extension.lower() != "png":
+        role = _CONTRADICTION  # label maps are PNG files
+    if role == _CONTRADICTION or split in ("", _CONTRADICTION):
         listing.unplaced.append((role, member))
         return
-    listing.placed.append(Placed(role, split, stem, member))
+    listing.placed.setdefault((role, split), []).append((stem, member))
     if role == "image":
-        listing.containers["/".join(container)] += 1
+        listing.containers["/".join(folders).rstrip("/")] += 1
 
 
 def _is_wanted(archive: Tuple[str, ...], roles: Tuple[str, ...]) -> bool:
     """Whether an archive can hold what is wanted, as far as its name and folders tell."""
-    if _nearest(archive, "split", "") == "test" or any(_CUT_OUT_WORD in _words(part) for part in archive):
-        return False
-    return _nearest(archive, "role", "") in ("", *roles)
+    role, split = _place_told_by(archive)
+    return split != "test" and role in (*roles, "", _CONTRADICTION)
 
 
 @functools.lru_cache(maxsize=4096)
-def _nearest(folders: Tuple[str, ...], what: str, default: str) -> str:
-    """The role or split that the innermost folder or archive names; "" where that name says two things at once."""
-    meanings = _SPLIT_WORDS if what == "split" else _ROLE_WORDS
-    for folder in reversed(folders):
-        said = {meanings[word] for word in _words(folder) if word in meanings}
+def _place_told_by(folders: Tuple[str, ...]) -> Tuple[str, str]:
+    """(role, split), each as the innermost folder or archive says that says anything; "" where none does."""
+    if any(_is_hidden(folder) for path in folders for folder in path.split("/")):
+        return "hidden", ""
+    names = [name for path in folders for name in path.split("/")]
+    return _told_by(names, _ROLE_WORDS), _told_by(names, _SPLIT_WORDS)
+
+
+def _told_by(names: List[str], meanings: Dict[str, str]) -> str:
+    for name in reversed(names):
+        said = {meanings[word] for word in _words(name) if word in meanings}
         if said:
-            return said.pop() if len(said) == 1 else ""
-    return default
+            return "word" if "word" in said else said.pop() if len(said) == 1 else _CONTRADICTION
+    return ""
 
 
 def _words(name: str) -> List[str]:
@@ -347,7 +361,8 @@ def _remote_files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, 
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
         if not any(map(_is_hidden, parts)):
-            yield Member(filesystem.unstrip_protocol(name), None, info["size"], str(sorted(info.items()))), parts
+            stamp = hashlib.sha256(str(sorted(info.items())).encode()).hexdigest()  # an ETag, a commit, a time, ...
+            yield Member(filesystem.unstrip_protocol(name), None, info["size"], stamp), parts
 
 
 def _is_remote(address: str) -> bool:
@@ -376,9 +391,9 @@ def _directory(archive: Member, options: Dict[str, Any]) -> List[zipfile.ZipInfo
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
     return Member(
-        address=archive,
-        name=entry.filename,
-        size=entry.file_size,
+        archive,
+        entry.filename,
+        entry.file_size,
         stamp=f"{entry.CRC:08x}",
         crc=entry.CRC,
         offset=entry.header_offset,
@@ -401,15 +416,15 @@ def read_member(member: Member, options: Dict[str, Any]) -> bytes:
         raise MltSError(f"{member} claims {max(member.size, member.packed_size):,} bytes, more than any image of MLT has.")
     try:
         if member.name is None:
-            return _read_range(member.address, 0, member.size, options)
+            return _whole(member, _read_range(member.address, 0, member.size + 1, options))
         if member.encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             kind = "encrypted" if member.encrypted else f"packed by zip method {member.method}"
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
     except (OSError, ValueError, zlib.error) as error:
         raise MltSError(
-            f"{member} cannot be read: {error}. The archive is damaged, or was replaced after it was opened: "
-            "fetch it again, or load again."
+            f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
+            "or load again."
         ) from error
 
 
@@ -435,10 +450,15 @@ def _unpacked(member: Member, packed: memoryview) -> bytes:
         content = inflate.decompress(packed, member.size + 1)  # never more than the directory promised
     else:
         content = bytes(packed)
-    if len(content) != member.size:
-        raise ValueError(f"it has {len(content):,} bytes, the archive's directory says {member.size:,}")
+    _whole(member, content)
     if zlib.crc32(content) != member.crc:
         raise ValueError("its CRC-32 is not the one in the archive's directory")
+    return content
+
+
+def _whole(member: Member, content: bytes) -> bytes:
+    if len(content) != member.size:
+        raise ValueError(f"it has another length than the {member.size:,} bytes that it was listed with")
     return content
 
 
@@ -470,8 +490,8 @@ def join(listing: Listing, split: str, with_images: bool) -> Tuple[List[Pair], L
     Raises:
         MltSError: a name occurs twice in the split with two contents.
     """
-    labels = _by_name(listing, "label", split)
-    images = _by_name(listing, "image", split)
+    labels = _by_name(listing.placed.get(("label", split), []))
+    images = _by_name(listing.placed.get(("image", split), []))
     pairs, missing = [], []
     for name in sorted(labels, key=_number_order):
         stem, label = labels[name]
@@ -482,14 +502,11 @@ def join(listing: Listing, split: str, with_images: bool) -> Tuple[List[Pair], L
     return pairs, missing
 
 
-def _by_name(listing: Listing, role: str, split: str) -> Dict[str, Tuple[str, Tuple[Member, ...]]]:
+def _by_name(files: List[Tuple[str, Member]]) -> Dict[str, Tuple[str, Tuple[Member, ...]]]:
     found = defaultdict(list)
-    for placed in listing.placed:
-        if (placed.role, placed.split) == (role, split):
-            found[placed.stem.lower()].append(placed)
-    return {
-        name: (same[0].stem, _copies([placed.member for placed in same])) for name, same in found.items()
-    }
+    for stem, member in files:
+        found[stem.lower()].append((stem, member))
+    return {name: (same[0][0], _copies([member for _, member in same])) for name, same in found.items()}
 
 
 def _copies(same: List[Member]) -> Tuple[Member, ...]:
@@ -542,6 +559,7 @@ def in_shards(pairs: List[Pair]) -> List[Tuple[Pair, ...]]:
 # --- Pixels: one frame, the stored one -----------------------------------------------------------------------------
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF, which is laid out as TIFF
+_EXIF_HEAD = b"Exif\0\0"  # stands before it in JPEG files, by mistake twice, and by mistake in PNG files
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many bytes say if and how the text is packed
@@ -568,9 +586,9 @@ def _neutral_jpeg(data: bytes) -> Tuple[bytes, int]:
     changes = []
     for start, end in _app1_segments(data):
         block = data[start:end]
-        if block.startswith(b"Exif\0\0"):
-            tiff, found = _neutral_tiff(block[6:])
-            block, exif = block[:6] + tiff, exif or found
+        if block.startswith(_EXIF_HEAD):
+            block, found = _neutral_exif(block)
+            exif = exif or found
         elif block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             block, found = _neutral_xmp(block)
             xmp = xmp or found
@@ -607,7 +625,7 @@ def _neutral_png(data: bytes) -> Tuple[bytes, int]:
     for kind, payload, piece in _png_chunks(data):
         found = None
         if kind == b"eXIf":
-            payload, found = _neutral_tiff(payload)
+            payload, found = _neutral_exif(payload)
             exif = exif or found
         elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
             payload, found = _neutral_png_text(kind, payload)
@@ -645,10 +663,8 @@ def _neutral_png_text(kind: bytes, payload: bytes) -> Tuple[bytes, Optional[int]
             text, found = _neutral_xmp(text)
         else:  # three lines of head, then hexadecimal digits
             lines = text.split(b"\n")
-            exif = bytes.fromhex(b"".join(lines[3:]).decode("ascii"))
-            head_size = 6 if exif.startswith(b"Exif\0\0") else 0
-            tiff, found = _neutral_tiff(exif[head_size:])
-            text = b"\n".join(lines[:3] + [(exif[:head_size] + tiff).hex().encode()])
+            exif, found = _neutral_exif(bytes.fromhex(b"".join(lines[3:]).decode("ascii")))
+            text = b"\n".join(lines[:3] + [exif.hex().encode()])
     except (ValueError, zlib.error):  # nothing that a reader could make out either
         return payload, None
     return head + (zlib.compress(text) if compressed else text), found
@@ -659,11 +675,15 @@ def _neutral_xmp(text: bytes) -> Tuple[bytes, Optional[int]]:
     return (_XMP_ORIENTATION.sub(rb"\g<1>1", text), int(found[2])) if found else (text, None)
 
 
-def _neutral_tiff(tiff: bytes) -> Tuple[bytes, Optional[int]]:
+def _neutral_exif(exif: bytes) -> Tuple[bytes, Optional[int]]:
     """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
+    head = 0
+    while exif.startswith(_EXIF_HEAD, head):
+        head += len(_EXIF_HEAD)
+    tiff = exif[head:]
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
-        return tiff, None
+        return exif, None
     changed, found = bytearray(tiff), None
     (start,) = struct.unpack_from(order + "I", tiff, 4)
     count = int.from_bytes(tiff[start : start + 2], "little" if order == "<" else "big")
@@ -674,7 +694,7 @@ def _neutral_tiff(tiff: bytes) -> Tuple[bytes, Optional[int]]:
             if 2 <= value <= 8:
                 changed[at : at + 12] = struct.pack(order + "HHIHH", _ORIENTATION, 3, 1, 1, 0)
                 found = found or value
-    return bytes(changed), found
+    return exif[:head] + bytes(changed), found
 
 
 def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
@@ -687,7 +707,7 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
         raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
     except Exception as error:  # DecompressionBombError, and what broken headers raise
-        raise MltSError(f"{member} cannot be opened as an image: {error}.") from error
+        raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
 
 
 def stored_image(data: bytes, member: Member) -> Tuple[bytes, Tuple[int, int], int]:
@@ -700,37 +720,42 @@ def stored_image(data: bytes, member: Member) -> Tuple[bytes, Tuple[int, int], i
     """
     data, orientation = neutral_orientation(data)
     image = _opened(data, member)
-    if _would_be_turned(image):
+    if _would_be_turned(image, data):
         logger.warning("%s has EXIF data that cannot be read; it is left out, no pixel is touched.", member)
         data = _without_exif(data)
         image = _opened(data, member)
-        if _would_be_turned(image):
-            raise MltSError(f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it as JPEG.")
+        if _would_be_turned(image, data):
+            raise MltSError(f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it without.")
     return data, image.size, orientation
 
 
-def _would_be_turned(image: "PIL.Image.Image") -> bool:  # noqa: F821
+def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
     """Whether `datasets` would turn the picture, or fail when it looks for the tag."""
     import PIL.Image
 
-    if image.info.keys().isdisjoint(("exif", "xmp", _PNG_XMP.decode(), _PNG_RAW_EXIF.decode())):
-        return False
-    try:  # not PngImageFile.getexif, which decodes all pixels to find what stands behind them
+    try:
+        if image.format == "PNG":  # Pillow would decode all pixels to find what stands behind them
+            image = PIL.Image.open(io.BytesIO(_png_metadata(data)))
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
     except Exception:  # half a dozen types
         return True
+
+
+def _png_metadata(data: bytes) -> bytes:
+    """A PNG file of the metadata alone, wherever in the file it stood."""
+    kept = [_png_chunk(kind, load) for kind, load, _ in _png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
+    return b"".join([_PNG_SIGNATURE, *kept, _png_chunk(b"IEND", b"")])
 
 
 def _without_exif(data: bytes) -> bytes:
     if data.startswith(b"\xff\xd8"):
         masked = bytearray(data)
         for start, _ in _app1_segments(data):
-            if data.startswith(b"Exif\0\0", start):
+            if data.startswith(_EXIF_HEAD, start):
                 masked[start : start + 4] = b"\0\0\0\0"  # a segment of no known name is skipped by readers
         return bytes(masked)
     if data.startswith(_PNG_SIGNATURE):
-        chunks = _png_chunks(data)
-        return b"".join(all for kind, load, all in chunks if kind != b"eXIf" and not load.startswith(_PNG_RAW_EXIF))
+        return b"".join(whole for kind, _, whole in _png_chunks(data) if kind not in (b"eXIf", *_PNG_TEXT))
     return data
 
 
@@ -767,7 +792,11 @@ def label_in_frame(
             f"A label map of another size than its image: {member} is {size[0]} x {size[1]}, "
             f"{image} is {image_size[0]} x {image_size[1]} (width x height, stored). They do not belong together."
         )
-    return _png(_opened(data, member).transpose(back))
+    label = _opened(data, member)
+    try:
+        return _png(label.transpose(back))
+    except Exception as error:  # what a broken PNG raises
+        raise MltSError(f"{member} cannot be read as a label map: {error}. Fetch its archive again.") from error
 
 
 def indexed_label(data: bytes, member: Member) -> bytes:
@@ -780,15 +809,18 @@ def indexed_label(data: bytes, member: Member) -> bytes:
     Raises:
         MltSError: not a PNG file, or pixels that are no single number of 8 bits.
     """
-    data, _ = neutral_orientation(data)
     _, _, depth, kind = _png_header(data, member)
+    data, _, _ = stored_image(data, member)
     if (depth, kind) == (8, 0):
         return data
     image = _opened(data, member)
     try:
         values = _single_channel(image, depth)
     except Exception as error:  # our ValueError, or what a broken PNG raises
-        raise MltSError(f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}.") from error
+        raise MltSError(
+            f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. One channel of 0, 1 and 255 is "
+            "expected: fetch its archive again."
+        ) from error
     return _png(values)
 
 
@@ -801,6 +833,8 @@ def _single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa
         if _is_published(colors) or (_is_grey(colors) and np.isin(colors, known).all()):
             values = colors
     if values.ndim == 3:
+        if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
+            raise ValueError("it has 16-bit colours")
         values = _from_colors(values)
     if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0 to 255
         values = values // (255 // (2**depth - 1))
@@ -858,11 +892,11 @@ _TIMEOUT = 30  # seconds without a byte
 def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
     """Downloads the label archive once, into `folder`, with a progress bar, and returns its path.
 
-    The file takes its name when it is whole and a zip archive, not before. By the standard library: `datasets` 5.2
+    The file takes its name when it is whole and an archive of PNG files, not before. By the standard library: `datasets` 5.2
     cannot fetch http addresses unless aiohttp is installed.
 
     Raises:
-        MltSError: no answer, or one that is not a zip archive; says what came back and how to do it by hand.
+        MltSError: no answer, or another one; says what came back and how to do it by hand.
     """
     path = os.path.join(folder, f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{LABEL_ARCHIVE}")
     os.makedirs(folder, exist_ok=True)
@@ -875,39 +909,38 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
 
 
 def _download(url: str, path: str) -> None:
-    descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".incomplete")
+    partial = path + ".incomplete"
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            try:
-                kind = _receive(url, file)
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise _download_error(url, f"{type(error).__name__}: {error}") from error
-        if not _is_whole_archive(partial):
-            raise _download_error(url, f"what came back is not a zip archive but {_described(partial, kind)}")
+        try:
+            kind = _receive(url, partial)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise _download_error(url, str(error) or type(error).__name__) from error
+        if not _holds_label_maps(partial):
+            raise _download_error(url, f"what came back is no zip archive of PNG files but {_described(partial, kind)}")
         os.replace(partial, path)
     finally:
         if os.path.exists(partial):
             os.remove(partial)
 
 
-def _receive(url: str, file: BinaryIO) -> str:
-    """Writes the answer to the file and returns its media type."""
+def _receive(url: str, path: str) -> str:
+    """Writes the answer to a file and returns its media type."""
     request = urllib.request.Request(url, headers={"User-Agent": f"mlt_s datasets/{datasets.__version__}"})
-    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer, open(path, "wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
         with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar:
             while block := answer.read(1 << 16):
                 file.write(block)
                 bar.update(len(block))
-    if size and file.tell() != size:
-        raise ConnectionError(f"the transfer was cut off after {file.tell():,} of {size:,} bytes")
-    return answer.headers.get_content_type()
+        if size and file.tell() != size:
+            raise ConnectionError(f"the transfer was cut off after {file.tell():,} of {size:,} bytes")
+        return answer.headers.get_content_type()
 
 
-def _is_whole_archive(path: str) -> bool:
+def _holds_label_maps(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return bool(archive.infolist())
+            return any(name.lower().endswith(".png") for name in archive.namelist())
     except Exception:  # zipfile answers damage with a dozen types
         return False
 
@@ -1034,7 +1067,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         self.info.splits = None
         listing = self._complete_listing(dl_manager)
         joined = {split: join(listing, split, "image" in self.config.roles) for split in PUBLISHED_COUNTS}
-        self._report(listing, {split: missing for split, (_, missing) in joined.items() if missing})
+        self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
         generators = []
         for split, (pairs, _) in joined.items():
             if len(pairs) != PUBLISHED_COUNTS[split]:
@@ -1051,51 +1084,51 @@ class MltS(datasets.GeneratorBasedBuilder):
                 yield pair.image_id, read_example(pair, self.config.remote_options)
 
     def _complete_listing(self, dl_manager: Any) -> Listing:
-        """The sources' listing, with the downloaded label archive where none was given."""
+        """The sources' listing, with the downloaded label archive where there is none."""
         config, with_images = self.config, "image" in self.config.roles
         if with_images and not config.data_dir:
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
         if with_images and not listing.containers:
             raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
-        if not any(placed.role == "label" for placed in listing.placed):
-            if config.label_maps and config.label_maps != config.labels_url:
-                raise MltSError(
-                    f"There are no label maps in {config.label_maps}: PNG files in folders or archives named for a split, "
-                    "such as training_labels and validation_labels."
-                )
+        self._report_unplaced(listing)
+        if not listing.has_label_maps() and config.label_maps in (None, config.labels_url):
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(config.labels_url, folder, dl_manager.download_config.force_download)
             listing.add(list_source(archive, ("label",), {}, "label"))
+        if not listing.has_label_maps():
+            raise MltSError(
+                f"There are no label maps in {config.label_maps or config.labels_url}: PNG files in folders or archives "
+                "that are named for a split, such as training_labels and validation_labels."
+            )
         return listing
 
-    def _report(self, listing: Listing, missing: Dict[str, List[str]]) -> None:
-        """Says what is left out; refuses to leave out label maps that nobody agreed to lose."""
+    def _report_unplaced(self, listing: Listing) -> None:
         astray = [member for role, member in listing.unplaced if role == "label"]
         if astray:
             raise MltSError(
-                f"{len(astray):,} label maps cannot be placed in a split, as neither their archive nor their folders are "
-                f"named for one (train or training, val or validation): {_first(astray)}. Rename the folder."
+                f"{len(astray):,} label maps are of no known split, as neither their folders nor their archive are named "
+                f"for one (train or training, val or validation): {_first(astray)}. Rename the folder."
             )
         if listing.unplaced:
-            members = [member for _, member in listing.unplaced]
             logger.warning(
-                "%s images are left out, as their archives and folders name no split (train or training, val or "
-                "validation), or are named for both images and labels: %s.",
-                f"{len(members):,}",
-                _first(members),
+                "%s images are left out: neither their folders nor their archive are named for a split (train or "
+                "training, val or validation), or one is named for both images and labels: %s.",
+                f"{len(listing.unplaced):,}",
+                _first([member for _, member in listing.unplaced]),
             )
-        for split, ids in missing.items():
-            if self.config.missing_images == "skip":
-                logger.warning("%s: %s label maps have no image and are skipped: %s.", split, f"{len(ids):,}", _first(ids))
+
+    def _report_missing(self, listing: Listing, missing: Dict[str, List[str]]) -> None:
         if missing and self.config.missing_images == "error":
             raise MltSError(self._missing_images(listing, missing))
+        for split, ids in missing.items():
+            logger.warning("%s: %s label maps have no image and are skipped: %s.", split, f"{len(ids):,}", _first(ids))
 
     def _missing_images(self, listing: Listing, missing: Dict[str, List[str]]) -> str:
         counts = [f"{len(ids):,} label maps of the {split} split have no image: {_first(ids)}." for split, ids in missing.items()]
-        known = {word.lower() for place in listing.containers for word in re.split(r"[/\\]", place.replace(".zip", ""))}
+        known = {name.lower() for place in listing.containers for name in place.split("/")}
         found = [f"{place} ({count:,} images)" for place, count in sorted(listing.containers.items())]
-        absent = [name for name in IMAGE_ARCHIVES if name[: -len(".zip")] not in known]
+        absent = [name for name in IMAGE_ARCHIVES if known.isdisjoint((name, name[: -len(".zip")]))]
         return "\n".join(
             [
                 *counts,
@@ -1139,7 +1172,7 @@ def _first(items: List[Any], count: int = 3) -> str:
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:
     """Puts the schema back where the library read a plain `Image` from its cache."""
     if info.features and info.features.get("label") == LABEL_MAP:
-        info.features["label"] = LABEL_MAP
+        info.features = datasets.Features({**info.features, "label": LABEL_MAP})  # a new one: it may be the user's own
     return info
 
 

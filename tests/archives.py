@@ -93,3 +93,88 @@ def unpacked(archive: Path, folder: Path | None = None) -> Path:
 
 def png_chunk(kind: bytes, payload: bytes) -> bytes:
     return len(payload).to_bytes(4, "big") + kind + payload + zlib.crc32(kind + payload).to_bytes(4, "big")
+
+
+def write_pairs(folder: Path, pairs: dict) -> Path:
+    """A training set of pairs given as stem with extension -> (image file, label file)."""
+    write_zip(folder / "ch8_training_images_1.zip", {name: image for name, (image, _) in pairs.items()})
+    labels = {name.rsplit(".", 1)[0]: label for name, (_, label) in pairs.items()}
+    write_zip(folder / "MLT_S_labels.zip", label_members(labels, {}))
+    return folder
+
+
+def tiff_block(orientation: int, order: str = "little", kind: int = 3, count: int = 1, before=(), after=()) -> bytes:
+    """EXIF as TIFF: a directory at 8 with an orientation, between other entries given as (tag, kind, count, 4 bytes).
+
+    The value is written as 32 bits for the kinds 4 and 9, and as 16 bits for every other.
+    """
+    value = orientation.to_bytes(4, order) if kind in (4, 9) else orientation.to_bytes(2, order) + b"\0\0"
+    entries = [*before, (ORIENTATION, kind, count, value), *after]
+    head = (b"II*\0" if order == "little" else b"MM\0*") + (8).to_bytes(4, order) + len(entries).to_bytes(2, order)
+    body = [
+        tag.to_bytes(2, order) + of.to_bytes(2, order) + number.to_bytes(4, order) + content
+        for tag, of, number, content in entries
+    ]
+    return head + b"".join(body) + b"\0\0\0\0"
+
+
+def xmp_packet(orientation: int, element: bool = False) -> bytes:
+    """XMP with an orientation, as an attribute or as an element."""
+    attribute = b"" if element else b' tiff:Orientation="%d"' % orientation
+    inner = b"<tiff:Orientation>%d</tiff:Orientation>" % orientation if element else b""
+    return (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/"%s>%s</rdf:Description></rdf:RDF></x:xmpmeta>'
+    ) % (attribute, inner)
+
+
+def jpeg_with(jpeg: bytes, *payloads: bytes, marker: int = 0xE1) -> bytes:
+    """A JPEG file with more segments, of APP1 unless told otherwise, right after its start."""
+    segments = [bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload for payload in payloads]
+    return jpeg[:2] + b"".join(segments) + jpeg[2:]
+
+
+def png_with(png: bytes, kind: bytes, payload: bytes, after: bool = False) -> bytes:
+    """A PNG file with another chunk, before the picture's data or after it."""
+    at = png.rindex(b"IEND") - 4 if after else 33
+    return png[:at] + png_chunk(kind, payload) + png[at:]
+
+
+def raw_png(samples: np.ndarray, depth: int = 8, kind: int = 0, palette=None, interlaced: bool = False) -> bytes:
+    """A PNG file of samples (height, width) or (height, width, channels), in any depth and colour type."""
+    height, width = samples.shape[:2]
+    samples = samples.reshape(height, width, -1)
+    passes = [(0, 0, 1, 1)]
+    if interlaced:  # Adam7: first column, first row, and the steps, pass by pass
+        passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    lines = [
+        b"\0" + _packed_samples(row, depth)
+        for x, y, step_x, step_y in passes
+        for row in samples[y::step_y, x::step_x]
+        if row.size
+    ]
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([depth, kind, 0, 0, interlaced])
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"".join(lines))), (b"IEND", b"")]
+    if palette is not None:
+        chunks.insert(1, (b"PLTE", bytes(palette)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def _packed_samples(row: np.ndarray, depth: int) -> bytes:
+    bits = "".join(f"{sample:0{depth}b}" for sample in row.ravel().tolist())
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def failure(call) -> Exception:
+    """The loader's own error that a call ends in: as it is, or as the cause of the library's error."""
+    import mlt_s
+
+    try:
+        call()
+    except Exception as error:
+        while error is not None and not isinstance(error, mlt_s.MltSError):
+            error = error.__cause__ or error.__context__
+        assert error is not None, "it failed, but not with an error of the loader"
+        return error
+    raise AssertionError("it did not fail")

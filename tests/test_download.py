@@ -1,0 +1,213 @@
+"""The label archive comes from a server that may answer with anything. All servers here are on loopback."""
+
+import http.server
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from archives import label_values, mlt
+
+import datasets
+import mlt_s
+
+
+class Server:
+    """Answers every request by the function given, which writes to a `BaseHTTPRequestHandler`, and counts them."""
+
+    def __init__(self, answer):
+        self.requests, self.released = 0, threading.Event()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(handler):
+                self.requests += 1
+                answer(handler, self)
+
+            def log_message(handler, *args):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/download_mlt_s.php"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.released.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    servers = []
+
+    def start(answer):
+        servers.append(Server(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def answer_with(body, kind="application/zip", status=200, length=None):
+    def answer(handler, server):
+        handler.send_response(status)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body) if length is None else length))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A user's folder without a label archive, which lies beside it as `served.zip`."""
+    folder = mlt(tmp_path / "mlt")
+    (folder / "MLT_S_labels.zip").rename(tmp_path / "served.zip")
+    return folder
+
+
+def downloads(load):
+    return [path for path in (Path(load.cache) / "downloads").glob("*") if path.suffix != ".lock"]
+
+
+def test_without_a_label_archive_it_is_downloaded_once(load, serve, folder, tmp_path):
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    dataset = load(folder, label_maps=server.url)
+    assert np.array_equal(np.asarray(dataset["train"][1]["label"]), label_values(seed=2))
+    load(folder, label_maps=server.url, missing_images="skip")  # prepared anew, from the archive in the cache
+    assert server.requests == 1
+    (archive,) = downloads(load)
+    assert archive.read_bytes() == (tmp_path / "served.zip").read_bytes()
+
+
+def test_the_default_address_is_the_authors(load_registered, serve, folder, tmp_path, monkeypatch):
+    assert mlt_s.LABELS_URL == "http://clem.diism.unisi.it/~coco_ts/download_mlt_s.php"
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    monkeypatch.setattr(mlt_s, "LABELS_URL", server.url)
+    assert len(load_registered(folder)["train"]) == 5
+    assert server.requests == 1
+
+
+def test_labels_alone_need_no_folder_at_all(serve, folder, tmp_path, monkeypatch):
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    monkeypatch.setattr(mlt_s, "LABELS_URL", server.url)
+    monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
+    builder = mlt_s.MltS(config_name="labels", cache_dir=str(tmp_path / "cache"))
+    stream = builder.as_streaming_dataset(split="validation")
+    assert [example["image_id"] for example in stream] == ["img_1", "img_2", "img_3"]
+
+
+def test_streaming_downloads_too(load, serve, folder, tmp_path):
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    stream = load(folder, streaming=True, label_maps=server.url)
+    assert len(list(stream["train"])) == 5
+
+
+def test_forced_redownload_asks_again(serve, folder, tmp_path):
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    for mode in ("reuse_dataset_if_exists", "force_redownload"):
+        builder = mlt_s.MltS(data_dir=str(folder), label_maps=server.url, cache_dir=str(tmp_path / "cache"))
+        builder.download_and_prepare(download_mode=mode)
+    assert server.requests == 2
+
+
+def redirected_to_login(handler, server):
+    if handler.path.endswith("login"):
+        answer_with(b"<html>Please log in</html>", "text/html")(handler, server)
+    else:
+        handler.send_response(302)
+        handler.send_header("Location", "/login")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+
+def silent(handler, server):
+    server.released.wait()
+
+
+def silent_in_the_middle(handler, server):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"PK\3\4")
+    handler.wfile.flush()
+    server.released.wait()
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (answer_with(b"no", status=403), "HTTP Error 403: Forbidden"),
+        (answer_with(b"no", status=404), "HTTP Error 404: Not Found"),
+        (answer_with(b"no", status=500), "HTTP Error 500: Internal Server Error"),
+        (
+            answer_with(b"<!DOCTYPE html><title>Licence</title>", "text/html"),
+            "what came back is no zip archive of PNG files but text/html, 37 bytes, starting with b'<!DOCTYPE html><title>Licence</",
+        ),
+        (redirected_to_login, "what came back is no zip archive of PNG files but text/html, 26 bytes"),
+        (answer_with(b""), "what came back is no zip archive of PNG files but application/zip, 0 bytes"),
+        (answer_with(b"PK\3\4" * 50, length=1000), "the transfer was cut off after 200 of 1,000 bytes"),
+        (answer_with(b"PK\3\4" * 50), "what came back is no zip archive of PNG files but application/zip, 200 bytes"),
+        (silent, "timed out"),
+        (silent_in_the_middle, "timed out"),
+    ],
+    ids=["403", "404", "500", "web page", "login", "empty", "cut off", "half a zip", "silent", "silent later"],
+)
+def test_what_is_not_the_archive_is_said_and_leaves_nothing(
+    load_registered, serve, folder, monkeypatch, answer, said
+):
+    monkeypatch.setattr(mlt_s, "_TIMEOUT", 0.3)
+    server = serve(answer)
+    with pytest.raises(mlt_s.MltSError) as error:
+        load_registered(folder, label_maps=server.url)
+    text = str(error.value)
+    assert text.startswith(f"MLT_S_labels.zip could not be downloaded from {server.url}: ")
+    assert said in text
+    assert text.endswith(
+        "Open http://clem.diism.unisi.it/~coco_ts/ in a browser, fetch MLT_S_labels.zip there, and put it beside the "
+        'image archives in data_dir, or name it: label_maps="path/to/MLT_S_labels.zip".'
+    )
+    assert downloads(load_registered) == []
+
+
+def test_nobody_there_is_said(load_registered, serve, folder):
+    server = serve(silent)
+    server.close()
+    with pytest.raises(mlt_s.MltSError, match="could not be downloaded from .*Connection refused"):
+        load_registered(folder, label_maps=server.url)
+
+
+def test_an_interrupted_download_leaves_nothing(load_registered, serve, folder, tmp_path, monkeypatch):
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    monkeypatch.setattr(datasets.utils.tqdm, "update", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        load_registered(folder, label_maps=server.url)
+    assert downloads(load_registered) == []
+
+
+def _interrupt(*args):
+    raise KeyboardInterrupt
+
+
+def test_an_archive_of_something_else_is_said_and_not_kept(load_registered, serve, folder):
+    server = serve(answer_with((folder / "ch8_validation_images.zip").read_bytes()))
+    with pytest.raises(mlt_s.MltSError, match="what came back is no zip archive of PNG files but application/zip, "):
+        load_registered(folder, label_maps=server.url)
+    assert downloads(load_registered) == []
+
+
+def test_offline_nothing_is_asked(load_registered, serve, folder, monkeypatch):
+    server = serve(silent)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(mlt_s.MltSError, match="HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set"):
+        load_registered(folder, label_maps=server.url)
+    assert server.requests == 0
+
+
+def test_a_progress_bar_shows_the_bytes(load_registered, serve, folder, tmp_path, capsys):
+    body = (tmp_path / "served.zip").read_bytes()
+    load_registered(folder, label_maps=serve(answer_with(body)).url)
+    assert "MLT_S_labels.zip: 100%" in capsys.readouterr().err

@@ -1,0 +1,178 @@
+"""What the README shows is run, what it says happens, and README, dataset_infos.json and code agree."""
+
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+from archives import mlt
+from conftest import ROOT, VERSION
+
+import datasets
+import mlt_s
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def title(block):
+    return re.sub(r"\W+", "-", next(line for line in block.splitlines()[::-1] if "mlt" in line or "=" in line))[:40]
+
+
+def is_for_this_version(block):
+    return "trust_remote_code" not in block or VERSION < (4, 0)
+
+
+def python(code, folder, installed=True, **environment):
+    """Runs code in a fresh process whose working and home directory are the folder's; without mlt_s, if asked."""
+    environment = {**os.environ, "HOME": str(folder), "HF_HOME": str(folder / "hf"), **environment}
+    for name in ("HF_MODULES_CACHE", "PYTHONPATH"):
+        environment.pop(name, None)
+    if installed:
+        environment["PYTHONPATH"] = os.path.dirname(mlt_s.__file__)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.fixture
+def home(tmp_path):
+    mlt(tmp_path / "mlt")
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    shutil.copy(ROOT / "mlt_s.py", tmp_path / "path" / "to")
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", list(filter(is_for_this_version, BLOCKS)), ids=title)
+def test_what_the_readme_shows_runs(block, home):
+    done = python(block, home)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_shows_every_way():
+    calls = "\n".join(BLOCKS)
+    for call in (
+        'load_dataset("mlt_s", data_dir="~/mlt")',
+        "streaming=True",
+        'load_dataset("path/to/mlt_s.py", data_dir="~/mlt", trust_remote_code=True)',
+        'load_dataset("mlt_s", "labels", data_dir="~/mlt")',
+        "mlt_s.MltS(data_dir=",
+    ):
+        assert call in calls
+
+
+def front_matter():
+    import yaml
+
+    return yaml.safe_load(README.split("---\n")[1])
+
+
+def test_the_card_is_valid_for_the_hub():
+    from huggingface_hub import DatasetCard
+
+    card = DatasetCard(README)
+    assert card.data.license == "cc-by-4.0" == front_matter()["license"]
+    assert mlt_s._LICENSE.lower().replace(" ", "-") == card.data.license
+    assert card.data.task_categories == ["image-segmentation"]
+    low, high = {"1K<n<10K": (1_000, 10_000)}[card.data.size_categories[0]]
+    assert low < sum(mlt_s.PUBLISHED_COUNTS.values()) < high
+
+
+def test_readme_and_code_state_the_same_facts():
+    assert f"{sum(mlt_s.PUBLISHED_COUNTS.values()):,} images" in README
+    assert mlt_s._CITATION in README
+    assert mlt_s.IMAGES_URL in README and mlt_s._HOMEPAGE in README
+    for name in (mlt_s.LABEL_ARCHIVE, mlt_s.IMAGE_ARCHIVES[0], mlt_s.IMAGE_ARCHIVES[7], mlt_s.IMAGE_ARCHIVES[8]):
+        assert f"`{name}`" in README
+    names = {**mlt_s.LABEL_MAP.id2label, mlt_s.LABEL_MAP.ignore_index: mlt_s.LABEL_MAP.ignore_name}
+    for value, name in names.items():
+        assert re.search(rf"^\| {value} \| {name}", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("config", ["segmentation", "labels"])
+def test_dataset_infos_and_code_state_the_same_facts(config):
+    stated = json.loads((ROOT / "dataset_infos.json").read_text(encoding="utf-8"))[config]
+    info = mlt_s.MltS(config_name=config).info
+    for field in ("description", "citation", "homepage", "license"):
+        assert stated[field] == getattr(info, field)
+    assert datasets.Features.from_dict(stated["features"]) == info.features
+    assert stated["version"]["version_str"] == str(info.version)
+    assert {name: split["num_examples"] for name, split in stated["splits"].items()} == mlt_s.PUBLISHED_COUNTS
+
+
+# --- "What can go wrong" -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub():
+    """A Hub that knows no repository, as the real one answers without a token."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(401)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("X-Error-Message", "Invalid username or password.")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_without_the_import_the_library_looks_on_the_hub(home, hub):
+    code = 'from datasets import load_dataset; load_dataset("mlt_s", data_dir="~/mlt")'
+    done = python(code, home, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0", no_proxy="127.0.0.1")
+    said = done.stderr.strip().splitlines()[-1]
+    assert "DatasetNotFoundError: Dataset 'mlt_s' doesn't exist on the Hub or cannot be accessed." in said
+    assert "`DatasetNotFoundError: Dataset 'mlt_s' doesn't exist on the Hub or cannot be accessed.`" in README
+
+
+@pytest.fixture
+def beside_a_clone(home):
+    clone = home / "mlt_s"
+    clone.mkdir()
+    for name in ("mlt_s.py", "dataset_infos.json", "README.md"):
+        shutil.copy(ROOT / name, clone)
+    return home
+
+
+def test_a_clone_beside_is_imported_as_an_empty_package(beside_a_clone):
+    uninstalled = "import os, sys; sys.path = [p for p in sys.path if not os.path.exists(os.path.join(p, 'mlt_s.py'))]\n"
+    done = python(uninstalled + "import mlt_s; mlt_s.MltS", beside_a_clone, installed=False)
+    assert "AttributeError: module 'mlt_s' has no attribute 'MltS'" in done.stderr
+
+
+def test_installed_the_module_wins_over_a_clone_beside(beside_a_clone):
+    code = 'import mlt_s; from datasets import load_dataset; print(len(load_dataset("mlt_s", data_dir="mlt")["train"]))'
+    done = python(code, beside_a_clone)
+    assert done.stdout.strip().endswith("5"), done.stderr
+
+
+def test_a_path_to_the_script_works_below_4_only(beside_a_clone):
+    code = (
+        "from datasets import load_dataset\n"
+        'print(len(load_dataset("mlt_s", data_dir="mlt", trust_remote_code=True)["train"]))'
+    )
+    done = python(code, beside_a_clone, installed=False)
+    if VERSION < (4, 0):
+        assert done.stdout.strip().endswith("5"), done.stderr
+    else:
+        assert "RuntimeError: Dataset scripts are no longer supported, but found mlt_s.py" in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_refused_by_the_library_first(home):
+    done = python('import mlt_s, datasets; datasets.load_dataset("mlt_s", data_dir="nowhere")', home)
+    assert "EmptyDatasetError" in done.stderr
