@@ -16,6 +16,7 @@ import hashlib
 import http.client
 import io
 import itertools
+import json
 import logging
 import os
 import re
@@ -158,11 +159,11 @@ class LabelMap(datasets.Image):
 
 
 def _translate(values: Any, table: Dict[Any, Any], what: str) -> Any:
-    if isinstance(values, np.ndarray):
+    if hasattr(values, "tolist"):  # arrays, tensors, and their scalars
         values = values.tolist()
     if isinstance(values, (list, tuple)):
         return [_translate(value, table, what) for value in values]
-    if isinstance(values, (str, int, np.integer)) and not isinstance(values, bool) and values in table:
+    if isinstance(values, (str, int)) and not isinstance(values, bool) and values in table:
         return table[values]
     raise ValueError(f"{values!r} is no {what} of a label map; known are {list(table)}.")
 
@@ -270,7 +271,7 @@ def _place(
     listing: Listing, member: Member, folders: Tuple[str, ...], name: str, roles: Tuple[str, ...], default_role: str
 ) -> None:
     stem, _, extension = name.rpartition(".")
-    if extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
+    if not stem or extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
         return
     role, split = _place_told_by(folders)
     role = role or default_role
@@ -327,6 +328,8 @@ def _files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[s
 
 
 def _local_files(root: str) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+    if not os.path.exists(root):
+        raise _nothing_at(root)
     if not os.path.isdir(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
@@ -349,15 +352,21 @@ def _local_files(root: str) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
                 raise FileNotFoundError(f"{entry.path} is a link to a file that is not there")
 
 
+def _nothing_at(root: str) -> MltSError:
+    return MltSError(f"There is nothing at {root}: check data_dir and label_maps.")
+
+
 def _loose(path: str, status: os.stat_result) -> Member:
     return Member(path, None, status.st_size, str(status.st_mtime_ns))
 
 
 def _remote_files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
     filesystem, path = fsspec.core.url_to_fs(root, **options)
-    found = {path: filesystem.info(path)} if filesystem.isfile(path) else filesystem.find(path, detail=True)
+    # By its name, as over http a folder looks like a file.
+    is_archive = path.lower().endswith(".zip")
+    found = {path: filesystem.info(path)} if is_archive else filesystem.find(path, detail=True)
     if not found:
-        raise FileNotFoundError("there are no files at this address")
+        raise _nothing_at(root)
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
         if not any(map(_is_hidden, parts)):
@@ -413,12 +422,14 @@ def read_member(member: Member, options: Dict[str, Any]) -> bytes:
         MltSError: the member cannot be read, is encrypted, packed by a method other than deflate, or damaged.
     """
     if member.size > _LARGEST_MEMBER or member.packed_size > _LARGEST_MEMBER:
-        raise MltSError(f"{member} claims {max(member.size, member.packed_size):,} bytes, more than any image of MLT has.")
+        claimed = max(member.size, member.packed_size)
+        raise MltSError(f"{member} claims {claimed:,} bytes, more than any image of MLT has. It is damaged: fetch it again.")
     try:
         if member.name is None:
             return _whole(member, _read_range(member.address, 0, member.size + 1, options))
         if member.encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            kind = "encrypted" if member.encrypted else f"packed by zip method {member.method}"
+            method = zipfile.compressor_names.get(member.method, f"zip method {member.method}")
+            kind = "encrypted" if member.encrypted else f"packed by {method}"
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
     except (OSError, ValueError, zlib.error) as error:
@@ -539,8 +550,8 @@ def in_shards(pairs: List[Pair]) -> List[Tuple[Pair, ...]]:
 
     Their number is 15 times a power of two (3,840 and 960 for the published counts), so that it divides by 2, 3, 4, 5,
     6, 8, 10, 12, 16, ... nodes. Node r of w takes the shards r, r + w, r + 2w, ...: shards of two come in whole rows of
-    240, which all those w divide, so that nodes differ by one pair at most. The rows of two are spread evenly, so that
-    the contiguous parts that `num_proc` makes are about equal too.
+    240, which all those w divide, so that nodes differ by one pair at most. The rows of two are spread, which
+    evens out the contiguous parts that `num_proc` makes too.
     """
     count = max((base for base in (1, 3, 15) if base <= len(pairs)), default=0)
     if not count:
@@ -1043,6 +1054,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             options.setdefault("token", kwargs["token"])
         if options:
             kwargs["remote_options"] = options
+        kwargs.setdefault("writer_batch_size", 100)  # images held at a time while preparing: on 2.21 it would be 1,000
         super().__init__(*args, **kwargs)
         _restore_schema(self.info)
 
@@ -1071,7 +1083,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         generators = []
         for split, (pairs, _) in joined.items():
             if len(pairs) != PUBLISHED_COUNTS[split]:
-                logger.warning("%s: %s examples; MLT_S has %s.", split, f"{len(pairs):,}", f"{PUBLISHED_COUNTS[split]:,}")
+                logger.warning("%s: %s; MLT_S has %s.", split, _count(pairs, "example"), f"{PUBLISHED_COUNTS[split]:,}")
             if pairs:  # a split of none could not be read back
                 generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"shards": in_shards(pairs)}))
         if not generators:
@@ -1089,9 +1101,9 @@ class MltS(datasets.GeneratorBasedBuilder):
         if with_images and not config.data_dir:
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
+        self._report_unplaced(listing)
         if with_images and not listing.containers:
             raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
-        self._report_unplaced(listing)
         if not listing.has_label_maps() and config.label_maps in (None, config.labels_url):
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(config.labels_url, folder, dl_manager.download_config.force_download)
@@ -1104,36 +1116,38 @@ class MltS(datasets.GeneratorBasedBuilder):
         return listing
 
     def _report_unplaced(self, listing: Listing) -> None:
-        astray = [member for role, member in listing.unplaced if role == "label"]
-        if astray:
-            raise MltSError(
-                f"{len(astray):,} label maps are of no known split, as neither their folders nor their archive are named "
-                f"for one (train or training, val or validation): {_first(astray)}. Rename the folder."
-            )
-        if listing.unplaced:
-            logger.warning(
-                "%s images are left out: neither their folders nor their archive are named for a split (train or "
-                "training, val or validation), or one is named for both images and labels: %s.",
-                f"{len(listing.unplaced):,}",
-                _first([member for _, member in listing.unplaced]),
-            )
+        """Says which files fit nowhere; refuses to go on without label maps, or without any image."""
+        members = [member for _, member in listing.unplaced]
+        label_maps = [member for role, member in listing.unplaced if role == "label"]
+        advice = (
+            "Neither their folders nor their archive, inside the folder given, are named for a split (train or training, "
+            "val or validation), or one is named for two things at once. Rename it, or give the folder above it."
+        )
+        if label_maps:
+            raise MltSError(f"{_count(label_maps, 'label map')} of no known split: {_first(label_maps)}. {advice}")
+        if members and "image" in self.config.roles and not listing.containers:
+            raise MltSError(f"{_count(members, 'image')} of no known split, and no others: {_first(members)}. {advice}")
+        if members:
+            logger.warning("%s of no known split, left out: %s. %s", _count(members, "image"), _first(members), advice)
 
     def _report_missing(self, listing: Listing, missing: Dict[str, List[str]]) -> None:
         if missing and self.config.missing_images == "error":
             raise MltSError(self._missing_images(listing, missing))
         for split, ids in missing.items():
-            logger.warning("%s: %s label maps have no image and are skipped: %s.", split, f"{len(ids):,}", _first(ids))
+            logger.warning("%s: %s without an image, skipped: %s.", split, _count(ids, "label map"), _first(ids))
 
     def _missing_images(self, listing: Listing, missing: Dict[str, List[str]]) -> str:
-        counts = [f"{len(ids):,} label maps of the {split} split have no image: {_first(ids)}." for split, ids in missing.items()]
+        counts = [
+            f"{_count(ids, 'label map')} of the {split} split without an image: {_first(ids)}." for split, ids in missing.items()
+        ]
         known = {name.lower() for place in listing.containers for name in place.split("/")}
-        found = [f"{place} ({count:,} images)" for place, count in sorted(listing.containers.items())]
+        found = [f"{place} ({_count(count, 'image')})" for place, count in sorted(listing.containers.items())]
         absent = [name for name in IMAGE_ARCHIVES if known.isdisjoint((name, name[: -len(".zip")]))]
         return "\n".join(
             [
                 *counts,
                 f"Searched {self._places()}.",
-                f"Found: {', '.join(found)}.",
+                f"Found: {_first(found, 12)}.",
                 f"Not found, of MLT's nine image archives: {', '.join(absent) or 'none'}.",
                 f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:",
                 f"    {self._call(missing_images='skip')}",
@@ -1152,7 +1166,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         """The line that loads this with other options, in the way in which it was loaded."""
         given = {name: getattr(self.config, name) for name in ("data_dir", "label_maps", "missing_images")}
         given = {name: value for name, value in given.items() if value not in (None, "error")}
-        words = [f'{name}="{value}"' for name, value in {**given, **options}.items()]
+        words = [f"{name}={_quoted(value)}" for name, value in {**given, **options}.items()]
         config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
         if _is_remote(str(self.config.data_dir)):
             return f"mlt_s.MltS({', '.join(['config_name=' + name for name in config] + words)})"
@@ -1166,7 +1180,17 @@ class MltS(datasets.GeneratorBasedBuilder):
 
 
 def _first(items: List[Any], count: int = 3) -> str:
-    return ", ".join(str(item) for item in items[:count]) + (", ..." if len(items) > count else "")
+    rest = f" and {len(items) - count:,} more" if len(items) > count else ""
+    return ", ".join(str(item) for item in items[:count]) + rest
+
+
+def _count(things: Any, name: str) -> str:
+    number = things if isinstance(things, int) else len(things)
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(os.fspath(value), ensure_ascii=False)  # as Python would read it, between double quotes
 
 
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:

@@ -1,0 +1,82 @@
+"""`mlt-s demo`: the main job on the bundled sample, and what came out."""
+
+import tempfile
+from pathlib import Path
+
+import datasets
+import mlt_s  # makes the name known to `datasets`
+import numpy as np
+
+from mlt_s_tools import SAMPLE
+from mlt_s_tools.preview import contact_sheet
+
+# One for each of MLT's scripts: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
+SHOWN = {"train": ["img_2", "img_47", "img_103", "img_6999"], "validation": ["img_1001", "img_1333"]}
+
+
+def run(out):
+    """Loads the bundled sample, draws a contact sheet of it and prints what is in it.
+
+    Args:
+        out: path of the PNG file to write.
+
+    Raises:
+        OSError: the picture cannot be written.
+    """
+    # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        splits = datasets.load_dataset("mlt_s", data_dir=str(SAMPLE), cache_dir=cache)
+        contact_sheet(_preview_rows(splits)).save(out, "PNG")
+        print("\n".join(_report(splits, out)))
+
+
+def _preview_rows(splits):
+    for split, names in SHOWN.items():
+        for example in splits[split]:
+            if example["image_id"] in names:
+                yield f"{split}  {example['image_id']}", example
+
+
+def _report(splits, out):
+    return [
+        f'load_dataset("mlt_s", data_dir="{SAMPLE}")',
+        "",
+        *_counts(splits),
+        "",
+        *_features(splits["train"].features),
+        "",
+        *_examples(splits),
+        "",
+        f"A picture of some of them: {Path(out).resolve()}",
+        'Next, your own zips in ~/mlt: import mlt_s, datasets; ds = datasets.load_dataset("mlt_s", data_dir="~/mlt")',
+    ]
+
+
+def _counts(splits):
+    yield "Splits"
+    for split, examples in splits.items():
+        yield f"  {split:<10} {len(examples):>4} examples"
+
+
+def _features(features):
+    image, label = features["image"], features["label"]
+    classes = ", ".join(f"{value} {name}" for value, name in label.id2label.items())
+    yield "Features"
+    yield f"  image_id   {features['image_id'].dtype}"
+    yield f"  image      {type(image).__name__}, decoded to {image.mode}"
+    yield f"  label      {type(label).__name__}: {classes}; {label.ignore_index} {label.ignore_name}, to be ignored"
+
+
+def _examples(splits):
+    yield f"{'split':<10}  {'image_id':<9} {'width x height':>14}  {'modes':<6}  {'text':>7}  {'uncertain':>9}"
+    for split, examples in splits.items():
+        for example in examples:
+            yield f"{split:<10}  {_example(example)}"
+
+
+def _example(example):
+    image, label = example["image"], np.asarray(example["label"])
+    size = f"{image.width} x {image.height}"
+    modes = f"{image.mode}, {example['label'].mode}"
+    text, uncertain = (np.mean(label == value) for value in mlt_s.LABEL_MAP.str2int(["text", "uncertain"]))
+    return f"{example['image_id']:<9} {size:>14}  {modes:<6}  {text:>7.2%}  {uncertain:>9.2%}"

@@ -1,0 +1,14 @@
+"""Draws the bundled sample: made-up scene-text pictures in the exact archive layout of MLT 2017 and MLT_S.
+
+    python -m mlt_s_tools.draw_sample OUT_DIR
+
+Every word is drawn once, as glyphs on a flat surface; the picture, the label map and the ground truth are
+that surface seen through the same homography, so they agree to the pixel. How to read it, front to back:
+``pictures`` (which picture goes where), ``scenes_*`` (what they show), ``parts`` and ``materials`` (what
+scenes are made of), ``surface`` and ``camera`` (how they are seen), ``archives`` (how they are stored).
+
+A picture has a generator of its own, seeded by its split and name, so two runs with the same Pillow, NumPy,
+zlib and fonts write the same bytes, and a change to one picture leaves the others alone. The bundled files
+were drawn with Pillow 13.0.0 (its wheel, with Raqm 0.11.0), NumPy 2.4.6 and the Debian packages
+libfribidi0 1.0.8-2.1, fonts-noto-core and fonts-noto-extra 20201225-1, fonts-noto-cjk 1:20220127+repack1-1.
+"""

@@ -1,0 +1,44 @@
+"""The version matrix: the loading tests on every supported `datasets`. `nox` runs all of it, `nox -l` lists it."""
+
+import shutil
+from pathlib import Path
+
+import nox
+
+# Not uv: it ignores pip's own configuration, where a local folder of wheels or a mirror may be set.
+nox.options.default_venv_backend = "virtualenv"
+nox.options.stop_on_first_error = True
+
+# Releases of `datasets` with the dependencies of their time; 2.21.0 stands on the lower bounds of requirements.txt.
+FLOOR = ["huggingface_hub==0.24.0", "numpy==1.26.0", "pillow==10.1.0", "pyarrow<18", "fsspec<=2024.6.1"]
+MATRIX = {
+    "2.21.0": ["datasets==2.21.0", *FLOOR],
+    "3.6.0": ["datasets==3.6.0", "huggingface_hub<1"],
+    "4.0.0": ["datasets==4.0.0", "huggingface_hub<1"],
+    "4.8.5": ["datasets==4.8.5"],
+    "5.2.0": ["datasets==5.2.0"],
+    "newest": ["datasets"],
+}
+SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
+
+
+@nox.session
+@nox.parametrize("release", list(MATRIX), ids=list(MATRIX))
+def matrix(session, release):
+    """Installs the project with one release of `datasets` and runs the tests that depend on it."""
+    session.install("-r", ".ci/torch.txt", *MATRIX[release], ".[test]")
+    session.run("pytest", "-m", "not once", *session.posargs)
+    if release == "3.6.0":
+        run_datasets_cli(session)
+    # About 1 GB each, for torch; a failed one stays to be looked at.
+    shutil.rmtree(session.virtualenv.location)
+
+
+def run_datasets_cli(session):
+    """Checks the script with the tool of `datasets` itself, on a copy because the tool may write beside the script."""
+    copy = Path(session.create_tmp())
+    for name in SCRIPT_FILES:
+        shutil.copy(name, copy)
+    sample = shutil.copytree("mlt_s_tools/sample", copy / "sample", dirs_exist_ok=True)
+    command = ["datasets-cli", "test", str(copy / "mlt_s.py"), "--data_dir", str(sample), "--all_configs"]
+    session.run(*command, "--trust_remote_code", env={"HF_HOME": str(copy / "cache")})
