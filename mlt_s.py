@@ -25,7 +25,8 @@ import urllib.request
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from typing import Any, ClassVar, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple, Optional
 
 import datasets
 import filelock
@@ -88,7 +89,8 @@ class MltSError(Exception):
 class LabelMap(datasets.Image):
     """A mask of classes: `datasets.Image` with the habits of `datasets.ClassLabel`.
 
-    Decodes to an 8-bit grey `PIL.Image` (mode "L") of the image's size, or as an array `(height, width)`, uint8:
+    Decodes to an 8-bit grey `PIL.Image` (mode "L") of the image's size, or as an array `(height, width)`, uint8
+    (`with_format("torch")` puts an axis of length 1 before these two):
 
     | value | class |
     | --- | --- |
@@ -100,13 +102,13 @@ class LabelMap(datasets.Image):
     Values, names and colours are those of the MLT_S dataset page.
     """
 
-    names: ClassVar[List[str]] = ["background", "text"]
+    names: ClassVar[list[str]] = ["background", "text"]
     num_classes: ClassVar[int] = 2
     ignore_index: ClassVar[int] = 255
     ignore_name: ClassVar[str] = "uncertain"
-    id2label: ClassVar[Dict[int, str]] = {0: "background", 1: "text"}
-    label2id: ClassVar[Dict[str, int]] = {"background": 0, "text": 1}
-    colors: ClassVar[Dict[int, Tuple[int, int, int]]] = {0: (0, 0, 0), 1: (255, 0, 0), 255: (255, 222, 0)}
+    id2label: ClassVar[dict[int, str]] = {0: "background", 1: "text"}
+    label2id: ClassVar[dict[str, int]] = {"background": 0, "text": 1}
+    colors: ClassVar[dict[int, tuple[int, int, int]]] = {0: (0, 0, 0), 1: (255, 0, 0), 255: (255, 222, 0)}
 
     def int2str(self, values: Any) -> Any:
         """Names of pixel values: an int gives a str, a list or array (of any depth) a list of the same shape.
@@ -158,7 +160,7 @@ class LabelMap(datasets.Image):
     __hash__ = None
 
 
-def _translate(values: Any, table: Dict[Any, Any], what: str) -> Any:
+def _translate(values: Any, table: dict[Any, Any], what: str) -> Any:
     if hasattr(values, "tolist"):  # arrays, tensors, and their scalars
         values = values.tolist()
     if isinstance(values, (list, tuple)):
@@ -221,8 +223,8 @@ class Listing:
         containers: archive or folder -> number of images in it.
     """
 
-    placed: Dict[Tuple[str, str], List[Tuple[str, Member]]] = dataclasses.field(default_factory=dict)
-    unplaced: List[Tuple[str, Member]] = dataclasses.field(default_factory=list)
+    placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
+    unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
     containers: Counter = dataclasses.field(default_factory=Counter)
 
     def has_label_maps(self) -> bool:
@@ -244,7 +246,7 @@ class Listing:
         return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def list_source(root: str, roles: Tuple[str, ...], options: Dict[str, Any], default_role: str = "image") -> Listing:
+def list_source(root: str, roles: tuple[str, ...], options: dict[str, Any], default_role: str = "image") -> Listing:
     """Lists the images and label maps in a folder, or in one archive. Reads directories of archives, not members.
 
     Args:
@@ -268,7 +270,7 @@ def list_source(root: str, roles: Tuple[str, ...], options: Dict[str, Any], defa
 
 
 def _place(
-    listing: Listing, member: Member, folders: Tuple[str, ...], name: str, roles: Tuple[str, ...], default_role: str
+    listing: Listing, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str
 ) -> None:
     stem, _, extension = name.rpartition(".")
     if not stem or extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
@@ -287,14 +289,14 @@ def _place(
         listing.containers["/".join(folders).rstrip("/")] += 1
 
 
-def _is_wanted(archive: Tuple[str, ...], roles: Tuple[str, ...]) -> bool:
+def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
     """Whether an archive can hold what is wanted, as far as its name and folders tell."""
     role, split = _place_told_by(archive)
     return split != "test" and role in (*roles, "", _CONTRADICTION)
 
 
 @functools.lru_cache(maxsize=4096)
-def _place_told_by(folders: Tuple[str, ...]) -> Tuple[str, str]:
+def _place_told_by(folders: tuple[str, ...]) -> tuple[str, str]:
     """(role, split), each as the innermost folder or archive says that says anything; "" where none does."""
     if any(_is_hidden(folder) for path in folders for folder in path.split("/")):
         return "hidden", ""
@@ -302,7 +304,7 @@ def _place_told_by(folders: Tuple[str, ...]) -> Tuple[str, str]:
     return _told_by(names, _ROLE_WORDS), _told_by(names, _SPLIT_WORDS)
 
 
-def _told_by(names: List[str], meanings: Dict[str, str]) -> str:
+def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
         if said:
@@ -310,7 +312,7 @@ def _told_by(names: List[str], meanings: Dict[str, str]) -> str:
     return ""
 
 
-def _words(name: str) -> List[str]:
+def _words(name: str) -> list[str]:
     """Whole words: "ch8_training_images_1.zip" has ch, training, images and zip."""
     return re.findall(r"[^\W\d_]+", name.lower())
 
@@ -319,7 +321,7 @@ def _is_hidden(name: str) -> bool:
     return name == "__MACOSX" or (name.startswith(".") and name.strip(".") != "")
 
 
-def _files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+def _files(root: str, options: dict[str, Any]) -> Iterator[tuple[Member, tuple[str, ...]]]:
     """Every file below the root, as a loose member with its path from the root in parts; the root itself if a file."""
     try:
         yield from _remote_files(root, options) if _is_remote(root) else _local_files(root)
@@ -327,7 +329,7 @@ def _files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[s
         raise MltSError(f"Cannot read {root}: {error}") from error
 
 
-def _local_files(root: str) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+def _local_files(root: str) -> Iterator[tuple[Member, tuple[str, ...]]]:
     if not os.path.exists(root):
         raise _nothing_at(root)
     if not os.path.isdir(root):
@@ -360,7 +362,7 @@ def _loose(path: str, status: os.stat_result) -> Member:
     return Member(path, None, status.st_size, str(status.st_mtime_ns))
 
 
-def _remote_files(root: str, options: Dict[str, Any]) -> Iterator[Tuple[Member, Tuple[str, ...]]]:
+def _remote_files(root: str, options: dict[str, Any]) -> Iterator[tuple[Member, tuple[str, ...]]]:
     filesystem, path = fsspec.core.url_to_fs(root, **options)
     # By its name, as over http a folder looks like a file.
     is_archive = path.lower().endswith(".zip")
@@ -381,7 +383,7 @@ def _is_remote(address: str) -> bool:
 # --- Archives: read in place ---------------------------------------------------------------------------------------
 
 
-def _directory(archive: Member, options: Dict[str, Any]) -> List[zipfile.ZipInfo]:
+def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
         if _is_remote(archive.address):
             filesystem, path = fsspec.core.url_to_fs(archive.address, **options)
@@ -394,7 +396,8 @@ def _directory(archive: Member, options: Dict[str, Any]) -> List[zipfile.ZipInfo
         raise MltSError(f"Cannot read {archive}: {error}") from error
     except Exception as error:  # zipfile answers damage with a dozen types
         raise MltSError(
-            f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. Fetch it again."
+            f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
+            "Fetch it again."
         ) from error
 
 
@@ -412,7 +415,7 @@ def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
     )
 
 
-def read_member(member: Member, options: Dict[str, Any]) -> bytes:
+def read_member(member: Member, options: dict[str, Any]) -> bytes:
     """The content of a member, checked against the archive's CRC-32.
 
     Opens, reads and closes the file each time: nothing is shared between threads or forked processes, and an archive
@@ -423,7 +426,9 @@ def read_member(member: Member, options: Dict[str, Any]) -> bytes:
     """
     if member.size > _LARGEST_MEMBER or member.packed_size > _LARGEST_MEMBER:
         claimed = max(member.size, member.packed_size)
-        raise MltSError(f"{member} claims {claimed:,} bytes, more than any image of MLT has. It is damaged: fetch it again.")
+        raise MltSError(
+            f"{member} claims {claimed:,} bytes, more than any image of MLT has. It is damaged: fetch it again."
+        )
     try:
         if member.name is None:
             return _whole(member, _read_range(member.address, 0, member.size + 1, options))
@@ -442,7 +447,7 @@ def read_member(member: Member, options: Dict[str, Any]) -> bytes:
 _LOCAL_HEADER = 30  # bytes before the name: "PK\3\4" ... length of name, length of extra field (APPNOTE.TXT, 4.3.7)
 
 
-def _read_packed(member: Member, options: Dict[str, Any]) -> memoryview:
+def _read_packed(member: Member, options: dict[str, Any]) -> memoryview:
     # The local header's extra field may be longer than the directory's, so one read fetches a little more than needed,
     # and only a longer field than that costs a second one.
     spare = _LOCAL_HEADER + 4 * len(member.name) + 64
@@ -473,7 +478,7 @@ def _whole(member: Member, content: bytes) -> bytes:
     return content
 
 
-def _read_range(address: str, start: int, size: int, options: Dict[str, Any]) -> bytes:
+def _read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
     if _is_remote(address):
         filesystem, path = fsspec.core.url_to_fs(address, **options)
         return filesystem.cat_file(path, start=start, end=start + size)
@@ -489,11 +494,11 @@ class Pair(NamedTuple):
     """A label map and its image. Of each, the first member is read; the others are copies to compare it with."""
 
     image_id: str
-    label: Tuple[Member, ...]
-    image: Tuple[Member, ...]  # empty where only label maps are wanted
+    label: tuple[Member, ...]
+    image: tuple[Member, ...]  # empty where only label maps are wanted
 
 
-def join(listing: Listing, split: str, with_images: bool) -> Tuple[List[Pair], List[str]]:
+def join(listing: Listing, split: str, with_images: bool) -> tuple[list[Pair], list[str]]:
     """The pairs of a split in the order of their numbers, and the ids of label maps that have no image.
 
     Names match whatever their case and extension. Images without a label map are normal and left out.
@@ -513,14 +518,14 @@ def join(listing: Listing, split: str, with_images: bool) -> Tuple[List[Pair], L
     return pairs, missing
 
 
-def _by_name(files: List[Tuple[str, Member]]) -> Dict[str, Tuple[str, Tuple[Member, ...]]]:
+def _by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
     found = defaultdict(list)
     for stem, member in files:
         found[stem.lower()].append((stem, member))
     return {name: (same[0][0], _copies([member for _, member in same])) for name, same in found.items()}
 
 
-def _copies(same: List[Member]) -> Tuple[Member, ...]:
+def _copies(same: list[Member]) -> tuple[Member, ...]:
     """The members of one name, loose ones first, if they can hold one content: by size and CRC-32.
 
     A folder knows no CRCs: that a loose file is the same is checked when it is read.
@@ -539,13 +544,13 @@ def _conflict(first: Member, second: Member) -> MltSError:
     )
 
 
-def _number_order(name: str) -> List[Any]:
+def _number_order(name: str) -> list[Any]:
     """Sorts img_2 before img_10. Digits are compared as text: a name may hold more of them than an int takes."""
     parts = re.split(r"(\d+)", name)
     return [(len(part.lstrip("0")), part.lstrip("0"), part) if at % 2 else part for at, part in enumerate(parts)]
 
 
-def in_shards(pairs: List[Pair]) -> List[Tuple[Pair, ...]]:
+def in_shards(pairs: list[Pair]) -> list[tuple[Pair, ...]]:
     """Deals the pairs out, in order, to shards of one or two: the units that `datasets` shuffles and shares out.
 
     Their number is 15 times a power of two (3,840 and 960 for the published counts), so that it divides by 2, 3, 4, 5,
@@ -578,7 +583,7 @@ _PNG_XMP = b"XML:com.adobe.xmp"
 _PNG_RAW_EXIF = b"Raw profile type exif"  # ImageMagick's EXIF from before PNG had a chunk for it
 
 
-def neutral_orientation(data: bytes) -> Tuple[bytes, int]:
+def neutral_orientation(data: bytes) -> tuple[bytes, int]:
     """The same file with every orientation tag (EXIF or XMP) set to 1, and the orientation that it had, 1 to 8.
 
     Readers differ: `datasets` and OpenCV turn the picture by the tag, plain Pillow does not. With the tag at 1 all of
@@ -592,7 +597,7 @@ def neutral_orientation(data: bytes) -> Tuple[bytes, int]:
     return data, 1
 
 
-def _neutral_jpeg(data: bytes) -> Tuple[bytes, int]:
+def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
     exif = xmp = None
     changes = []
     for start, end in _app1_segments(data):
@@ -612,7 +617,7 @@ def _neutral_jpeg(data: bytes) -> Tuple[bytes, int]:
     return data, exif or xmp or 1
 
 
-def _app1_segments(data: bytes) -> Iterator[Tuple[int, int]]:
+def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself."""
     at = data.find(b"\xff", 2)
     while 0 <= at < len(data) - 4:
@@ -630,7 +635,7 @@ def _app1_segments(data: bytes) -> Iterator[Tuple[int, int]]:
             at = data.find(b"\xff", end)
 
 
-def _neutral_png(data: bytes) -> Tuple[bytes, int]:
+def _neutral_png(data: bytes) -> tuple[bytes, int]:
     exif = other = None
     pieces = []
     for kind, payload, piece in _png_chunks(data):
@@ -645,7 +650,7 @@ def _neutral_png(data: bytes) -> Tuple[bytes, int]:
     return b"".join(pieces) if exif or other else data, exif or other or 1
 
 
-def _png_chunks(data: bytes) -> Iterator[Tuple[bytes, bytes, bytes]]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b""."""
     yield b"", b"", data[:8]
     at = 8
@@ -660,7 +665,7 @@ def _png_chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
-def _neutral_png_text(kind: bytes, payload: bytes) -> Tuple[bytes, Optional[int]]:
+def _neutral_png_text(kind: bytes, payload: bytes) -> tuple[bytes, Optional[int]]:
     keyword, _, rest = payload.partition(b"\0")
     skip = _PNG_TEXT[kind]
     head, text = keyword + b"\0" + rest[:skip], rest[skip:]
@@ -681,12 +686,12 @@ def _neutral_png_text(kind: bytes, payload: bytes) -> Tuple[bytes, Optional[int]
     return head + (zlib.compress(text) if compressed else text), found
 
 
-def _neutral_xmp(text: bytes) -> Tuple[bytes, Optional[int]]:
+def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
     found = _XMP_ORIENTATION.search(text)
     return (_XMP_ORIENTATION.sub(rb"\g<1>1", text), int(found[2])) if found else (text, None)
 
 
-def _neutral_exif(exif: bytes) -> Tuple[bytes, Optional[int]]:
+def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
     head = 0
     while exif.startswith(_EXIF_HEAD, head):
@@ -721,7 +726,7 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
         raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
 
 
-def stored_image(data: bytes, member: Member) -> Tuple[bytes, Tuple[int, int], int]:
+def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], int]:
     """An image's bytes with neutral orientation, its stored (width, height), and the orientation that it had.
 
     EXIF data that Pillow cannot read, and `datasets` would fail on at every decode, is masked, with a warning.
@@ -736,7 +741,9 @@ def stored_image(data: bytes, member: Member) -> Tuple[bytes, Tuple[int, int], i
         data = _without_exif(data)
         image = _opened(data, member)
         if _would_be_turned(image, data):
-            raise MltSError(f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it without.")
+            raise MltSError(
+                f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it without."
+            )
     return data, image.size, orientation
 
 
@@ -770,9 +777,7 @@ def _without_exif(data: bytes) -> bytes:
     return data
 
 
-def label_in_frame(
-    data: bytes, member: Member, image: Member, image_size: Tuple[int, int], orientation: int
-) -> bytes:
+def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple[int, int], orientation: int) -> bytes:
     """A label map's bytes in the frame of the image's stored pixels.
 
     The sizes decide: what fits the stored picture stays as it is, what fits only the picture turned by its orientation
@@ -878,7 +883,7 @@ def _is_published(pixels: np.ndarray) -> bool:
     return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
 
 
-def _png_header(data: bytes, member: Member) -> Tuple[int, int, int, int]:
+def _png_header(data: bytes, member: Member) -> tuple[int, int, int, int]:
     """Width, height, bit depth and colour type."""
     if not data.startswith(_PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
@@ -903,8 +908,8 @@ _TIMEOUT = 30  # seconds without a byte
 def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
     """Downloads the label archive once, into `folder`, with a progress bar, and returns its path.
 
-    The file takes its name when it is whole and an archive of PNG files, not before. By the standard library: `datasets` 5.2
-    cannot fetch http addresses unless aiohttp is installed.
+    The file takes its name when it is whole and an archive of PNG files, not before. By the standard library:
+    `datasets` 5.2 cannot fetch http addresses unless aiohttp is installed.
 
     Raises:
         MltSError: no answer, or another one; says what came back and how to do it by hand.
@@ -965,8 +970,8 @@ def _described(path: str, kind: str) -> str:
 def _download_error(url: str, reason: str) -> MltSError:
     return MltSError(
         f"{LABEL_ARCHIVE} could not be downloaded from {url}: {reason}.\n"
-        f"Open {_HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in data_dir, "
-        f'or name it: label_maps="path/to/{LABEL_ARCHIVE}".'
+        f"Open {_HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in "
+        f'data_dir, or name it: label_maps="path/to/{LABEL_ARCHIVE}".'
     )
 
 
@@ -988,10 +993,10 @@ class MltSConfig(datasets.BuilderConfig):
 
     missing_images: str = "error"
     label_maps: Optional[str] = None
-    remote_options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    remote_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def roles(self) -> Tuple[str, ...]:
+    def roles(self) -> tuple[str, ...]:
         return ("label",) if self.name == "labels" else ("image", "label")
 
     @property
@@ -1033,6 +1038,9 @@ def _absolute(address: Any) -> str:
     return address if _is_remote(address) else os.path.abspath(os.path.expanduser(address))
 
 
+_SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # other code: another cache
+
+
 class MltS(datasets.GeneratorBasedBuilder):
     """MLT_S, joined from the archives of MLT 2017 and the authors' label maps. See `MltSConfig` for the options.
 
@@ -1047,6 +1055,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         MltSConfig(name="labels", version=VERSION, description="Label maps alone; needs no images."),
     ]
     DEFAULT_CONFIG_NAME = "segmentation"
+    DEFAULT_WRITER_BATCH_SIZE = 100  # images held at a time while preparing: on 2.21 it would be 1,000
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         options = dict(kwargs.get("storage_options") or {})
@@ -1054,7 +1063,9 @@ class MltS(datasets.GeneratorBasedBuilder):
             options.setdefault("token", kwargs["token"])
         if options:
             kwargs["remote_options"] = options
-        kwargs.setdefault("writer_batch_size", 100)  # images held at a time while preparing: on 2.21 it would be 1,000
+        # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
+        # be the parent of the registered name's, and replace it.
+        kwargs.setdefault("hash", _SOURCE_HASH)
         super().__init__(*args, **kwargs)
         _restore_schema(self.info)
 
@@ -1073,7 +1084,7 @@ class MltS(datasets.GeneratorBasedBuilder):
     def _load_info(self) -> datasets.DatasetInfo:
         return _restore_schema(super()._load_info())
 
-    def _split_generators(self, dl_manager: Any) -> List[datasets.SplitGenerator]:
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         # Below 4, dataset_infos.json would make the library refuse every set but the published one: a sample, a part,
         # an archive that differs by a file. Other counts are said below.
         self.info.splits = None
@@ -1090,7 +1101,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             raise MltSError(f"No label map in {self._places()} has its image there. {self._instructions()}")
         return generators
 
-    def _generate_examples(self, shards: List[Tuple[Pair, ...]]) -> Iterator[Tuple[str, Dict[str, Any]]]:
+    def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for shard in shards:
             for pair in shard:
                 yield pair.image_id, read_example(pair, self.config.remote_options)
@@ -1110,8 +1121,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             listing.add(list_source(archive, ("label",), {}, "label"))
         if not listing.has_label_maps():
             raise MltSError(
-                f"There are no label maps in {config.label_maps or config.labels_url}: PNG files in folders or archives "
-                "that are named for a split, such as training_labels and validation_labels."
+                f"There are no label maps in {config.label_maps or config.labels_url}: PNG files in folders or "
+                "archives that are named for a split, such as training_labels and validation_labels."
             )
         return listing
 
@@ -1120,8 +1131,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         members = [member for _, member in listing.unplaced]
         label_maps = [member for role, member in listing.unplaced if role == "label"]
         advice = (
-            "Neither their folders nor their archive, inside the folder given, are named for a split (train or training, "
-            "val or validation), or one is named for two things at once. Rename it, or give the folder above it."
+            "Neither their folders nor their archive, inside the folder given, are named for a split (train or "
+            "training, val or validation), or one is named for two things at once. Rename it, or give the folder above it."
         )
         if label_maps:
             raise MltSError(f"{_count(label_maps, 'label map')} of no known split: {_first(label_maps)}. {advice}")
@@ -1130,15 +1141,16 @@ class MltS(datasets.GeneratorBasedBuilder):
         if members:
             logger.warning("%s of no known split, left out: %s. %s", _count(members, "image"), _first(members), advice)
 
-    def _report_missing(self, listing: Listing, missing: Dict[str, List[str]]) -> None:
+    def _report_missing(self, listing: Listing, missing: dict[str, list[str]]) -> None:
         if missing and self.config.missing_images == "error":
             raise MltSError(self._missing_images(listing, missing))
         for split, ids in missing.items():
             logger.warning("%s: %s without an image, skipped: %s.", split, _count(ids, "label map"), _first(ids))
 
-    def _missing_images(self, listing: Listing, missing: Dict[str, List[str]]) -> str:
+    def _missing_images(self, listing: Listing, missing: dict[str, list[str]]) -> str:
         counts = [
-            f"{_count(ids, 'label map')} of the {split} split without an image: {_first(ids)}." for split, ids in missing.items()
+            f"{_count(ids, 'label map')} of the {split} split without an image: {_first(ids)}."
+            for split, ids in missing.items()
         ]
         known = {name.lower() for place in listing.containers for name in place.split("/")}
         found = [f"{place} ({_count(count, 'image')})" for place, count in sorted(listing.containers.items())]
@@ -1179,7 +1191,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         return " and ".join(_absolute(place) for place in places if place)
 
 
-def _first(items: List[Any], count: int = 3) -> str:
+def _first(items: list[Any], count: int = 3) -> str:
     rest = f" and {len(items) - count:,} more" if len(items) > count else ""
     return ", ".join(str(item) for item in items[:count]) + rest
 
@@ -1200,7 +1212,7 @@ def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:
     return info
 
 
-def read_example(pair: Pair, options: Dict[str, Any]) -> Dict[str, Any]:
+def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     """Reads a pair: `image_id`, the bytes of `label` and, where there is one, of `image`, in one frame.
 
     Raises:
@@ -1216,7 +1228,7 @@ def read_example(pair: Pair, options: Dict[str, Any]) -> Dict[str, Any]:
     return {**example, "label": {"path": None, "bytes": label}}
 
 
-def _read_copies(copies: Tuple[Member, ...], options: Dict[str, Any]) -> bytes:
+def _read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:
     data = read_member(copies[0], options)
     for copy in copies[1:]:
         same = zlib.crc32(data) == copy.crc if copy.crc is not None else data == read_member(copy, options)
@@ -1233,13 +1245,12 @@ _IS_SCRIPT = __name__.startswith("datasets_modules.")  # run by `load_dataset("p
 def _register() -> None:
     """Makes `load_dataset("mlt_s")` find this module, with or without scripts. The table is private to `datasets`."""
     try:
-        with open(__file__, "rb") as file:
-            source = hashlib.sha256(file.read()).hexdigest()  # part of the cache's key: other code, prepared anew
-        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, source)
+        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, _SOURCE_HASH)
     except Exception as error:
         logger.warning(
             'datasets %s does not take the name "mlt_s" (%s: %s), so load_dataset("mlt_s") will not work. '
-            "mlt_s.MltS(data_dir=...) does the same: .download_and_prepare() and .as_dataset(), or .as_streaming_dataset().",
+            "mlt_s.MltS(data_dir=...) does the same: .download_and_prepare() and .as_dataset(), or "
+            ".as_streaming_dataset().",
             datasets.__version__,
             type(error).__name__,
             error,

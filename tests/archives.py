@@ -21,7 +21,9 @@ def picture(width: int = 24, height: int = 16, seed: int = 0) -> PIL.Image.Image
 
 def label_values(width: int = 24, height: int = 16, seed: int = 0) -> np.ndarray:
     """A label map as an array (height, width), uint8, of 0, 1 and 255, another one for each seed."""
-    return np.random.default_rng(1000 + seed).choice(np.array([0, 1, 255], np.uint8), (height, width), p=[0.7, 0.2, 0.1])
+    return np.random.default_rng(1000 + seed).choice(
+        np.array([0, 1, 255], np.uint8), (height, width), p=[0.7, 0.2, 0.1]
+    )
 
 
 def encoded(image: PIL.Image.Image, format: str = "JPEG", orientation: int | None = None, **options) -> bytes:

@@ -129,10 +129,13 @@ def test_names_that_are_not_unicode(load_registered, tmp_path):
 
 def test_backslashes_separate_folders(load_registered, tmp_path):
     folder = tmp_path / "mlt"
-    write_zip(folder / "all.zip", {
-        "ch8_training_images\\img_1.jpg": image_file(1),
-        "MLT_S_labels\\training_labels\\img_1.png": label_file(1),
-    })
+    write_zip(
+        folder / "all.zip",
+        {
+            "ch8_training_images\\img_1.jpg": image_file(1),
+            "MLT_S_labels\\training_labels\\img_1.png": label_file(1),
+        },
+    )
     assert_is_the_pair(streamed(load_registered, folder))
 
 
@@ -426,7 +429,9 @@ def test_label_maps_at_an_address_and_images_here(tmp_path, memory):
 
 
 def test_an_address_with_nothing_there_is_said(tmp_path):
-    with pytest.raises(mlt_s.MltSError, match="^There is nothing at memory://no_such_place: check data_dir and label_maps\\.$"):
+    with pytest.raises(
+        mlt_s.MltSError, match="^There is nothing at memory://no_such_place: check data_dir and label_maps\\.$"
+    ):
         class_pairs("memory://no_such_place", tmp_path)
 
 
@@ -455,7 +460,10 @@ def test_an_archive_that_is_gone_from_its_address_is_said(tmp_path, memory):
 def test_of_an_archive_at_an_address_only_the_ranges_are_read_that_are_needed(tmp_path, ranges, streaming):
     folder = tmp_path / "mlt"
     ballast = np.random.default_rng(0).bytes(2_000_000)
-    write_zip(folder / "ch8_training_images_1.zip", {"img_7.jpg": image_file(7), "img_8.jpg": ballast, "img_9.jpg": image_file(9)})
+    write_zip(
+        folder / "ch8_training_images_1.zip",
+        {"img_7.jpg": image_file(7), "img_8.jpg": ballast, "img_9.jpg": image_file(9)},
+    )
     write_zip(folder / LABELS, label_members({"img_7": label_file(7), "img_9": label_file(9)}, {}))
     ranges.files = {f"mlt/{path.name}": path.read_bytes() for path in folder.glob("*.zip")}
     pairs = class_pairs("ranges://mlt", tmp_path, streaming)["train"]

@@ -93,7 +93,9 @@ def test_the_place_of_a_file_in_folders(tmp_path, path):
     file = tmp_path / "val" / "test images" / "mlt" / path  # the user's own path says nothing
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x")
-    assert told(mlt_s.list_source(str(tmp_path / "val" / "test images" / "mlt"), ("image", "label"), {})) == PLACES[path]
+    assert (
+        told(mlt_s.list_source(str(tmp_path / "val" / "test images" / "mlt"), ("image", "label"), {})) == PLACES[path]
+    )
 
 
 @pytest.mark.parametrize("path", PLACES)
@@ -122,8 +124,8 @@ def test_the_name_of_an_archive_counts_as_a_folder_does(tmp_path, archive, path,
 
 
 ADVICE = (
-    "Neither their folders nor their archive, inside the folder given, are named for a split (train or training, val or "
-    "validation), or one is named for two things at once. Rename it, or give the folder above it."
+    "Neither their folders nor their archive, inside the folder given, are named for a split (train or training, val "
+    "or validation), or one is named for two things at once. Rename it, or give the folder above it."
 )
 
 
@@ -163,7 +165,9 @@ def _archive_twice(folder):
 
 def _repacked_by_another_program(folder):
     with zipfile.ZipFile(folder / IMAGES) as archive:
-        write_zip(folder / "training.zip", {name: archive.read(name) for name in archive.namelist()}, zipfile.ZIP_STORED)
+        write_zip(
+            folder / "training.zip", {name: archive.read(name) for name in archive.namelist()}, zipfile.ZIP_STORED
+        )
 
 
 def _folder_beside_its_zip(folder):
@@ -498,7 +502,20 @@ def test_label_maps_that_are_not_there_are_said(load, tmp_path):
 
 
 def test_odd_names_are_ordered_by_their_numbers(load_registered, tmp_path):
-    ordered = ["1", "2", "10", "a", "img_1", "img_1a", "img_1b", "img_1b2", "img_1b10", "img_2", "img_10", "img_" + "9" * 40]
+    ordered = [
+        "1",
+        "2",
+        "10",
+        "a",
+        "img_1",
+        "img_1a",
+        "img_1b",
+        "img_1b2",
+        "img_1b10",
+        "img_2",
+        "img_10",
+        "img_" + "9" * 40,
+    ]
     pairs = {f"{stem}.jpg": (image_file(), label_file()) for stem in ordered[::-1]}
     assert ids(load_registered(write_pairs(tmp_path / "mlt", pairs), split="train")) == ordered
 

@@ -124,7 +124,9 @@ def test_what_else_mlt_offers_does_not_disturb(load_registered, tmp_path, caplog
     folder = mlt(tmp_path / "mlt")
     write_zip(folder / "ch8_training_word_images_gt.zip", {"img_1.png": image_file(77, "PNG"), "gt.txt": b"x"})
     write_zip(folder / "ch8_test_images.zip", {"img_1.jpg": image_file(78)})
-    write_zip(folder / "ch8_training_localization_transcription_gt_v2.zip", {"gt_img_1.txt": b"1,2,3,4,5,6,7,8,Latin,x"})
+    write_zip(
+        folder / "ch8_training_localization_transcription_gt_v2.zip", {"gt_img_1.txt": b"1,2,3,4,5,6,7,8,Latin,x"}
+    )
     (folder / "ch8_test_word_images.zip").write_bytes(b"half a download")
     (folder / "Thumbs.db").write_bytes(b"x")
     (folder / ".img_1.jpg").write_bytes(b"x")
@@ -157,7 +159,9 @@ def test_images_of_every_mode_decode_to_rgb(load_registered, tmp_path, mode):
     folder = tmp_path / "mlt"
     image = picture(seed=1).convert(mode)
     format = "JPEG" if mode == "CMYK" else "PNG"
-    write_zip(folder / "training_images.zip", {"img_1.png": image_file(1, format) if mode == "RGB" else _saved(image, format)})
+    write_zip(
+        folder / "training_images.zip", {"img_1.png": image_file(1, format) if mode == "RGB" else _saved(image, format)}
+    )
     write_zip(folder / "MLT_S_labels.zip", label_members({"img_1": label_file(1)}, {}))
     (example,) = load_registered(folder)["train"]
     assert example["image"].mode == "RGB"

@@ -250,7 +250,9 @@ def test_every_container_loads_in_the_stored_frame(load_registered, tmp_path):
         assert np.array_equal(np.asarray(dataset[name]["label"]), label_values()), container
 
 
-@pytest.mark.parametrize("container", [name for name in CONTAINERS if "head" not in name])  # older Pillows cannot read it
+@pytest.mark.parametrize(
+    "container", [name for name in CONTAINERS if "head" not in name]
+)  # older Pillows cannot read it
 def test_a_tag_that_can_be_read_is_nothing_to_warn_of(container, caplog):
     mlt_s.stored_image(CONTAINERS[container](6), MEMBER)
     assert caplog.text == ""
@@ -311,11 +313,15 @@ def test_a_gif_reaches_the_user_as_it_is(load_registered, tmp_path):
 
 # --- Broken EXIF ---------------------------------------------------------------------------------------------------
 
-WHOLE = tiff_block(  # with a resolution, which Pillow looks for when it opens a JPEG file
-    6,
-    before=[(0x0100, 3, 1, b"\x18\0\0\0")],
-    after=[(0x011A, 5, 1, b"\x3e\0\0\0"), (0x0128, 3, 1, b"\2\0\0\0")],
-) + (72).to_bytes(4, "little") + (1).to_bytes(4, "little")
+WHOLE = (
+    tiff_block(  # with a resolution, which Pillow looks for when it opens a JPEG file
+        6,
+        before=[(0x0100, 3, 1, b"\x18\0\0\0")],
+        after=[(0x011A, 5, 1, b"\x3e\0\0\0"), (0x0128, 3, 1, b"\2\0\0\0")],
+    )
+    + (72).to_bytes(4, "little")
+    + (1).to_bytes(4, "little")
+)
 
 
 def directory_at(offset: int, block: bytes = WHOLE) -> bytes:
@@ -372,7 +378,11 @@ def test_broken_exif_keeps_no_image_from_loading(load_registered, tmp_path, hold
 @pytest.mark.parametrize("holder", [name for name in HOLDERS if name not in ("jpeg", "jpeg with xmp")])  # Pillow copes
 def test_exif_that_is_left_out_is_said(load_registered, tmp_path, caplog, holder):
     image = HOLDERS[holder](b"garbage garbage!")
-    list(load_registered(write_pairs(tmp_path / "mlt", {"img_1.jpg": (image, label_file())}), split="train", streaming=True))
+    list(
+        load_registered(
+            write_pairs(tmp_path / "mlt", {"img_1.jpg": (image, label_file())}), split="train", streaming=True
+        )
+    )
     place = tmp_path / "mlt" / "ch8_training_images_1.zip"
     assert f"{place}, member img_1.jpg has EXIF data that cannot be read" in caplog.text
 
@@ -457,16 +467,25 @@ LARGE = VALUES.astype(np.uint16)
 LARGE[0, 0] = 256
 
 REFUSED = {
-    "RGB of other colours": (raw_png(GREY_RGB + np.array([0, 0, 1], np.uint8), 8, 2), "its colours are neither grey nor"),
+    "RGB of other colours": (
+        raw_png(GREY_RGB + np.array([0, 0, 1], np.uint8), 8, 2),
+        "its colours are neither grey nor",
+    ),
     "transparent RGBA": (raw_png(TRANSPARENT, 8, 6), "some of its pixels are transparent"),
     "transparent grey": (raw_png(TRANSPARENT[:, :, 2:], 8, 4), "some of its pixels are transparent"),
     "16-bit grey of larger values": (raw_png(LARGE, 16), "it holds values up to 256, a label map has at most 255"),
     "16-bit RGB": (raw_png(GREY_RGB, 16, 2), "16-bit colours"),
     "16-bit grey and alpha": (raw_png(np.dstack([VALUES, 65535 + 0 * LARGE]), 16, 4), "16-bit colours"),
-    "a JPEG": (encoded(PIL.Image.fromarray(VALUES)), r"is not a PNG file, or is cut off in its header: it starts with b'\xff"),
+    "a JPEG": (
+        encoded(PIL.Image.fromarray(VALUES)),
+        r"is not a PNG file, or is cut off in its header: it starts with b'\xff",
+    ),
     "an empty file": (b"", "is not a PNG file, or is cut off in its header: it is empty"),
     "a text file": (b"404 Not Found", "is not a PNG file, or is cut off in its header: it starts with b'404 Not"),
-    "a PNG cut off in its header": (label_file()[:30], "is not a PNG file, or is cut off in its header: it starts with"),
+    "a PNG cut off in its header": (
+        label_file()[:30],
+        "is not a PNG file, or is cut off in its header: it starts with",
+    ),
     "a palette PNG cut off in its pixels": (raw_png(VALUES, 8, 3, RAINBOW)[:-60], "cannot be read as a label map"),
     "a PNG with a damaged header": (label_file()[:29] + b"\0\0\0\0" + label_file()[33:], "is not an image"),
 }
@@ -489,9 +508,11 @@ NO_IMAGES = {
     "a JPEG cut off in its start": (JPEG[:3], "is not an image, or is cut off in its header: it starts with b'\\xff"),
     "a PNG cut off in its header": (PNG[:20], "cannot be opened as an image: Truncated File Read. Fetch it again."),
     "a picture too large for any reader": (
-        PNG[:16] + (60000).to_bytes(4, "big") * 2 + PNG[24:29] + zlib.crc32(
-            b"IHDR" + (60000).to_bytes(4, "big") * 2 + PNG[24:29]
-        ).to_bytes(4, "big") + PNG[33:],
+        PNG[:16]
+        + (60000).to_bytes(4, "big") * 2
+        + PNG[24:29]
+        + zlib.crc32(b"IHDR" + (60000).to_bytes(4, "big") * 2 + PNG[24:29]).to_bytes(4, "big")
+        + PNG[33:],
         "cannot be opened as an image",
     ),
 }

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 
+import datasets
 import pytest
 from archives import mlt
 from conftest import ROOT, VERSION
 
-import datasets
 import mlt_s
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,7 +36,12 @@ def python(code, folder, installed=True, **environment):
     if installed:
         environment["PYTHONPATH"] = os.path.dirname(mlt_s.__file__)
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -150,7 +155,9 @@ def beside_a_clone(home):
 
 
 def test_a_clone_beside_is_imported_as_an_empty_package(beside_a_clone):
-    uninstalled = "import os, sys; sys.path = [p for p in sys.path if not os.path.exists(os.path.join(p, 'mlt_s.py'))]\n"
+    uninstalled = (
+        "import os, sys; sys.path = [p for p in sys.path if not os.path.exists(os.path.join(p, 'mlt_s.py'))]\n"
+    )
     done = python(uninstalled + "import mlt_s; mlt_s.MltS", beside_a_clone, installed=False)
     assert "AttributeError: module 'mlt_s' has no attribute 'MltS'" in done.stderr
 

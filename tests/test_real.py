@@ -41,7 +41,9 @@ def test_the_real_bytes_are_handed_on_untouched(load_registered):
 
     splits = load_registered(REAL)
     for (split, image_id), (mode, *_) in PAIRS.items():
-        (example,) = [e for e in splits[split].cast_column("image", datasets.Image(decode=False)) if e["image_id"] == image_id]
+        (example,) = [
+            e for e in splits[split].cast_column("image", datasets.Image(decode=False)) if e["image_id"] == image_id
+        ]
         archives = [zipfile.ZipFile(path) for path in REAL.glob("ch8_*.zip") if split[:5] in path.name]
         (stored,) = [a.read(name) for a in archives for name in a.namelist() if name.startswith(f"{image_id}.")]
         assert example["image"]["bytes"] == stored
