@@ -11,6 +11,7 @@ the download, the builder, the registration.
 """
 
 import dataclasses
+import errno
 import functools
 import hashlib
 import http.client
@@ -21,6 +22,7 @@ import logging
 import os
 import re
 import struct
+import unicodedata
 import urllib.request
 import zipfile
 import zlib
@@ -208,6 +210,7 @@ class Member(NamedTuple):
     packed_size: int = 0
     method: int = zipfile.ZIP_STORED
     encrypted: bool = False
+    raw_name: bytes = b""  # as the archive's directory has it, which the member's own header repeats
 
     def __str__(self) -> str:
         return self.address if self.name is None else f"{self.address}, member {self.name}"
@@ -246,7 +249,9 @@ class Listing:
         return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def list_source(root: str, roles: tuple[str, ...], options: dict[str, Any], default_role: str = "image") -> Listing:
+def list_source(
+    root: str, roles: tuple[str, ...], options: dict[str, Any], default_role: str = "image", leave_out: str = ""
+) -> Listing:
     """Lists the images and label maps in a folder, or in one archive. Reads directories of archives, not members.
 
     Args:
@@ -254,12 +259,15 @@ def list_source(root: str, roles: tuple[str, ...], options: dict[str, Any], defa
         roles: what is wanted, "image", "label" or both. Archives named for something else are not opened.
         options: for the fsspec file system of a remote root.
         default_role: of files that neither folder nor archive calls images or labels.
+        leave_out: an archive or folder below the root that is another source.
 
     Raises:
         MltSError: the root is not there or cannot be read, or an archive is damaged.
     """
     listing = Listing()
     for file, parts in _files(root, options):
+        if leave_out and (file.address == leave_out or file.address.startswith(leave_out.rstrip("/") + "/")):
+            continue
         if not parts[-1].lower().endswith(".zip"):
             _place(listing, file, parts[:-1], parts[-1], roles, default_role)
         elif _is_wanted(parts, roles):
@@ -326,13 +334,13 @@ def _files(root: str, options: dict[str, Any]) -> Iterator[tuple[Member, tuple[s
     try:
         yield from _remote_files(root, options) if _is_remote(root) else _local_files(root)
     except (OSError, ValueError, ImportError) as error:
-        raise MltSError(f"Cannot read {root}: {error}") from error
+        raise MltSError(f"Cannot read {root}: {error}. {_REMEDY}") from error
 
 
 def _local_files(root: str) -> Iterator[tuple[Member, tuple[str, ...]]]:
-    if not os.path.exists(root):
+    if not os.path.isfile(root) and not os.path.isdir(root):  # a pipe would be waited for
         raise _nothing_at(root)
-    if not os.path.isdir(root):
+    if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
     seen = set()  # a folder that links lead to twice, or in a circle, is walked once
@@ -352,6 +360,9 @@ def _local_files(root: str) -> Iterator[tuple[Member, tuple[str, ...]]]:
                 yield _loose(entry.path, entry.stat()), parts + (entry.name,)
             elif entry.is_symlink():
                 raise FileNotFoundError(f"{entry.path} is a link to a file that is not there")
+
+
+_REMEDY = "Check that it is there and that you may read it."
 
 
 def _nothing_at(root: str) -> MltSError:
@@ -393,7 +404,7 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
         with file, zipfile.ZipFile(file) as opened:
             return opened.infolist()
     except OSError as error:
-        raise MltSError(f"Cannot read {archive}: {error}") from error
+        raise MltSError(f"Cannot read {archive}: {error}. {_REMEDY}") from error
     except Exception as error:  # zipfile answers damage with a dozen types
         raise MltSError(
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
@@ -412,6 +423,7 @@ def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
         packed_size=entry.compress_size,
         method=entry.compress_type,
         encrypted=bool(entry.flag_bits & 0x1),
+        raw_name=entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"),
     )
 
 
@@ -437,6 +449,8 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
             kind = "encrypted" if member.encrypted else f"packed by {method}"
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
+    except PermissionError as error:
+        raise MltSError(f"Cannot read {member}: {error}. {_REMEDY}") from error
     except (OSError, ValueError, zlib.error) as error:
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
@@ -450,11 +464,15 @@ _LOCAL_HEADER = 30  # bytes before the name: "PK\3\4" ... length of name, length
 def _read_packed(member: Member, options: dict[str, Any]) -> memoryview:
     # The local header's extra field may be longer than the directory's, so one read fetches a little more than needed,
     # and only a longer field than that costs a second one.
-    spare = _LOCAL_HEADER + 4 * len(member.name) + 64
+    spare = _LOCAL_HEADER + len(member.raw_name) + 64
     read = memoryview(_read_range(member.address, member.offset, spare + member.packed_size, options))
     if read[:4] != b"PK\3\4" or len(read) < _LOCAL_HEADER:
         raise ValueError("there is no such member at the place that the archive's directory names")
-    start = _LOCAL_HEADER + sum(struct.unpack("<HH", read[26:30]))
+    name_size, extra_size = struct.unpack("<HH", read[26:30])
+    # Of a damaged directory the CRCs can be whole and the names not, and an image would get another one's label map.
+    if read[_LOCAL_HEADER : _LOCAL_HEADER + name_size] != member.raw_name:
+        raise ValueError("the member there has another name than in the archive's directory")
+    start = _LOCAL_HEADER + name_size + extra_size
     if start + member.packed_size > len(read):
         read, start = memoryview(_read_range(member.address, member.offset + start, member.packed_size, options)), 0
     return read[start : start + member.packed_size]
@@ -501,10 +519,10 @@ class Pair(NamedTuple):
 def join(listing: Listing, split: str, with_images: bool) -> tuple[list[Pair], list[str]]:
     """The pairs of a split in the order of their numbers, and the ids of label maps that have no image.
 
-    Names match whatever their case and extension. Images without a label map are normal and left out.
+    Names match whatever their case, extension and Unicode form. Images without a label map are normal and left out.
 
     Raises:
-        MltSError: a name occurs twice in the split with two contents.
+        MltSError: a name occurs twice in the split with two contents, or is no Unicode.
     """
     labels = _by_name(listing.placed.get(("label", split), []))
     images = _by_name(listing.placed.get(("image", split), []))
@@ -513,6 +531,8 @@ def join(listing: Listing, split: str, with_images: bool) -> tuple[list[Pair], l
         stem, label = labels[name]
         if with_images and name not in images:
             missing.append(stem)
+        elif not _is_unicode(stem):
+            raise MltSError(f"{str(label[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
             pairs.append(Pair(stem, label, images[name][1] if with_images else ()))
     return pairs, missing
@@ -521,8 +541,16 @@ def join(listing: Listing, split: str, with_images: bool) -> tuple[list[Pair], l
 def _by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
     found = defaultdict(list)
     for stem, member in files:
-        found[stem.lower()].append((stem, member))
+        found[unicodedata.normalize("NFC", stem.lower())].append((stem, member))  # macOS takes "é" apart
     return {name: (same[0][0], _copies([member for _, member in same])) for name, same in found.items()}
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # of a loose file whose name the system gave in bytes of its own
+        return False
+    return True
 
 
 def _copies(same: list[Member]) -> tuple[Member, ...]:
@@ -577,6 +605,10 @@ def in_shards(pairs: list[Pair]) -> list[tuple[Pair, ...]]:
 _ORIENTATION = 0x0112  # the tag's number in EXIF, which is laid out as TIFF
 _EXIF_HEAD = b"Exif\0\0"  # stands before it in JPEG files, by mistake twice, and by mistake in PNG files
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
+# What readers are offered. Of the other 40 formats of Pillow, one runs PostScript, and some open but cannot be read.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
+_CLIPPED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow makes all above 255 white in mode "RGB"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many bytes say if and how the text is packed
 _PNG_XMP = b"XML:com.adobe.xmp"
@@ -718,11 +750,16 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
     import PIL.Image
 
     try:
-        return PIL.Image.open(io.BytesIO(data))
+        return PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
     except PIL.UnidentifiedImageError:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
         raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
-    except Exception as error:  # DecompressionBombError, and what broken headers raise
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
+        raise MltSError(
+            f"{member} is too large: {error} If the file is to be trusted, set PIL.Image.MAX_IMAGE_PIXELS to at least "
+            "its number of pixels before you load, and in every process that decodes it."
+        ) from error
+    except Exception as error:  # what broken headers raise
         raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
 
 
@@ -732,8 +769,19 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
     EXIF data that Pillow cannot read, and `datasets` would fail on at every decode, is masked, with a warning.
 
     Raises:
-        MltSError: not an image, or one that readers would turn in spite of everything.
+        MltSError: not an image, cut off, or one that readers would turn in spite of everything or show as white.
     """
+    image, data, orientation = _neutral(data, member)
+    if image.mode in _CLIPPED_MODES:
+        raise MltSError(
+            f"{member} has more than 8 bits a channel (mode {image.mode}), and `datasets` would show it as nearly "
+            "white: save it with 8."
+        )
+    return data, image.size, orientation
+
+
+def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:  # noqa: F821
+    """The picture with its header read, its bytes with neutral orientation, and the orientation that it had."""
     data, orientation = neutral_orientation(data)
     image = _opened(data, member)
     if _would_be_turned(image, data):
@@ -744,7 +792,28 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
             raise MltSError(
                 f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it without."
             )
-    return data, image.size, orientation
+    if not _looks_whole(image, data):
+        _check_pixels(data, member)
+    return image, data, orientation
+
+
+def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+    """Whether a file ends as its format does and, of a PNG file, the checksums are right: all but free to know."""
+    if image.format == "PNG":
+        chunks = [whole for kind, _, whole in _png_chunks(data) if kind]
+        if any(zlib.crc32(whole[4:-4]).to_bytes(4, "big") != whole[-4:] for whole in chunks):
+            return False
+    return data.endswith(_ENDS.get(image.format, ()))
+
+
+def _check_pixels(data: bytes, member: Member) -> None:
+    """Decodes what does not look whole: cut off it would fail in training, with a trailer of a camera's it is whole."""
+    try:
+        _opened(data, member).load()
+    except MltSError:
+        raise
+    except Exception as error:  # half a dozen types
+        raise MltSError(f"{member} is cut off or damaged in its pixels: {error}. Fetch it again.") from error
 
 
 def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
@@ -826,7 +895,7 @@ def indexed_label(data: bytes, member: Member) -> bytes:
         MltSError: not a PNG file, or pixels that are no single number of 8 bits.
     """
     _, _, depth, kind = _png_header(data, member)
-    data, _, _ = stored_image(data, member)
+    _, data, _ = _neutral(data, member)
     if (depth, kind) == (8, 0):
         return data
     image = _opened(data, member)
@@ -1025,16 +1094,20 @@ class MltSConfig(datasets.BuilderConfig):
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
         roles = tuple(role for role in self.roles if role == "image" or not self.label_maps)
+        label_maps = _absolute(self.label_maps) if self.label_maps and self.label_maps != self.labels_url else ""
         listing = Listing()
         if self.data_dir and roles:
-            listing = list_source(_absolute(self.data_dir), roles, self.remote_options)
-        if self.label_maps and self.label_maps != self.labels_url:
-            listing.add(list_source(_absolute(self.label_maps), ("label",), self.remote_options, "label"))
+            listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=label_maps)
+        if label_maps:
+            listing.add(list_source(label_maps, ("label",), self.remote_options, "label"))
         return listing
 
 
 def _absolute(address: Any) -> str:
-    address = os.fspath(address)
+    try:
+        address = os.fspath(address)
+    except TypeError:
+        raise MltSError(f"data_dir and label_maps take one path or address each, not {address!r}.") from None
     return address if _is_remote(address) else os.path.abspath(os.path.expanduser(address))
 
 
@@ -1057,7 +1130,7 @@ class MltS(datasets.GeneratorBasedBuilder):
     DEFAULT_CONFIG_NAME = "segmentation"
     DEFAULT_WRITER_BATCH_SIZE = 100  # images held at a time while preparing: on 2.21 it would be 1,000
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         options = dict(kwargs.get("storage_options") or {})
         if kwargs.get("token") and "hf://" in f"{kwargs.get('data_dir')} {kwargs.get('label_maps')}":
             options.setdefault("token", kwargs["token"])
@@ -1066,7 +1139,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
         # be the parent of the registered name's, and replace it.
         kwargs.setdefault("hash", _SOURCE_HASH)
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
         _restore_schema(self.info)
 
     def _info(self) -> datasets.DatasetInfo:
@@ -1080,6 +1153,18 @@ class MltS(datasets.GeneratorBasedBuilder):
             license=_LICENSE,
             citation=_CITATION,
         )
+
+    def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().download_and_prepare(*args, **kwargs)
+        except Exception as error:
+            if not _is_out_of_space(error):
+                raise
+            raise MltSError(
+                f"There is no space left to prepare MLT_S in {self._cache_dir_root}: the whole set takes 7 GB. Free "
+                "some, or load with another cache_dir, or with streaming=True, which takes none. Nothing half done is "
+                "kept."
+            ) from error
 
     def _load_info(self) -> datasets.DatasetInfo:
         return _restore_schema(super()._load_info())
@@ -1131,15 +1216,17 @@ class MltS(datasets.GeneratorBasedBuilder):
         members = [member for _, member in listing.unplaced]
         label_maps = [member for role, member in listing.unplaced if role == "label"]
         advice = (
-            "Neither their folders nor their archive, inside the folder given, are named for a split (train or "
-            "training, val or validation), or one is named for two things at once. Rename it, or give the folder above it."
+            "MLT uses the same names in both splits, so each needs an archive or folder of its own, inside the folder "
+            "given, with train or training, val or validation in its name (and not both; nor both image and label)."
         )
         if label_maps:
-            raise MltSError(f"{_count(label_maps, 'label map')} of no known split: {_first(label_maps)}. {advice}")
+            raise MltSError(
+                f"Cannot tell the split of {_count(label_maps, 'label map')}: {_first(label_maps)}. {advice}"
+            )
         if members and "image" in self.config.roles and not listing.containers:
-            raise MltSError(f"{_count(members, 'image')} of no known split, and no others: {_first(members)}. {advice}")
+            raise MltSError(f"Cannot tell the split of any of {_count(members, 'image')}: {_first(members)}. {advice}")
         if members:
-            logger.warning("%s of no known split, left out: %s. %s", _count(members, "image"), _first(members), advice)
+            logger.warning("Left out %s of no known split: %s. %s", _count(members, "image"), _first(members), advice)
 
     def _report_missing(self, listing: Listing, missing: dict[str, list[str]]) -> None:
         if missing and self.config.missing_images == "error":
@@ -1203,6 +1290,16 @@ def _count(things: Any, name: str) -> str:
 
 def _quoted(value: Any) -> str:
     return json.dumps(os.fspath(value), ensure_ascii=False)  # as Python would read it, between double quotes
+
+
+def _is_out_of_space(error: Optional[BaseException]) -> bool:
+    """Whether the disk was full, in this process or (where only the text of the error arrives) in another one."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    while error is not None:
+        if any(f"[errno {code}]" in str(error).lower() for code in codes):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:

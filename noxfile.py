@@ -10,7 +10,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.stop_on_first_error = True
 
 # Releases of `datasets` with the dependencies of their time; 2.21.0 stands on the lower bounds of requirements.txt.
-FLOOR = ["huggingface_hub==0.24.0", "numpy==1.26.0", "pillow==10.1.0", "pyarrow<18", "fsspec<=2024.6.1"]
+FLOOR = ["huggingface_hub==0.24.0", "numpy==1.26.0", "pillow==10.4.0", "pyarrow<18", "fsspec<=2024.6.1"]
 MATRIX = {
     "2.21.0": ["datasets==2.21.0", *FLOOR],
     "3.6.0": ["datasets==3.6.0", "huggingface_hub<1"],

@@ -24,7 +24,7 @@ def run(out):
         OSError: the picture cannot be written.
     """
     # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+    with tempfile.TemporaryDirectory() as cache:
         splits = datasets.load_dataset("mlt_s", data_dir=str(SAMPLE), cache_dir=cache)
         contact_sheet(_preview_rows(splits)).save(out, "PNG")
         print("\n".join(_report(splits, out)))

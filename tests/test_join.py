@@ -124,8 +124,8 @@ def test_the_name_of_an_archive_counts_as_a_folder_does(tmp_path, archive, path,
 
 
 ADVICE = (
-    "Neither their folders nor their archive, inside the folder given, are named for a split (train or training, val "
-    "or validation), or one is named for two things at once. Rename it, or give the folder above it."
+    "MLT uses the same names in both splits, so each needs an archive or folder of its own, inside the folder given, "
+    "with train or training, val or validation in its name (and not both; nor both image and label)."
 )
 
 
@@ -135,7 +135,7 @@ def test_label_maps_of_no_known_split_are_an_error(load_registered, tmp_path):
     with pytest.raises(mlt_s.MltSError) as raised:
         load_registered(folder)
     members = ", ".join(f"{folder / LABELS}, member MLT_S_labels/img_{n}.png" for n in (1, 2, 3))
-    assert str(raised.value) == f"5 label maps of no known split: {members} and 2 more. {ADVICE}"
+    assert str(raised.value) == f"Cannot tell the split of 5 label maps: {members} and 2 more. {ADVICE}"
 
 
 def test_images_of_no_known_split_and_no_others_are_an_error(load_registered, tmp_path):
@@ -144,7 +144,28 @@ def test_images_of_no_known_split_and_no_others_are_an_error(load_registered, tm
     write_zip(folder / LABELS, label_members({"img_1": label_file(1)}, {}))
     text = str(failure(lambda: load_registered(folder)))
     picture = f"{folder / 'pictures.zip'}, member img_1.jpg"
-    assert text == f"1 image of no known split, and no others: {picture}. {ADVICE}"
+    assert text == f"Cannot tell the split of any of 1 image: {picture}. {ADVICE}"
+
+
+def test_label_maps_given_below_data_dir_are_not_images_too(load_registered, tmp_path):
+    folder = mlt(tmp_path / "mlt")
+    unpacked(folder / LABELS, folder)
+    (folder / "MLT_S_labels").rename(folder / "masks")
+    (folder / "masks" / "training_labels").rename(folder / "masks" / "train")
+    (folder / "masks" / "validation_labels").rename(folder / "masks" / "val")
+    dataset = load_registered(folder, label_maps=str(folder / "masks"))
+    assert ids(dataset["train"]) == numbers(1, 5)
+    assert np.array_equal(np.asarray(dataset["train"][1]["label"]), label_values(seed=2))
+
+
+def test_several_folders_are_refused_in_words(tmp_path):
+    with pytest.raises(mlt_s.MltSError, match=r"take one path or address each, not \['a', 'b'\]\.$"):
+        mlt_s.MltS(data_dir=["a", "b"])
+
+
+def test_the_class_takes_no_positional_arguments():
+    with pytest.raises(TypeError, match="positional"):
+        mlt_s.MltS("labels")  # the library's first one would be the cache folder
 
 
 def test_images_of_no_known_split_are_left_out_with_a_warning(load_registered, tmp_path, caplog):
@@ -153,7 +174,7 @@ def test_images_of_no_known_split_are_left_out_with_a_warning(load_registered, t
     dataset = load_registered(folder)
     assert len(dataset["train"]) == 5
     places = ", ".join(f"{folder / 'pictures.zip'}, member img_{n}.jpg" for n in (1, 2, 3))
-    assert f"4 images of no known split, left out: {places} and 1 more. {ADVICE}" in caplog.text
+    assert f"Left out 4 images of no known split: {places} and 1 more. {ADVICE}" in caplog.text
 
 
 # --- The same name twice -------------------------------------------------------------------------------------------

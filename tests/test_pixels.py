@@ -486,7 +486,7 @@ REFUSED = {
         label_file()[:30],
         "is not a PNG file, or is cut off in its header: it starts with",
     ),
-    "a palette PNG cut off in its pixels": (raw_png(VALUES, 8, 3, RAINBOW)[:-60], "cannot be read as a label map"),
+    "a palette PNG cut off in its pixels": (raw_png(VALUES, 8, 3, RAINBOW)[:-60], "is cut off or damaged in its pixel"),
     "a PNG with a damaged header": (label_file()[:29] + b"\0\0\0\0" + label_file()[33:], "is not an image"),
 }
 
@@ -513,7 +513,7 @@ NO_IMAGES = {
         + PNG[24:29]
         + zlib.crc32(b"IHDR" + (60000).to_bytes(4, "big") * 2 + PNG[24:29]).to_bytes(4, "big")
         + PNG[33:],
-        "cannot be opened as an image",
+        "is too large: Image size (3600000000 pixels) exceeds limit of ",
     ),
 }
 
@@ -546,7 +546,7 @@ def test_a_label_map_cut_off_in_its_pixels_that_has_to_be_turned_is_refused(load
     label = label_file(0, 16, 24)[:-60]
     folder = write_pairs(tmp_path / "mlt", {"img_1.jpg": (image_file(orientation=6), label)})
     text = str(failure(lambda: load_registered(folder)))
-    assert "MLT_S_labels.zip, member MLT_S_labels/training_labels/img_1.png cannot be read as a label map" in text
+    assert "MLT_S_labels.zip, member MLT_S_labels/training_labels/img_1.png is cut off or damaged in its pixel" in text
 
 
 # --- Whatever comes ------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_the_readme_shows_every_way():
         "streaming=True",
         'load_dataset("path/to/mlt_s.py", data_dir="~/mlt", trust_remote_code=True)',
         'load_dataset("mlt_s", "labels", data_dir="~/mlt")',
-        "mlt_s.MltS(data_dir=",
+        "mlt_s.MltS(config_name=",
     ):
         assert call in calls
 

@@ -540,3 +540,12 @@ def test_import_without_the_librarys_table_says_so_once(tmp_path):
     assert said.count('does not take the name "mlt_s"') == 1
     assert "mlt_s.MltS(data_dir=...) does the same" in said
     assert "Traceback" not in said
+
+
+def test_the_schema_can_be_put_back(load_registered, tmp_path):
+    load_registered(mlt(tmp_path / "mlt"))["train"].to_parquet(str(tmp_path / "train.parquet"))
+    plain = datasets.load_dataset("parquet", data_files=str(tmp_path / "train.parquet"), cache_dir=str(tmp_path / "c"))
+    assert not hasattr(plain["train"].features["label"], "names")
+    again = plain["train"].cast_column("label", mlt_s.LABEL_MAP)
+    assert again.features["label"].names == ["background", "text"]
+    assert np.array_equal(np.asarray(again[1]["label"]), label_values(seed=2))
