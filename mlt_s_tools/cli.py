@@ -12,25 +12,37 @@ def main(arguments=None):
         arguments: the words after `mlt-s`, a list of str; by default those of the command line.
 
     Returns:
-        The exit status: 0 all well, 2 the work could not be done (the reason stands on stderr).
+        The exit status: 0 all well, 1 problems found by a check, 2 the work could not be done (the reason stands on
+        stderr), 130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        status = options.run(options) or 0
         sys.stdout.flush()
+        return status
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has had enough. Python flushes stdout once more on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        print(f"mlt-s: {error}", file=sys.stderr)
+        return 0
+    except (OSError, _loader_error()) as error:
+        print("mlt-s:", " ".join(str(error).split()), file=sys.stderr)
         return 2
-    return 0
+    except KeyboardInterrupt:
+        print("mlt-s: interrupted", file=sys.stderr)
+        return 130
+
+
+def _loader_error():
+    """`mlt_s.MltSError`, once a command has imported the loader: its import takes seconds."""
+    return sys.modules["mlt_s"].MltSError if "mlt_s" in sys.modules else OSError
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="mlt-s", description="Tools for MLT_S, label maps of scene text.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands)
+    _add_preview(commands)
+    _add_check(commands)
     return parser
 
 
@@ -46,3 +58,89 @@ def _demo(options):
     from mlt_s_tools import demo
 
     demo.run(options.out)
+
+
+def _add_preview(commands):
+    about = "draw a contact sheet of your pairs, or write a page to leaf through them"
+    command = commands.add_parser("preview", help=about, description=about.capitalize() + ".")
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--ids", metavar="ID", nargs="+", help="these pairs, such as img_1 img_2")
+    which.add_argument("--count", metavar="N", type=_positive, help="N pairs by chance (default: 12, for a page 300)")
+    command.add_argument(
+        "--seed", metavar="S", type=int, default=0, help="another one, other pairs (default: %(default)s)"
+    )
+    command.add_argument("--split", choices=("train", "validation"), help="only pairs of this split")
+    command.add_argument("--label-maps", metavar="PATH", help="the label archive, where it is not in DATA_DIR")
+    into = command.add_mutually_exclusive_group()
+    into.add_argument("--out", metavar="FILE", default="preview.png", help="the PNG to write (default: %(default)s)")
+    into.add_argument("--html", metavar="FILE", help="write a page for the browser instead, in one file")
+    command.add_argument(
+        "--check", metavar="FILE", help="with --html: what mlt-s check --json wrote, to sort by problems"
+    )
+    command.set_defaults(run=_preview, parser=command)
+
+
+def _positive(word):
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is no number from 1 on")
+    return int(word)
+
+
+def _preview(options):
+    if options.check and not options.html:
+        options.parser.error("--check goes with --html")
+    from mlt_s_tools import preview
+
+    words = ("data_dir", "ids", "count", "seed", "split", "label_maps", "out", "html", "check")
+    preview.run(**{word: getattr(options, word) for word in words})
+
+
+_CHECK_EPILOG = """\
+exit status: 0 all well, 1 problems found, 2 could not look, 130 interrupted
+
+A problem keeps pairs from being loaded, or spoils them: an archive of images missing while its split has fewer images
+than MLT; an archive or file that cannot be read; no label maps, or another number than published; a label map without
+image, without a split, of another size, or with other values than 0, 1 and 255; a name with two contents. What else
+is odd is a note. An MD5 that differs is one, and so is text outside the words of the ground truth.
+
+keys of the JSON file:
+  status      as above; with 2, "error" says why nothing could be looked at
+  complete    false where the check was stopped, for the reason in "stopped"
+  data_dir, label_maps
+  archives    list of name, kind, state (archive, folder, file, elsewhere, damaged, missing), path, files,
+              size (bytes), md5, md5_known
+  splits      by split: images, images_published, label_maps, label_maps_published, pairs, without_image (names)
+  pixels      null without --pixels: files (to read), looked (read), image_kinds, label_kinds, orientations, turned,
+              shares (by split, of label_maps, in pixels: background, text, uncertain), no_text (by split, names),
+              with_words (pairs), text_with_words and text_outside (pixels), outside (list of share, split, image_id,
+              text, orientation; worst first)
+  problems    list of kind, text, archive, member, split, image_id, advice
+  notes       the same
+"""
+
+
+def _add_check(commands):
+    about = "see whether all archives are there and sound, and what to do where they are not"
+    command = commands.add_parser(
+        "check",
+        help=about,
+        description=about.capitalize() + ".",
+        epilog=_CHECK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
+    command.add_argument("--label-maps", metavar="PATH", help="the label archive or its folder, if it lies elsewhere")
+    command.add_argument("--checksums", action="store_true", help="compare the MD5 of the archives with known values")
+    command.add_argument("--pixels", action="store_true", help="read every file: CRCs, pictures, sizes, label values")
+    command.add_argument("--jobs", metavar="N", type=_positive, help="processes for --pixels (default: all cores)")
+    command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
+    command.set_defaults(run=_check)
+
+
+def _check(options):
+    from mlt_s_tools import check
+
+    return check.run(
+        options.data_dir, options.label_maps, options.checksums, options.pixels, options.jobs, options.json
+    )

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 import datasets
-import mlt_s  # makes the name known to `datasets`
 import numpy as np
 
+import mlt_s  # makes the name known to `datasets`
 from mlt_s_tools import SAMPLE
 from mlt_s_tools.preview import contact_sheet
 

@@ -1,12 +1,19 @@
-"""Pictures of examples: an overlay of one, a contact sheet of several.
+"""`mlt-s preview`, and pictures of examples: an overlay of one, a contact sheet of several.
 
-Functions of values: they take examples as `load_dataset("mlt_s", …)` yields them (`image` a `PIL.Image` of mode
-"RGB", `label` one of mode "L" and the same size, holding 0, 1 and 255) and return pictures. All sizes are pixels.
+What draws are functions of values: they take examples as `load_dataset("mlt_s", …)` yields them (`image` a
+`PIL.Image` of mode "RGB", `label` one of mode "L" and the same size, holding 0, 1 and 255) and return pictures. All
+sizes are pixels.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
-from mlt_s import LABEL_MAP
 from PIL import Image, ImageDraw, ImageFont
+
+from mlt_s import LABEL_MAP
+from mlt_s_tools.choose import Source
+from mlt_s_tools.page import read_problems, write_page
 
 PANEL_NAMES = ("image", "label map", "overlay")
 PANEL_SIZE = (256, 192)
@@ -19,6 +26,7 @@ COLUMN_GAP = 32
 LEGEND_HEIGHT = 34
 HEAD_HEIGHT = 30
 CAPTION_HEIGHT = 40
+SIZE_WIDTH = 160  # room for an image's size after its name
 FONT_SIZE = 18
 SWATCH = 18
 
@@ -29,6 +37,38 @@ FAINT_INK = (104, 109, 117)
 
 GROUP_WIDTH = len(PANEL_NAMES) * (PANEL_SIZE[0] + GAP) - GAP
 ROW_HEIGHT = PANEL_SIZE[1] + CAPTION_HEIGHT
+
+SHEET_COUNT = 12  # pairs to draw by chance, unless told otherwise
+PAGE_COUNT = 300
+
+
+def run(data_dir, ids=None, count=None, seed=0, split=None, label_maps=None, out="preview.png", html=None, check=None):
+    """Draws a contact sheet of some pairs, or writes a page of them, and prints where it is.
+
+    Args:
+        data_dir: the folder of the archives, as for `load_dataset`.
+        ids: which pairs, a list of str; by default `count` of them by chance, the same ones for the same seed.
+        count: how many by chance; by default 12 for a contact sheet and 300 for a page.
+        split: the only split to take pairs from, "train" or "validation"; by default both.
+        label_maps: the label archive, where it is not in `data_dir`.
+        out: path of the PNG file to write.
+        html: path of the page to write instead.
+        check: path of a JSON file that `mlt-s check` wrote: the page then shows its problems, and sorts by them.
+
+    Raises:
+        mlt_s.MltSError: nothing can be loaded, an id is unknown, or a pair cannot be read (a page shows that instead).
+        OSError: the picture or page cannot be written, or the check not be read.
+    """
+    problems = read_problems(check) if check else {}
+    source = Source(data_dir, label_maps, split)
+    choices = source.find(ids) if ids else source.draw(count or (PAGE_COUNT if html else SHEET_COUNT), seed)
+    if html:
+        unread = write_page(html, choices, source.read, problems)
+        for reason in unread:
+            print(f"mlt-s: {reason}", file=sys.stderr)
+    else:
+        contact_sheet((choice.title, source.read(choice)) for choice in choices).save(out, "PNG")
+    print(f"{len(choices):,} of {source.count:,} pairs: {Path(html or out).resolve()}")
 
 
 def overlay(example, strength=STRENGTH):
@@ -63,7 +103,7 @@ def contact_sheet(rows):
     Raises:
         ValueError: no rows, or an example that `overlay` refuses.
     """
-    rows = list(rows)
+    rows = [(title, _panels(example), _size(example["image"])) for title, example in rows]  # small: not the examples
     if not rows:
         raise ValueError("A contact sheet needs at least one example.")
     columns = min(COLUMNS, len(rows))
@@ -75,9 +115,9 @@ def contact_sheet(rows):
     _draw_legend(draw, (MARGIN, MARGIN))
     for column in range(columns):
         _draw_heads(draw, (_group_left(column), MARGIN + LEGEND_HEIGHT))
-    for index, (title, example) in enumerate(rows):
+    for index, row in enumerate(rows):
         corner = (_group_left(index % columns), top + index // columns * ROW_HEIGHT)
-        _draw_row(sheet, draw, corner, title, example)
+        _draw_row(sheet, draw, corner, *row)
     return sheet
 
 
@@ -116,6 +156,7 @@ def _picture(values):
 
 def _panels(example):
     """The three pictures of a row, all of one size that fits a panel."""
+    _check_pair(example)
     image, label = example["image"], example["label"]
     scale = min(PANEL_SIZE[0] / image.width, PANEL_SIZE[1] / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -149,16 +190,23 @@ def _draw_heads(draw, corner):
         _draw_words(draw, (_panel_left(corner[0], panel), corner[1] + HEAD_HEIGHT // 2), name, FAINT_INK)
 
 
-def _draw_row(sheet, draw, corner, title, example):
-    _check_pair(example)
+def _draw_row(sheet, draw, corner, title, panels, size):
     left, top = corner
-    for index, panel in enumerate(_panels(example)):
+    for index, panel in enumerate(panels):
         cell = _panel_left(left, index)
         draw.rectangle((cell, top, cell + PANEL_SIZE[0] - 1, top + PANEL_SIZE[1] - 1), fill=CELL)
         sheet.paste(panel, (cell + (PANEL_SIZE[0] - panel.width) // 2, top + (PANEL_SIZE[1] - panel.height) // 2))
     middle = top + PANEL_SIZE[1] + 15
-    end = left + _draw_words(draw, (left, middle), title, INK)
-    _draw_words(draw, (end + 14, middle), _size(example["image"]), FAINT_INK)
+    end = left + _draw_words(draw, (left, middle), _shortened(draw, title, GROUP_WIDTH - SIZE_WIDTH), INK)
+    _draw_words(draw, (end + 14, middle), size, FAINT_INK)
+
+
+def _shortened(draw, words, width):
+    """The words as the font can draw them, cut where they are wider: names come from archives, and can be anything."""
+    words = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words[:200])
+    while draw.textlength(words, font=_font()) > width:
+        words = words.rstrip("…")[:-1] + "…"
+    return words
 
 
 def _draw_words(draw, position, words, color):

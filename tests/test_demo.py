@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import mlt_s
 import mlt_s_tools
 from mlt_s_tools.cli import main
 from mlt_s_tools.demo import SHOWN

@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from archives import mlt
 from conftest import ROOT, VERSION
 
 import mlt_s
+from mlt_s_tools.cli import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -57,6 +59,19 @@ def home(tmp_path):
 def test_what_the_readme_shows_runs(block, home):
     done = python(block, home)
     assert done.returncode == 0, done.stderr
+
+
+COMMANDS = re.findall(r"^mlt-s (.*?) *(?:#.*)?$", README, re.MULTILINE)
+
+
+def test_the_commands_that_the_readme_shows_run(home, monkeypatch):
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HOME", str(home))
+    status = {command: main(shlex.split(command)) for command in COMMANDS}
+    problems = 1  # the small set in this home lacks archives
+    assert list(status.values()) == [problems, problems, 0, 0] and len(COMMANDS) == 4
+    assert json.loads((home / "check.json").read_text()) and (home / "preview.png").exists()
+    assert "img_3" in (home / "pairs.html").read_text(encoding="utf-8")
 
 
 def test_the_readme_shows_every_way():

@@ -1,0 +1,133 @@
+"""`mlt-s check`: whether all of MLT and MLT_S is there, whether it is sound, and what to do where it is not.
+
+`inventory` lists what lies in the folder, `pairing` counts and joins it, `pixels` reads it, `judgement` tells problems
+from notes, `report` writes it down. All of it stands on the functions of `mlt_s` that the loader itself uses.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from concurrent.futures.process import BrokenProcessPool
+
+import datasets
+from tqdm import tqdm
+
+import mlt_s
+from mlt_s_tools.check import inventory as inventories
+from mlt_s_tools.check import judgement, pairing, pixels
+from mlt_s_tools.check.report import Report, as_json, as_text, terminal_width
+
+COULD_NOT_LOOK = 2
+INTERRUPTED = 130  # as shells give it to what SIGINT ended
+
+
+def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None, json_file=None):
+    """Checks a folder, prints what was found, and returns the exit status.
+
+    Args:
+        data_dir: as for the loader: a folder of archives, unpacked or not, or an fsspec address.
+        label_maps: as for the loader: where the label maps are, if not there.
+        checksums: whether to compute the MD5 of the archives.
+        read_pixels: whether to read every file.
+        jobs: processes that read; by default as many as there are cores.
+        json_file: where to write the report for a program.
+
+    Returns:
+        0 all well, 1 problems found, 2 could not look, 130 interrupted.
+
+    Raises:
+        OSError: the JSON file cannot be written.
+    """
+    with open(json_file, "w", encoding="ascii") if json_file else contextlib.nullcontext() as file:
+        report = Report(mlt_s._absolute(data_dir), label_maps and mlt_s._absolute(label_maps))
+        try:
+            _check(report, checksums, read_pixels, jobs or pixels.cores())
+        except mlt_s.MltSError as error:
+            if file:
+                json.dump({"status": COULD_NOT_LOOK, "error": str(error)}, file, indent=1)
+            print(f"mlt-s: {error}", file=sys.stderr)
+            return COULD_NOT_LOOK
+        if file:
+            json.dump(as_json(report), file, indent=1)
+    _print(as_text(report, terminal_width(sys.stdout), _is_colored(sys.stdout)))
+    return report.status
+
+
+def _check(report, checksums, read_pixels, jobs):
+    try:
+        inventory = inventories.take(_sources(report), {})
+        joined = {split: pairing.join(inventory.listing, split) for split in mlt_s.PUBLISHED_COUNTS}
+        report.places = list(inventory.places.values())
+        report.splits = {name: of.split for name, of in joined.items()}
+        for of in joined.values():
+            report.add(of.problems, of.notes)
+        report.add(*judgement.of_counts(inventory, report.splits))
+        if checksums:
+            inventories.add_checksums(inventory, {}, _bar)
+    except KeyboardInterrupt:
+        report.stop("Interrupted.", INTERRUPTED)
+    if report.splits:
+        report.add(*judgement.of_inventory(inventory, report.splits))
+    if read_pixels and not report.stopped:
+        _read(report, list(_works(inventory, joined)), jobs)
+
+
+def _sources(report):
+    if os.path.isfile(report.data_dir) and not report.data_dir.lower().endswith(".zip"):
+        raise mlt_s.MltSError(f"{report.data_dir} is a file: give the folder of the archives.")
+    if not report.label_maps:
+        return [(report.data_dir, ("image", "label"), "image")]
+    labels = report.label_maps
+    if labels.startswith(("http://", "https://")):
+        labels = mlt_s.fetch_label_archive(labels, str(datasets.config.DOWNLOADED_DATASETS_PATH))
+    return [(report.data_dir, ("image",), "image"), (labels, ("label",), "label")]
+
+
+def _works(inventory, joined):
+    words = dict(inventory.words)
+    for split, of in joined.items():
+        for pair in of.pairs + of.singles:
+            is_whole = pair.label and pair.image
+            yield pixels.Work(split, pair, words.pop((split, pair.image_id.lower()), None) if is_whole else None)
+        for member in of.rest:
+            yield pixels.Work(None, None, member)
+    for member in [*words.values(), *inventory.others]:
+        yield pixels.Work(None, None, member)
+
+
+def _read(report, works, jobs):
+    totals = report.pixels = pixels.Totals(sum(len(work.members()) for work in works))
+    looking = pixels.look_at_all(works, min(jobs, max(1, len(works))), {})
+    try:
+        with contextlib.closing(looking), _bar(totals.files, "file") as progress:
+            for looked in looking:
+                totals.add(looked)
+                report.add(looked.problems, looked.notes)
+                progress.update(looked.files)
+    except KeyboardInterrupt:
+        report.stop(f"Interrupted after {totals.looked:,} of {totals.files:,} files.", INTERRUPTED)
+    except BrokenProcessPool:
+        report.stop(
+            f"A process was killed after {totals.looked:,} of {totals.files:,} files, as happens when memory runs out. "
+            "Try again with --jobs 1.",
+            COULD_NOT_LOOK,
+        )
+    totals.sort()
+    report.notes = judgement.after_reading(report.problems, report.notes)
+    report.add(notes=judgement.of_pixels(totals))
+
+
+def _bar(total, unit):
+    tqdm.monitor_interval = 0  # no thread beside us when processes are forked
+    return tqdm(total=total, unit=unit, unit_scale=unit == "B", disable=None, leave=False, dynamic_ncols=True)
+
+
+def _is_colored(stream):
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _print(lines):
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        print(line.encode(encoding, "backslashreplace").decode(encoding))

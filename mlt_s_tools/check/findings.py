@@ -1,0 +1,93 @@
+"""What a check finds: its kinds, each with a title and what to do about it."""
+
+from typing import NamedTuple, Optional
+
+from mlt_s import IMAGES_URL, LABEL_ARCHIVE
+
+_AGAIN = "A file of an unpacked archive may only need to be unpacked again."
+
+# kind -> (title, what to do). The order is that of the printed report.
+PROBLEMS = {
+    "missing-archive": (
+        "Missing archives of images",
+        f"Fetch them from {IMAGES_URL} (after a registration) and put them into the folder, zipped or unpacked.",
+    ),
+    "damaged-archive": ("Archives that cannot be read", "The other archives were checked all the same."),
+    "no-label-maps": (
+        "No label maps",
+        f"Put {LABEL_ARCHIVE} into the folder, or name it with --label-maps. The loader would download it.",
+    ),
+    "label-map-count": (
+        "Another number of label maps than published",
+        f"Fetch {LABEL_ARCHIVE} again; take away label maps that are not from there.",
+    ),
+    "unplaced-label-map": (
+        "Label maps of no known split",
+        "Name their folder or archive for its split (training or validation), or give the folder above it.",
+    ),
+    "label-map-without-image": (
+        "Label maps without an image",
+        'Fetch the archives of images that are missing. To load the other pairs: missing_images="skip".',
+    ),
+    "two-contents": ("One name, two contents", "Remove the file that is not MLT's: the loader refuses to choose."),
+    "unreadable-file": ("Files that cannot be read", _AGAIN),
+    "broken-image": ("Images that cannot be decoded", _AGAIN),
+    "broken-label-map": ("Label maps that cannot be decoded", _AGAIN),
+    "size": ("Label maps of another size than their image", "Find out which of the two is not MLT's, and replace it."),
+    "label-values": (
+        "Label maps with other values than 0, 1 and 255",
+        f"Fetch {LABEL_ARCHIVE} again. If the values stay, leave these out: a loss takes such a pixel for a class.",
+    ),
+}
+
+NOTES = {
+    "md5": (
+        "MD5 differs from the value known to this project (second-hand)",
+        "No proof of damage, as the archive may have been renewed. --pixels checks the CRC of all it holds.",
+    ),
+    "elsewhere": (
+        "Archives that are not there under their names",
+        "All images of their split are there: nothing is missing.",
+    ),
+    "image-count": ("Another number of images than MLT has", "Images without a label map are not needed."),
+    "unplaced-image": (
+        "Images of no known split, left out",
+        "If they are wanted: name their folder or archive for its split (training or validation).",
+    ),
+    "copies": ("Names seen twice with one content", "One of each is loaded. The others may go."),
+    "maybe-copies": (
+        "Names seen twice with one size",
+        "Whether they hold one content is seen when they are read: --pixels does.",
+    ),
+    "exif": ("EXIF data that cannot be read", "Left out by the loader. No pixel is touched."),
+    "no-text": ("Label maps with no text pixel", "Nothing is wrong with that, but a batch of them alone may be."),
+    "ground-truth-lines": ("Lines of ground truth that are no word", "No text was looked for there."),
+    "outside-words": (
+        "Label maps with most of their text outside every word",
+        "They may be turned, shifted, or another image's. Look at them: mlt-s preview.",
+    ),
+}
+
+
+class Finding(NamedTuple):
+    """Something that was found.
+
+    Attributes:
+        kind: a key of `PROBLEMS` or `NOTES`.
+        text: where it is and what it is.
+        archive: the archive, folder or loose file; None where it is about several.
+        member: the member of the archive.
+        split, image_id: of the pair, where it is about one.
+    """
+
+    kind: str
+    text: str
+    archive: Optional[str] = None
+    member: Optional[str] = None
+    split: Optional[str] = None
+    image_id: Optional[str] = None
+
+
+def about(kind, member, text):
+    """A finding about a file: an `mlt_s.Member`."""
+    return Finding(kind, str(text), member.address, member.name)

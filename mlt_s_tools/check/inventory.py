@@ -1,0 +1,176 @@
+"""What lies in the folder: each archive on its own, so that a damaged one hides no other."""
+
+import dataclasses
+import hashlib
+from typing import Optional
+
+import fsspec
+
+import mlt_s
+from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE
+from mlt_s_tools import ground_truth
+from mlt_s_tools.check.findings import about
+
+# As open-mmlab/mmocr#1807 gives them; nobody has published any for MLT_S_labels.zip.
+KNOWN_MD5 = {
+    "ch8_training_images_1.zip": "7b26e10d949c00fb4411f40b4f1fce6e",
+    "ch8_training_images_2.zip": "e992fb5a7621dd6329081a73e52a28e1",
+    "ch8_training_images_3.zip": "044ea5fb1dcec8bbb874391c517b55ff",
+    "ch8_training_images_4.zip": "344a657c1cc7cbb150547f1c76b5cc8e",
+    "ch8_training_images_5.zip": "5c7ac0158e7189c0a634eaf7bdededc5",
+    "ch8_training_images_6.zip": "3b479255a96d255680f51005b5232bac",
+    "ch8_training_images_7.zip": "faa033fb9d2922d747bad9b0692c992e",
+    "ch8_training_images_8.zip": "db8afa59ae520757151f6ce5acd489ef",
+    "ch8_validation_images.zip": "3cfc7b440ab81b89a981d707786dbe83",
+    "ch8_training_localization_transcription_gt_v2.zip": "2c9c3de30b5615f6846738bbd336c988",
+    "ch8_validation_localization_transcription_gt_v2.zip": "ecae7d433e6f103bb31e00d37254009c",
+}
+EXPECTED = {
+    **{name: "images" for name in IMAGE_ARCHIVES},
+    LABEL_ARCHIVE: "label maps",
+    **{name: "ground truth" for name in ground_truth.ARCHIVES.values()},
+}
+_WRITTEN = {name.lower(): name for name in EXPECTED}  # a name in any case -> as it is written
+_BLOCK = 1 << 20
+
+
+@dataclasses.dataclass
+class Place:
+    """An archive that is expected, or another place where something was found.
+
+    Attributes:
+        name: that of MLT's or MLT_S's archive, or where the place is below the folder given.
+        kind: "images", "label maps", "ground truth", or "other" where no name says it.
+        state: "missing", "archive", "folder", "damaged" (an archive that cannot be read), or "file" (a loose one).
+        path: of the archive, or of the first file in a folder.
+        files: number of images, label maps and ground truth files in it.
+        size: bytes on disk.
+        md5: of the archive, where it was asked for.
+        md5_known: what it should be, second-hand.
+    """
+
+    name: str
+    kind: str
+    state: str = "missing"
+    path: Optional[str] = None
+    files: int = 0
+    size: int = 0
+    md5: Optional[str] = None
+    md5_known: Optional[str] = None
+
+
+@dataclasses.dataclass
+class Inventory:
+    """What was found, by place and by use.
+
+    Attributes:
+        places: the expected archives first, then what else holds files of use.
+        listing: images and label maps, as the loader lists them.
+        words: (split, name of the image in lower case) -> its file of ground truth.
+        others: members of no use to the loader, whose CRC can be checked all the same.
+        problems: of archives that cannot be read.
+    """
+
+    places: dict[str, Place]
+    listing: mlt_s.Listing = dataclasses.field(default_factory=mlt_s.Listing)
+    words: dict[tuple[str, str], mlt_s.Member] = dataclasses.field(default_factory=dict)
+    others: list[mlt_s.Member] = dataclasses.field(default_factory=list)
+    problems: list = dataclasses.field(default_factory=list)
+
+
+def take(sources, options):
+    """Lists what the sources hold.
+
+    Args:
+        sources: (root, roles, default role) of each, as `mlt_s.list_source` takes them.
+        options: for the fsspec file system of remote roots.
+
+    Raises:
+        mlt_s.MltSError: a root is not there or cannot be read.
+    """
+    inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
+    for root, roles, default_role in sources:
+        for file, parts in mlt_s._files(root, options):
+            if parts[-1].lower().endswith(".zip"):
+                _take_archive(inventory, file, parts, roles, default_role, options)
+            else:
+                _take_loose(inventory, file, parts, roles, default_role)
+    return inventory
+
+
+def _take_archive(inventory, file, parts, roles, default_role, options):
+    if not mlt_s._is_wanted(parts, roles):
+        return
+    place = _place_of(inventory, parts[-1], "/".join(parts))
+    place.state, place.path, place.size = "archive", file.address, place.size + file.size
+    try:
+        entries = mlt_s._directory(file, options)
+    except mlt_s.MltSError as error:
+        place.state = "damaged"
+        inventory.places.setdefault(place.name, place)
+        inventory.problems.append(about("damaged-archive", file, error))
+        return
+    for entry in entries:
+        folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
+        member = mlt_s._member(file.address, entry)
+        if name and _sort_in(inventory, member, (*parts, folder), name, roles, default_role):
+            inventory.places.setdefault(place.name, place).files += 1
+        elif name:
+            inventory.others.append(member)
+
+
+def _take_loose(inventory, file, parts, roles, default_role):
+    folders = parts[:-1]
+    if not _sort_in(inventory, file, folders, parts[-1], roles, default_role):
+        return
+    known = [f"{folder}.zip" for folder in folders if f"{folder}.zip".lower() in _WRITTEN]
+    place = _place_of(inventory, known[-1] if known else "", folders[0] if folders else parts[-1])
+    inventory.places.setdefault(place.name, place)
+    if place.state == "missing":
+        place.state, place.path = "folder" if folders else "file", file.address
+    place.files, place.size = place.files + 1, place.size + file.size
+
+
+def _place_of(inventory, archive, elsewhere):
+    """The place of an expected archive; or another one, which counts once something of use is found there."""
+    name = _WRITTEN.get(archive.lower(), elsewhere)
+    return inventory.places.get(name) or Place(name, "other")
+
+
+def _sort_in(inventory, member, folders, name, roles, default_role):
+    """Puts a file where it belongs, and says whether it is of use."""
+    listing = mlt_s.Listing()
+    mlt_s._place(listing, member, folders, name, roles, default_role)
+    if listing.placed or listing.unplaced:
+        inventory.listing.add(listing)
+        return True
+    _, split = mlt_s._place_told_by(folders)
+    image = ground_truth.image_name(name)
+    if image and split in ground_truth.ARCHIVES and (split, image) not in inventory.words:
+        inventory.words[split, image] = member
+        return True
+    return False
+
+
+def add_checksums(inventory, options, bar):
+    """Computes the MD5 of every archive that was found.
+
+    Args:
+        bar: a function of a total and a unit that gives a progress bar.
+    """
+    archives = [place for place in inventory.places.values() if place.state in ("archive", "damaged")]
+    with bar(sum(place.size for place in archives), "B") as progress:
+        for place in archives:
+            place.md5 = _md5(place.path, options, progress)
+
+
+def _md5(address, options, progress):
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with fsspec.open(address, "rb", **options) if mlt_s._is_remote(address) else open(address, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                progress.update(len(block))
+    except OSError:
+        return None  # that it cannot be read stands among the problems
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""What of all that was found is a problem, and what is worth a note.
+
+A problem is what keeps a pair of MLT_S from being loaded, or spoils one: whoever has the whole set has none, and
+whoever lacks a part of it has one. What only differs is a note.
+"""
+
+import mlt_s
+from mlt_s import LABEL_ARCHIVE
+from mlt_s_tools import ground_truth
+from mlt_s_tools.check.findings import Finding
+
+_SUSPICIOUS = 0.5  # of a label map's text outside every word
+
+
+def of_inventory(inventory, splits):
+    """Findings on the archives and on the files that fit nowhere. Marks archives that lie elsewhere.
+
+    Args:
+        inventory: an `Inventory`.
+        splits: split -> `Split`.
+
+    Returns:
+        Problems and notes.
+    """
+    problems, notes = list(inventory.problems), []
+    for place in inventory.places.values():
+        if place.state == "missing" and place.kind == "images":
+            _, split = mlt_s._place_told_by((place.name,))
+            if splits[split].images >= splits[split].images_published:
+                place.state = "elsewhere"
+                notes.append(Finding("elsewhere", place.name, place.name))
+            else:
+                problems.append(Finding("missing-archive", place.name, place.name))
+        if place.md5 and place.md5_known and place.md5 != place.md5_known:
+            notes.append(Finding("md5", f"{place.name}: {place.md5}, not {place.md5_known}", place.path))
+    for split, name in ground_truth.ARCHIVES.items():
+        if inventory.places[name].state == "missing" and any(found == split for found, _ in inventory.words):
+            inventory.places[name].state = "elsewhere"
+    problems += _no_label_maps(inventory.places[LABEL_ARCHIVE], splits)
+    return problems, notes + _unplaced(inventory.listing.unplaced, problems)
+
+
+def _no_label_maps(place, splits):
+    if any(split.label_maps for split in splits.values()):
+        if place.state == "missing":
+            place.state = "elsewhere"
+    elif place.state != "damaged":
+        lacking = "is missing" if place.state == "missing" else "holds no label map"
+        return [Finding("no-label-maps", f"{LABEL_ARCHIVE} {lacking}", place.name)]
+    return []
+
+
+def _unplaced(unplaced, problems):
+    """Notes on images of no known split; such label maps, at which the loader stops, are put among the problems."""
+    labels = [member for role, member in unplaced if role == "label"]
+    images = [member for role, member in unplaced if role != "label"]
+    if labels:
+        problems.append(Finding("unplaced-label-map", f"{mlt_s._count(labels, 'label map')}: {mlt_s._first(labels)}"))
+    return [Finding("unplaced-image", f"{mlt_s._count(images, 'image')}: {mlt_s._first(images)}")] if images else []
+
+
+def of_counts(inventory, splits):
+    """Findings on the counts of the splits: problems and notes."""
+    problems, notes = [], []
+    any_label_maps = any(split.label_maps for split in splits.values())
+    incomplete = {
+        mlt_s._place_told_by((place.name,))[1]
+        for place in inventory.places.values()
+        if place.kind == "images" and place.state in ("missing", "damaged")
+    }
+    for name, split in splits.items():
+        if any_label_maps and split.label_maps != split.label_maps_published:
+            text = f"{name}: {split.label_maps:,}; published are {split.label_maps_published:,}"
+            problems.append(Finding("label-map-count", text))
+        if split.without_image:
+            count = mlt_s._count(split.without_image, "label map")
+            problems.append(Finding("label-map-without-image", f"{name}: {count}: {mlt_s._first(split.without_image)}"))
+        if name not in incomplete and split.images != split.images_published:
+            notes.append(Finding("image-count", f"{name}: {split.images:,}; MLT has {split.images_published:,}"))
+    return problems, notes
+
+
+def after_reading(problems, notes):
+    """The notes, with what may have been copies counted as such, now that none was found to differ."""
+    if any(problem.kind == "two-contents" for problem in problems):
+        return [note for note in notes if note.kind != "maybe-copies"]
+    return [note._replace(kind="copies") if note.kind == "maybe-copies" else note for note in notes]
+
+
+def of_pixels(totals):
+    """Notes on all pixels together; what is wrong with a file was found where it was read."""
+    notes = [
+        Finding("no-text", f"{split}: {mlt_s._count(names, 'label map')}: {mlt_s._first(names)}")
+        for split, names in totals.no_text.items()
+        if names
+    ]
+    for split in totals.shares:
+        names = [one.image_id for one in totals.outside if one.split == split and one.share > _SUSPICIOUS]
+        if names:
+            count = mlt_s._count(names, "label map")
+            notes.append(Finding("outside-words", f"{split}: {count}: {mlt_s._first(names, 10)}"))
+    return notes

@@ -1,0 +1,357 @@
+"""Reads everything, in all cores: the CRC of each file, the pixels of each picture, the fit of each pair."""
+
+import concurrent.futures
+import dataclasses
+import io
+import logging
+import multiprocessing
+import os
+import signal
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+import mlt_s
+from mlt_s import LABEL_MAP
+from mlt_s_tools import ground_truth
+from mlt_s_tools.check.findings import Finding, about
+
+_TEXT = LABEL_MAP.label2id["text"]
+
+
+class Work(NamedTuple):
+    """What one call looks at: a pair, or what there is of it, or a file that is only read.
+
+    Attributes:
+        split: of the pair; None for a file that is only read.
+        pair: the label map, the image, or both.
+        words: the ground truth of the image, or the file that is only read.
+    """
+
+    split: Optional[str]
+    pair: Optional[mlt_s.Pair]
+    words: Optional[mlt_s.Member]
+
+    def members(self):
+        """The files that the call reads."""
+        pictures = self.pair.label + self.pair.image if self.pair else ()
+        return (*pictures, self.words) if self.words else pictures
+
+
+class Outside(NamedTuple):
+    """A label map whose text lies in part outside the words of the ground truth."""
+
+    share: float
+    split: str
+    image_id: str
+    text: int  # pixels
+    orientation: int
+
+
+class Looked(NamedTuple):
+    """What a call saw. All counts are of pixels."""
+
+    split: Optional[str]
+    image_id: Optional[str] = None
+    files: int = 1
+    image_kind: Optional[str] = None  # format and mode of the file, such as "JPEG RGB"
+    label_kind: Optional[str] = None
+    orientation: int = 1
+    turned: bool = False  # the label map, back to the frame of the stored image
+    values: Optional[tuple[int, int, int]] = None  # background, text, uncertain
+    outside: Optional[int] = None  # text outside every word
+    problems: Sequence[Finding] = ()
+    notes: Sequence[Finding] = ()
+
+
+@dataclasses.dataclass
+class Shares:
+    """Pixels of a split's label maps, by class."""
+
+    label_maps: int = 0
+    background: int = 0
+    text: int = 0
+    uncertain: int = 0
+
+    def add(self, values):
+        self.label_maps += 1
+        self.background += values[0]
+        self.text += values[1]
+        self.uncertain += values[2]
+
+
+@dataclasses.dataclass
+class Totals:
+    """What all calls saw together, as far as they came.
+
+    Attributes:
+        files: how many there are to read.
+        looked: how many were read.
+        image_kinds, label_kinds: format and mode of the files -> how many.
+        orientations: orientation of the image -> how many.
+        turned: orientation of the image -> how many label maps were turned back to the stored frame.
+        shares: split -> its pixels by class.
+        no_text: split -> names of the label maps with no text pixel.
+        with_words: how many pairs have ground truth.
+        text_with_words: text pixels of those.
+        text_outside: of these, how many lie outside every word.
+        outside: one for each pair that has any of them.
+    """
+
+    files: int
+    looked: int = 0
+    image_kinds: Counter = dataclasses.field(default_factory=Counter)
+    label_kinds: Counter = dataclasses.field(default_factory=Counter)
+    orientations: Counter = dataclasses.field(default_factory=Counter)
+    turned: Counter = dataclasses.field(default_factory=Counter)
+    shares: dict = dataclasses.field(default_factory=lambda: {split: Shares() for split in mlt_s.PUBLISHED_COUNTS})
+    no_text: dict = dataclasses.field(default_factory=lambda: {split: [] for split in mlt_s.PUBLISHED_COUNTS})
+    with_words: int = 0
+    text_with_words: int = 0
+    text_outside: int = 0
+    outside: list[Outside] = dataclasses.field(default_factory=list)
+
+    def add(self, looked):
+        self.looked += looked.files
+        if looked.image_kind:
+            self.image_kinds[looked.image_kind] += 1
+            self.orientations[looked.orientation] += 1
+        if looked.turned:
+            self.turned[looked.orientation] += 1
+        if looked.label_kind:
+            self.label_kinds[looked.label_kind] += 1
+        if looked.values:
+            self.shares[looked.split].add(looked.values)
+            if not looked.values[1]:
+                self.no_text[looked.split].append(looked.image_id)
+        if looked.outside is not None:
+            self._add_outside(looked)
+
+    def _add_outside(self, looked):
+        text = looked.values[1]
+        self.with_words += 1
+        self.text_with_words += text
+        self.text_outside += looked.outside
+        if looked.outside:
+            share = looked.outside / text
+            self.outside.append(Outside(share, looked.split, looked.image_id, text, looked.orientation))
+
+    def sort(self):
+        """Worst first; and what came in the order in which the processes were done, by name."""
+        self.outside.sort(key=lambda one: (-one.share, one.split, one.image_id))
+        for names in self.no_text.values():
+            names.sort(key=mlt_s._number_order)
+
+
+# --- One call ------------------------------------------------------------------------------------------------------
+
+
+def look(work, options):
+    """Looks at a pair, or reads a file. What is wrong comes back as findings, never as an error."""
+    with warnings.catch_warnings(), _heard() as heard:
+        warnings.simplefilter("ignore")  # of Pillow, about size and EXIF: what matters of it is found below
+        looked = _look_at(work, options) if work.pair else _read_only(work, options)
+    if not work.pair:
+        return looked
+    member = (work.pair.image or work.pair.label)[0]
+    notes = [*looked.notes, *(about("exif", member, text) for text in heard.texts)]
+    return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, notes))
+
+
+def _of_pair(work, findings):
+    return tuple(finding._replace(split=work.split, image_id=work.pair.image_id) for finding in findings)
+
+
+class _heard(logging.Handler):
+    """Keeps what the loader warns of, which would break the progress bar."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+    def __enter__(self):
+        self.propagate, mlt_s.logger.propagate = mlt_s.logger.propagate, False
+        mlt_s.logger.addHandler(self)
+        return self
+
+    def __exit__(self, *error):
+        mlt_s.logger.removeHandler(self)
+        mlt_s.logger.propagate = self.propagate
+
+
+def _read_only(work, options):
+    try:
+        mlt_s.read_member(work.words, options)
+    except mlt_s.MltSError as error:
+        return Looked(None, problems=(about("unreadable-file", work.words, error),))
+    return Looked(None)
+
+
+def _look_at(work, options):
+    split, pair, words = work
+    problems, notes = [], []
+    image = _attempt(problems, pair.image, lambda: _image(pair.image, options))
+    label = _attempt(problems, pair.label, lambda: _label(pair.label, options))
+    quads = _attempt(problems, words, lambda: _quadrilaterals(words, options, notes))
+    looked = Looked(split, pair.image_id, len(work.members()))
+    if image:
+        looked = looked._replace(image_kind=image.kind, orientation=image.orientation)
+    if label:
+        looked = looked._replace(label_kind=label.kind)
+        values, strange = _by_class(label.picture)
+        if strange:
+            problems.append(about("label-values", pair.label[0], f"{pair.label[0]} holds {strange}"))
+        else:
+            looked = looked._replace(values=values)
+    if image and label:
+        framed = _attempt(problems, pair.label, lambda: _in_frame(label, image, pair))
+        if framed:
+            looked = looked._replace(turned=framed is not label)
+            if quads is not None and looked.values:
+                looked = looked._replace(outside=_text_outside(framed.picture, quads))
+    return looked._replace(problems=problems, notes=notes)
+
+
+class _Picture(NamedTuple):
+    kind: str
+    picture: "PIL.Image.Image"  # noqa: F821
+    data: bytes
+    orientation: int
+
+
+class _Wrong(Exception):
+    """A finding on its way up."""
+
+
+def _attempt(problems, files, call):
+    """What the call returns, or None where it found something wrong, or where there is nothing to look at."""
+    if not files:
+        return None
+    try:
+        return call()
+    except _Wrong as wrong:
+        problems.append(wrong.args[0])
+    return None
+
+
+def _content(copies, options):
+    """The bytes of a file, once its copies are known to be equal."""
+    data = _do("unreadable-file", copies[0], mlt_s.read_member, copies[0], options)
+    return data if len(copies) == 1 else _do("two-contents", copies[0], mlt_s._read_copies, copies, options)
+
+
+def _image(copies, options):
+    data = _content(copies, options)
+    stored, _, orientation = _do("broken-image", copies[0], mlt_s.stored_image, data, copies[0])
+    picture = _do("broken-image", copies[0], _decoded, stored)
+    _do("broken-image", copies[0], picture.convert, "RGB")  # as the loader does
+    return _Picture(f"{picture.format} {picture.mode}", picture, stored, orientation)
+
+
+def _label(copies, options):
+    data = _content(copies, options)
+    indexed = _do("broken-label-map", copies[0], mlt_s.indexed_label, data, copies[0])
+    picture = _do("broken-label-map", copies[0], _decoded, indexed)
+    kind = picture if indexed is data else _opened(data)
+    return _Picture(f"{kind.format} {kind.mode}", picture, indexed, 1)
+
+
+def _in_frame(label, image, pair):
+    size = image.picture.size
+    data = _do(
+        "size", pair.label[0], mlt_s.label_in_frame, label.data, pair.label[0], pair.image[0], size, image.orientation
+    )
+    return label if data is label.data else label._replace(picture=_decoded(data), data=data)
+
+
+def _do(kind, member, call, *arguments):
+    try:
+        return call(*arguments)
+    except mlt_s.MltSError as error:
+        raise _Wrong(about(kind, member, error)) from error
+    except Exception as error:  # Pillow answers damage with a dozen types
+        raise _Wrong(
+            about(kind, member, f"{member} cannot be decoded: {error or type(error).__name__}. Fetch it again.")
+        ) from error
+
+
+def _opened(data):
+    import PIL.Image
+
+    return PIL.Image.open(io.BytesIO(data))
+
+
+def _decoded(data):
+    picture = _opened(data)
+    picture.load()
+    return picture
+
+
+def _by_class(label):
+    """Pixels of (background, text, uncertain), and a text on the other values, if there are any."""
+    counts = label.histogram()
+    strange = [
+        f"the value {value} ({mlt_s._count(count, 'pixel')})"
+        for value, count in enumerate(counts)
+        if count and value not in LABEL_MAP.colors
+    ]
+    return tuple(counts[value] for value in LABEL_MAP.colors), mlt_s._first(strange, 5)
+
+
+def _quadrilaterals(words, options, notes):
+    data = _do("unreadable-file", words, mlt_s.read_member, words, options)
+    quads, strange = ground_truth.quadrilaterals(data)
+    if strange:
+        notes.append(about("ground-truth-lines", words, f"{words}: {mlt_s._count(strange, 'line')}"))
+    return quads
+
+
+def _text_outside(label, quads):
+    """How many text pixels of a label map lie outside every quadrilateral."""
+    text = np.asarray(label) == _TEXT
+    return int(np.count_nonzero(text & ~ground_truth.covered(quads, label.size)))
+
+
+# --- All calls -----------------------------------------------------------------------------------------------------
+
+
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def look_at_all(works, jobs, options):
+    """Makes all calls in that many processes, and yields what each saw, in any order.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: a process was killed, as the system does when memory runs out.
+    """
+    if jobs == 1:
+        for work in works:
+            yield look(work, options)
+        return
+    remote = any(mlt_s._is_remote(member.address) for work in works[:1] for member in work.members())
+    # The threads that read remote files do not survive a fork.
+    context = multiprocessing.get_context("spawn" if remote else None)
+    executor = concurrent.futures.ProcessPoolExecutor(jobs, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        remaining = iter(works)
+        running = set()
+        while True:
+            # A few more than there are processes: none waits, and little is thrown away by an interrupt.
+            for work in remaining:
+                running.add(executor.submit(look, work, options))
+                if len(running) >= 4 * jobs:
+                    break
+            if not running:
+                return
+            done, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

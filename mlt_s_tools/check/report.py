@@ -1,0 +1,322 @@
+"""The report of a check: text for the eye, JSON for a program, and the exit status."""
+
+import dataclasses
+import shutil
+import textwrap
+from typing import Optional
+
+import mlt_s
+from mlt_s_tools.check.findings import NOTES, PROBLEMS, Finding
+from mlt_s_tools.check.inventory import Place
+from mlt_s_tools.check.pixels import Totals
+
+SHOWN = 10  # of a kind; JSON has all of them
+_WIDTH = 100  # columns, where there is no terminal to ask
+_NARROWEST, _WIDEST = 72, 120  # what the tables need, and what the eye still reads as a line
+
+
+@dataclasses.dataclass
+class Report:
+    """What a check found.
+
+    Attributes:
+        data_dir, label_maps: as they were looked at.
+        places: the expected archives, and where else something lay.
+        splits: split -> `Split`.
+        pixels: what was seen in the files, where that was asked for.
+        problems, notes: what was found, see `findings`.
+        stopped: why the check ended early.
+        status: of the process: 0 all well, 1 problems, 2 could not look at all of it, 130 interrupted.
+    """
+
+    data_dir: str
+    label_maps: Optional[str] = None
+    places: list[Place] = dataclasses.field(default_factory=list)
+    splits: dict = dataclasses.field(default_factory=dict)
+    pixels: Optional[Totals] = None
+    problems: list[Finding] = dataclasses.field(default_factory=list)
+    notes: list[Finding] = dataclasses.field(default_factory=list)
+    stopped: Optional[str] = None
+    stopped_status: int = 0
+
+    @property
+    def status(self):
+        return self.stopped_status or int(bool(self.problems))
+
+    def add(self, problems=(), notes=()):
+        """Adds findings, with paths as seen from the folder."""
+        self.problems += [self._shortened(finding) for finding in problems]
+        self.notes += [self._shortened(finding) for finding in notes]
+
+    def stop(self, reason, status):
+        self.stopped, self.stopped_status = reason, status
+
+    def _shortened(self, finding):
+        root = self.data_dir.rstrip("/") + "/"
+        archive = finding.archive.replace(root, "", 1) if finding.archive else None
+        return finding._replace(text=finding.text.replace(root, ""), archive=archive)
+
+
+# --- For a program -------------------------------------------------------------------------------------------------
+
+
+def as_json(report):
+    """The report as what `json.dump` takes; `mlt-s check --help` says what the keys mean."""
+    return {
+        "status": report.status,
+        "complete": report.stopped is None,
+        "stopped": report.stopped,
+        "data_dir": report.data_dir,
+        "label_maps": report.label_maps,
+        "archives": [dataclasses.asdict(place) for place in report.places],
+        "splits": {name: dataclasses.asdict(split) for name, split in report.splits.items()},
+        "pixels": _pixels_as_json(report.pixels) if report.pixels else None,
+        "problems": [_finding_as_json(finding, PROBLEMS) for finding in report.problems],
+        "notes": [_finding_as_json(finding, NOTES) for finding in report.notes],
+    }
+
+
+def _pixels_as_json(totals):
+    shares = {split: dataclasses.asdict(of) for split, of in totals.shares.items()}
+    return {**vars(totals), "shares": shares, "outside": [one._asdict() for one in totals.outside]}
+
+
+def _finding_as_json(finding, kinds):
+    return {**finding._asdict(), "advice": kinds[finding.kind][1]}
+
+
+def by_pair(written):
+    """What was found of single pairs, of a report as JSON: (split, image_id) -> list of str."""
+    found = {}
+    for finding in written.get("problems", []) + written.get("notes", []):
+        if finding["image_id"]:
+            found.setdefault((finding["split"], finding["image_id"]), []).append(finding["text"])
+    for one in (written.get("pixels") or {}).get("outside", []):
+        text = f"{one['share']:.1%} of its text lies outside every word of the ground truth"
+        found.setdefault((one["split"], one["image_id"]), []).append(text)
+    return found
+
+
+# --- For the eye ---------------------------------------------------------------------------------------------------
+
+_STATES = {"archive": "zip", "missing": "missing", "damaged": "damaged"}
+_CODES = {"bold": "1", "faint": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+class Page:
+    """Lines of text as wide as the terminal, in colour if that is wanted."""
+
+    def __init__(self, width, colored):
+        self.width, self.colored = width, colored
+        self.lines = []
+
+    def add(self, line="", *styles):
+        self.lines.append(self.styled(_printable(line), *styles))
+
+    def wrap(self, text, indent=0, *styles, hanging=None):
+        """Adds a text, broken at blanks, indented, and its further lines by `hanging`."""
+        hanging = indent if hanging is None else hanging
+        lines = textwrap.wrap(
+            _printable(text),
+            self.width,
+            initial_indent=" " * indent,
+            subsequent_indent=" " * hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self.lines += [self.styled(line, *styles) for line in lines]
+
+    def table(self, heads, rows):
+        """Adds rows of cells under their heads: the first column to the left, the others to the right.
+
+        A cell is a text, or a pair of a text and a style. The first column gives way where the page is narrow.
+        """
+        texts = [[_printable(cell[0] if isinstance(cell, tuple) else cell) for cell in row] for row in rows]
+        widths = [max(map(len, column)) for column in zip(heads, *texts)]
+        widths[0] = max(len(heads[0]), min(widths[0], self.width - sum(widths[1:]) - 2 * len(widths[1:])))
+        self.lines.append(self.styled(_row(heads, widths), "faint"))
+        for row, cells in zip(rows, texts):
+            styles = [cell[1] if isinstance(cell, tuple) else None for cell in row]
+            self.lines.append(_row(cells, widths, [self._style_of(style) for style in styles]))
+
+    def _style_of(self, style):
+        return lambda text: self.styled(text, style) if style else text
+
+    def styled(self, text, *styles):
+        if not self.colored or not styles or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+
+def _row(cells, widths, styles=None):
+    padded = [_elided(cells[0], widths[0]).ljust(widths[0])] + [c.rjust(w) for c, w in zip(cells[1:], widths[1:])]
+    return "  ".join(style(cell) for style, cell in zip(styles or [str] * len(padded), padded)).rstrip()
+
+
+def _elided(text, width):
+    if len(text) <= width:
+        return text
+    head = (width - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
+
+
+def _printable(text):
+    """Names come from archives: what would move the cursor, or cannot be written, is spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def as_text(report, width=None, colored=False):
+    """The report as lines of text, the problems last.
+
+    Args:
+        width: columns of the terminal; None where there is none.
+        colored: whether to write colours, as a terminal takes them.
+    """
+    page = Page(min(max(width or _WIDTH, _NARROWEST), _WIDEST), colored)
+    page.add(report.data_dir, "bold")
+    if report.label_maps:
+        page.add(f"label maps: {report.label_maps}")
+    if report.places:
+        _write_places(page, report.places)
+    if report.splits:
+        _write_splits(page, report.splits)
+    if report.pixels:
+        _write_pixels(page, report.pixels)
+    _write_findings(page, "Notes", report.notes, NOTES, "yellow")
+    _write_findings(page, "Problems", report.problems, PROBLEMS, "red")
+    page.add()
+    _write_verdict(page, report)
+    return page.lines
+
+
+def _write_places(page, places):
+    with_md5 = any(place.md5 for place in places)
+    rows = []
+    for place in places:
+        faint = place.kind == "ground truth" and place.state == "missing"
+        state = "not there" if faint else _STATES.get(place.state, place.state)
+        style = "faint" if faint else "red" if place.state in ("missing", "damaged") else None
+        known = [f"{place.files:,}", _size(place.size)] if place.path else ["", ""]
+        rows.append([(place.name, style), (state, style), *known] + [_md5(place)] * with_md5)
+    page.add()
+    page.table(["Archive", "found", "files", "size"] + ["MD5"] * with_md5, rows)
+
+
+def _md5(place):
+    if not place.md5:
+        return ""
+    if not place.md5_known:
+        return "no value"
+    return "same" if place.md5 == place.md5_known else ("differs", "yellow")
+
+
+def _size(number):
+    """Bytes in the units of MLT's download page."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.2f} GB"
+
+
+def _write_splits(page, splits):
+    rows = []
+    for name, split in splits.items():
+        labels, missing = split.label_maps, len(split.without_image)
+        label_style = None if labels == split.label_maps_published else "red"
+        rows.append(
+            [
+                name,
+                f"{split.images:,}",
+                f"{split.images_published:,}",
+                (f"{labels:,}", label_style),
+                f"{split.label_maps_published:,}",
+                f"{split.pairs:,}",
+                (f"{missing:,}", "red" if missing else None),
+            ]
+        )
+    page.add()
+    page.table(["Split", "images", "of MLT", "label maps", "published", "pairs", "without image"], rows)
+
+
+def _write_pixels(page, totals):
+    page.add()
+    page.table(["Label maps", "read", "background", "text", "uncertain", "no text"], list(_share_rows(totals)))
+    page.add()
+    for title, kinds in (("Images", totals.image_kinds), ("Label maps", totals.label_kinds)):
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+        page.wrap(f"{title + ':':<13}{counts or 'none'}", hanging=13)
+    _write_orientations(page, totals)
+    _write_outside(page, totals)
+
+
+def _share_rows(totals):
+    both = type(next(iter(totals.shares.values())))()
+    for shares in totals.shares.values():
+        both.label_maps += shares.label_maps
+        both.background += shares.background
+        both.text += shares.text
+        both.uncertain += shares.uncertain
+    for name, shares in [*totals.shares.items(), ("both", both)]:
+        pixels = (shares.background, shares.text, shares.uncertain)
+        percent = [f"{count / sum(pixels):.2%}" if any(pixels) else "" for count in pixels]
+        no_text = len(totals.no_text[name]) if name in totals.no_text else sum(map(len, totals.no_text.values()))
+        yield [name, f"{shares.label_maps:,}", *percent, f"{no_text:,}"]
+
+
+def _write_orientations(page, totals):
+    tagged = {tag: count for tag, count in sorted(totals.orientations.items()) if tag != 1}
+    turned = mlt_s._count(sum(totals.turned.values()), "label map")
+    counts = ", ".join(f"{mlt_s._count(count, 'image')} with tag {tag}" for tag, count in tagged.items())
+    done = f"{counts}: the loader sets it to 1 and touches no pixel; {turned} turned back to the stored frame"
+    page.wrap(f"Orientation: {done if tagged else 'no image has a tag'}", hanging=13)
+
+
+def _write_outside(page, totals):
+    if not totals.with_words:
+        return
+    share = totals.text_outside / max(1, totals.text_with_words)
+    page.add()
+    page.wrap(
+        f"{share:.2%} of the text lies outside every word of the ground truth "
+        f"({mlt_s._count(totals.with_words, 'pair')} with ground truth)"
+    )
+    if totals.outside:
+        rows = [
+            [f"{one.split}  {one.image_id}", f"{one.share:.1%}", f"{one.text:,}", str(one.orientation)]
+            for one in totals.outside[:SHOWN]
+        ]
+        page.add()
+        page.table(["Worst", "outside", "text pixels", "orientation"], rows)
+
+
+def _write_findings(page, title, findings, kinds, style):
+    if not findings:
+        return
+    page.add()
+    page.add(f"{title}: {len(findings):,}", "bold", style)
+    for kind, (head, advice) in kinds.items():
+        of_kind = [finding for finding in findings if finding.kind == kind]
+        if of_kind:
+            page.add()
+            page.wrap(head, 0, "bold")
+            for finding in of_kind[:SHOWN]:
+                page.wrap(finding.text, 4, hanging=6)
+            if len(of_kind) > SHOWN:
+                page.add(f"    and {len(of_kind) - SHOWN:,} more: --json FILE has them all")
+            page.wrap(advice, 2, "cyan")
+
+
+def _write_verdict(page, report):
+    if report.stopped:
+        page.wrap(f"{report.stopped} What stands above is a part of it.", 0, "bold", "yellow")
+    elif report.problems:
+        page.add(f"{mlt_s._count(report.problems, 'problem')}, {mlt_s._count(report.notes, 'note')}.", "bold", "red")
+    elif report.pixels:
+        page.add("All well.", "bold", "green")
+    else:
+        page.add("All well, as far as names and sizes tell. --pixels reads the files.", "bold", "green")
+
+
+def terminal_width(stream):
+    return shutil.get_terminal_size().columns if stream.isatty() else None

@@ -1,0 +1,105 @@
+"""Which pairs to show: all that a folder has, some by their ids, some by a draw; and a pair, read and decoded.
+
+To choose, only the directories of the archives are read. The pictures of a pair are read when its turn comes, so a
+few out of thousands cost no more than those few.
+"""
+
+import difflib
+import random
+from typing import NamedTuple
+
+import datasets
+
+import mlt_s
+
+
+class Choice(NamedTuple):
+    """A pair to show. Its id alone names nothing: the same ids occur in both splits."""
+
+    split: str
+    pair: mlt_s.Pair
+
+    @property
+    def title(self):
+        return f"{self.split}  {self.pair.image_id}"
+
+
+class Source:
+    """The pairs of a folder, in the order of their splits and numbers.
+
+    Label maps without an image are left out with a warning: what is there can be looked at.
+
+    Args:
+        data_dir: the folder of the archives, as for `load_dataset`.
+        label_maps: the label archive, where it is not in `data_dir`.
+        split: the only split wanted; by default every one.
+
+    Raises:
+        mlt_s.MltSError: nothing can be loaded from there, or nothing of the split.
+    """
+
+    def __init__(self, data_dir, label_maps=None, split=None):
+        self._builder = mlt_s.MltS(data_dir=data_dir, label_maps=label_maps, missing_images="skip")
+        self.choices = [
+            Choice(generator.name, pair)
+            for generator in self._builder._split_generators(datasets.DownloadManager())
+            for shard in generator.gen_kwargs["shards"]
+            for pair in shard
+            if split in (None, generator.name)
+        ]
+        if not self.choices:
+            raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
+
+    @property
+    def count(self):
+        return len(self.choices)
+
+    def draw(self, count, seed):
+        """`count` of the choices by chance, or all there are, in their order; the same ones for one seed."""
+        chosen = random.Random(seed).sample(range(len(self.choices)), min(count, len(self.choices)))
+        return [self.choices[index] for index in sorted(chosen)]
+
+    def find(self, ids):
+        """The choices of these ids, in this order. An id that occurs in both splits gives two.
+
+        Raises:
+            mlt_s.MltSError: there is no such id; the text says which, and what is near.
+        """
+        by_id = {}
+        for choice in self.choices:
+            by_id.setdefault(choice.pair.image_id.lower(), []).append(choice)
+        unknown = [image_id for image_id in ids if image_id.lower() not in by_id]
+        if unknown:
+            raise mlt_s.MltSError(" ".join(self._unknown(image_id, list(by_id)) for image_id in dict.fromkeys(unknown)))
+        return [
+            choice for image_id in dict.fromkeys(image_id.lower() for image_id in ids) for choice in by_id[image_id]
+        ]
+
+    def _unknown(self, image_id, known):
+        near = difflib.get_close_matches(image_id.lower(), known, n=3)
+        names = {choice.pair.image_id.lower(): choice.pair.image_id for choice in self.choices}
+        some = ", ".join(names[name] for name in near or known[:3])
+        return (
+            f"There is no pair {image_id!r}: did you mean {some}?"
+            if near
+            else f"There is no pair {image_id!r}, but {some}."
+        )
+
+    def read(self, choice):
+        """The example of a choice, as `load_dataset` yields it.
+
+        Raises:
+            mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
+        """
+        pair, features = choice.pair, self._builder.info.features
+        example = mlt_s.read_example(pair, self._builder.config.remote_options)
+        for column, member in ("image", pair.image[0]), ("label", pair.label[0]):
+            try:
+                example[column] = features[column].decode_example(example[column])
+            except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
+                raise mlt_s.MltSError(f"{member} cannot be decoded: {error}. Fetch it again.") from error
+        try:
+            mlt_s.LABEL_MAP.colorize(example["label"])
+        except ValueError as error:
+            raise mlt_s.MltSError(f"{pair.label[0]} cannot be shown: {error}") from None
+        return example

@@ -1,0 +1,196 @@
+"""One HTML file to leaf through pairs in a browser: `mlt-s preview --html`.
+
+The file holds its pictures, its style (page.css) and its script (page.js), and needs no network: its content security
+policy forbids any. Label maps are transparent where background is, so that the browser lays them over their images at
+any strength. Names come from archives that anyone may have made, so all text is escaped, and the policy lets no script
+run but page.js.
+"""
+
+import base64
+import hashlib
+import html
+import io
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+import mlt_s
+
+LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
+QUALITY = 60
+OUTSIDE = 0.05  # of a label map's text outside every word, from which on it is shown: strokes swell past their boxes
+LEVELS = 7  # of how much of a pixel a class covers; with two classes and background, a palette of 4 bits
+
+_FOLDER = Path(__file__).parent
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
+)
+_CARD = """\
+<li class="pair" id="pair-{number}" data-name="{name}" data-split="{split}" data-text="{text:.6f}" \
+data-uncertain="{uncertain:.6f}" data-problems="{weight:.3f}">\
+<button type="button" tabindex="-1"><span class="stage">{picture}</span>\
+<span class="caption"><span class="title"><span class="name">{name}</span> {split}{size}</span>\
+<span class="facts">{facts}</span></span></button>{problems}</li>
+"""
+_PICTURE = (
+    '<span class="picture"><img class="image" width="{width}" height="{height}" alt="{split} {name}" src="{image}">'
+    '<img class="label" width="{width}" height="{height}" alt="" src="{label}"></span>'
+)
+_SIZE = '<span class="size"> · {} × {}</span>'
+_FACTS = '<span class="text">{text:.1%} text</span><span class="uncertain">{uncertain:.1%} uncertain</span>'
+
+
+class Problem(NamedTuple):
+    """What is wrong with a pair, and how much that counts where pairs are sorted by their problems."""
+
+    text: str
+    weight: float
+
+
+def write_page(path, choices, read, problems=None):
+    """Writes the page, a pair at a time. A pair that cannot be read stands in it with the reason in place of pictures.
+
+    Args:
+        path: of the HTML file, which is replaced once the page is whole.
+        choices: the pairs, a list of `mlt_s_tools.choose.Choice`.
+        read: gives the example of a choice; an `mlt_s.MltSError` means that it cannot be read.
+        problems: (split, image_id) -> list of `Problem`, what a check found.
+
+    Returns:
+        The reasons (str) why pairs could not be read.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    head, tail = _template(f"MLT_S, {len(choices):,} pairs")
+    unread = []
+    part = f"{os.fspath(path)}.part"
+    try:
+        # A name may hold what is no valid Unicode: it is shown with the bytes spelled out.
+        with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(head)
+            for number, choice in enumerate(tqdm(choices, "pairs", unit="pair", disable=None)):
+                found = list((problems or {}).get((choice.split, choice.pair.image_id), ()))
+                try:
+                    example = read(choice)
+                except mlt_s.MltSError as error:
+                    example = None
+                    unread.append(str(error))
+                    found.insert(0, Problem(str(error), 1))
+                file.write(_card(number, choice, example, found))
+            file.write(tail)
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.remove(part)
+        raise
+    return unread
+
+
+def read_problems(path):
+    """What a check found of single pairs: (split, image_id) -> list of `Problem`.
+
+    Args:
+        path: of the JSON file that `mlt-s check --json` wrote.
+
+    Raises:
+        OSError: the file cannot be read.
+        mlt_s.MltSError: it is of another kind.
+    """
+    found = defaultdict(list)
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        if "error" in report:
+            raise mlt_s.MltSError(f"{path} is of a check that could not look: {report['error']}")
+        for finding in report["problems"] + report["notes"]:
+            if finding["image_id"] is not None:
+                found[finding["split"], finding["image_id"]].append(Problem(str(finding["text"]), 1))
+        for one in (report["pixels"] or {}).get("outside", ()):
+            if one["share"] >= OUTSIDE:
+                text = f"{one['share']:.0%} of its text lies outside every word of the ground truth."
+                found[one["split"], one["image_id"]].append(Problem(text, float(one["share"])))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise mlt_s.MltSError(
+            f"{path} is not what mlt-s check --json writes ({type(error).__name__}: {error})."
+        ) from error
+    return dict(found)
+
+
+def _template(title):
+    """What stands before and after the pairs."""
+    colors = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
+    variables = " ".join(f"--{name}: rgb{color};" for name, color in colors.items())
+    style = _source("page.css").replace("{{colors}}", variables)
+    script = _source("page.js")
+    page = _source("page.html").replace("{{title}}", html.escape(title))
+    page = page.replace("{{policy}}", _POLICY.format(style=_hash(style), script=_hash(script)))
+    head, tail = page.replace("{{style}}", style).replace("{{script}}", script).split("{{pairs}}")
+    return head, tail
+
+
+def _source(name):
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(source):
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+
+
+def _card(number, choice, example, problems):
+    known = {"name": html.escape(choice.pair.image_id), "split": html.escape(choice.split)}
+    if example is None:
+        known.update(text=0, uncertain=0, size="", facts="", picture='<span class="unread">cannot be read</span>')
+    else:
+        label = np.asarray(example["label"])
+        text, uncertain = (np.mean(label == value) for value in mlt_s.LABEL_MAP.str2int(["text", "uncertain"]))
+        size = _size(example["image"].size)
+        known.update(text=text, uncertain=uncertain, size=_SIZE.format(*example["image"].size))
+        known.update(
+            width=size[0], height=size[1], image=_image_uri(example["image"], size), label=_label_uri(label, size)
+        )
+        known.update(picture=_PICTURE.format(**known), facts=_FACTS.format(**known))
+    items = "".join(f"<li>{html.escape(problem.text)}</li>" for problem in problems)
+    if items:
+        noun = "problem" if len(problems) == 1 else "problems"
+        known["facts"] += f'<span class="found">{len(problems)} {noun}</span>'
+        items = f'<ul class="problems">{items}</ul>'
+    return _CARD.format(**known, number=number, weight=sum(problem.weight for problem in problems), problems=items)
+
+
+def _size(size):
+    scale = min(1, LONGEST / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _image_uri(image, size):
+    return _uri(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3), "webp", quality=QUALITY)
+
+
+def _label_uri(label, size):
+    """A PNG of a few colours: the published ones, the less opaque the less of a pixel is marked."""
+    text, uncertain = mlt_s.LABEL_MAP.str2int(["text", "uncertain"])
+    shares = [_share(label == value, size) for value in (text, uncertain)]
+    # As in the contact sheet, the square root lifts strokes thinner than a pixel.
+    level = np.ceil(LEVELS * np.sqrt(np.minimum(sum(shares), 1))).astype(np.uint8)
+    index = level + LEVELS * ((shares[1] > shares[0]) & (level > 0)).astype(np.uint8)
+    picture = Image.frombytes("P", size, index.tobytes())
+    colors = [mlt_s.LABEL_MAP.colors[value] for value in (0, *[text] * LEVELS, *[uncertain] * LEVELS)]
+    picture.putpalette([channel for color in colors for channel in color])
+    alphas = [round(255 * level / LEVELS) for level in range(1, LEVELS + 1)]
+    return _uri(picture, "png", bits=4, optimize=True, transparency=bytes([0, *alphas, *alphas]))
+
+
+def _share(mask, size):
+    return np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BOX)) / 255
+
+
+def _uri(picture, format, **options):
+    file = io.BytesIO()
+    picture.save(file, format, **options)
+    return f"data:image/{format};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,705 @@
+"""`mlt-s check`: given these archives, what is said about them, and what is the exit status."""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import PIL.Image
+import pytest
+from archives import encoded, image_file, label_members, png_with, raw_png, unpacked, write_zip
+from conftest import REAL
+from fsspec.implementations.memory import MemoryFileSystem
+
+import mlt_s
+from mlt_s_tools import SAMPLE, cli, ground_truth
+from mlt_s_tools import check as package
+from mlt_s_tools.check import inventory, pairing, pixels, report
+
+pytestmark = pytest.mark.once  # all of it stands on the archives, none of it on what the library prepares
+
+IMAGES = mlt_s.IMAGE_ARCHIVES
+LABELS = "MLT_S_labels.zip"
+WIDTH, HEIGHT = 24, 16
+WORD = (2, 3, 9, 6)  # left, top, right, bottom: where the text is, and the word of the ground truth
+
+
+# --- A small whole set, to be spoiled in one way a test ------------------------------------------------------------
+
+
+def label(*changes, word=WORD):
+    """A label map (height, width) with text where the word is; changes are (row, column, value)."""
+    values = np.zeros((HEIGHT, WIDTH), np.uint8)
+    left, top, right, bottom = word
+    values[top : bottom + 1, left : right + 1] = 1
+    for row, column, value in changes:
+        values[row, column] = value
+    return values
+
+
+def png(values):
+    return encoded(PIL.Image.fromarray(values), "PNG")
+
+
+def words(left, top, right, bottom):
+    return f"\ufeff{left},{top},{right},{top},{right},{bottom},{left},{bottom},Latin,a, b\r\n".encode()
+
+
+def whole_set(folder, train=None, images=None, truth=None):
+    """Eight training images, one an archive, six with a label map; two of each for validation.
+
+    Args:
+        train: stem -> label map, to replace or add.
+        images: file name -> content of the training image, to replace.
+        truth: stem -> ground truth of the training image, to replace.
+    """
+    for number in range(1, 9):
+        name = f"img_{number}.jpg"
+        write_zip(folder / IMAGES[number - 1], {name: (images or {}).get(name, image_file(number))})
+    write_zip(folder / IMAGES[8], {f"img_{number}.jpg": image_file(500 + number) for number in (1, 2)})
+    train = {**{f"img_{number}": png(label()) for number in range(1, 7)}, **(train or {})}
+    write_zip(folder / LABELS, label_members(train, {f"img_{number}": png(label()) for number in (1, 2)}))
+    texts = {f"gt_img_{number}.txt": words(*WORD) for number in range(1, 9)}
+    texts.update({f"gt_{stem}.txt": data for stem, data in (truth or {}).items()})
+    write_zip(folder / ground_truth.ARCHIVES["train"], texts)
+    write_zip(folder / ground_truth.ARCHIVES["validation"], {f"gt_img_{n}.txt": words(*WORD) for n in (1, 2)})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small_counts(monkeypatch):
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 6, "validation": 2})
+    monkeypatch.setattr(pairing, "IMAGE_COUNTS", {"train": 8, "validation": 2})
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    """Runs `mlt-s check`: the exit status, what was printed (blanks and line breaks as one blank), and the JSON."""
+
+    def run(folder, *options, jobs=1):
+        file = tmp_path / "report.json"
+        status = cli.main(["check", str(folder), "--jobs", str(jobs), "--json", str(file), *options])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(status=status, out=out, flat=flat(out), err=err, json=json.loads(file.read_text()))
+
+    return run
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+def found(checked, kind, among="problems"):
+    return [finding for finding in checked.json[among] if finding["kind"] == kind]
+
+
+def kinds(checked, among="problems"):
+    return [finding["kind"] for finding in checked.json[among]]
+
+
+def states(checked):
+    return {place["name"]: place["state"] for place in checked.json["archives"]}
+
+
+# --- All well ------------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_set_is_well(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt"))
+    assert (checked.status, checked.json["problems"], checked.json["notes"]) == (0, [], [])
+    assert checked.out.splitlines()[-1] == "All well, as far as names and sizes tell. --pixels reads the files."
+    assert checked.json["splits"]["train"] == {
+        "images": 8, "images_published": 8, "label_maps": 6, "label_maps_published": 6, "pairs": 6, "without_image": []
+    }  # fmt: skip
+
+
+def test_the_whole_set_read_is_well(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt"), "--pixels")
+    assert (checked.status, checked.json["problems"], checked.json["notes"]) == (0, [], [])
+    assert checked.out.splitlines()[-1] == "All well."
+    seen = checked.json["pixels"]
+    assert (seen["image_kinds"], seen["label_kinds"]) == ({"JPEG RGB": 10}, {"PNG L": 8})
+    text = 8 * 4
+    assert seen["shares"]["train"] == {
+        "label_maps": 6, "background": 6 * (WIDTH * HEIGHT - text), "text": 6 * text, "uncertain": 0
+    }  # fmt: skip
+    assert (seen["with_words"], seen["text_with_words"], seen["text_outside"]) == (8, 8 * text, 0)
+
+
+def test_several_processes_see_what_one_sees(check, tmp_path):
+    maps = {"img_2": png(label((0, 0, 2))), "img_3": png(label(word=(12, 9, 20, 12)))}
+    folder = whole_set(tmp_path / "mlt", train=maps)
+    assert check(folder, "--pixels", jobs=2).json == check(folder, "--pixels", jobs=1).json
+
+
+def test_unpacked_into_folders_of_their_names_is_well(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    for archive in list(folder.iterdir()):
+        unpacked(archive)
+    checked = check(folder, "--pixels")
+    assert (checked.status, checked.json["notes"]) == (0, [])
+    assert set(states(checked).values()) == {"folder"}
+
+
+def test_unpacked_into_one_folder_a_split_is_well(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    for name in IMAGES:
+        unpacked(folder / name, folder / ("train" if "training" in name else "validation"))
+    checked = check(folder)
+    assert (checked.status, set(kinds(checked, "notes"))) == (0, {"elsewhere"})
+    assert states(checked)[IMAGES[0]] == "elsewhere"
+    assert ("train", 8) in [(place["name"], place["files"]) for place in checked.json["archives"]]
+
+
+def test_label_maps_that_lie_elsewhere(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    elsewhere = shutil.move(folder / LABELS, tmp_path / "labels_of_mlt_s.zip")
+    assert check(folder).status == 1
+    assert check(folder, "--label-maps", str(elsewhere)).status == 0
+
+
+def test_a_remote_folder(check, tmp_path):
+    filesystem = MemoryFileSystem()
+    for file in whole_set(tmp_path / "mlt").iterdir():
+        filesystem.pipe(f"/check/{file.name}", file.read_bytes())
+    checked = check("memory://check", "--pixels", "--checksums")
+    assert (checked.status, checked.json["pixels"]["looked"]) == (0, 28)
+    filesystem.rm("/check", recursive=True)
+
+
+def test_upper_case_names_are_known(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / IMAGES[0]).rename(folder / IMAGES[0].upper())
+    assert check(folder).status == 0
+
+
+# --- What is missing -----------------------------------------------------------------------------------------------
+
+
+def test_a_missing_archive_and_the_label_maps_that_lack_their_image(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / IMAGES[2]).unlink()
+    checked = check(folder)
+    assert (checked.status, sorted(kinds(checked))) == (1, ["label-map-without-image", "missing-archive"])
+    assert found(checked, "missing-archive")[0]["archive"] == IMAGES[2]
+    assert "train: 1 label map: img_3" in checked.flat
+    assert f"Fetch them from {mlt_s.IMAGES_URL}" in checked.flat
+    assert checked.json["splits"]["train"]["without_image"] == ["img_3"]
+    assert checked.out.splitlines()[-1] == "2 problems, 0 notes."
+
+
+def test_a_missing_archive_is_a_problem_though_every_label_map_has_its_image(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / IMAGES[7]).unlink()  # img_8, which has no label map
+    assert kinds(check(folder)) == ["missing-archive"]
+
+
+def test_no_label_maps(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / LABELS).unlink()
+    checked = check(folder)
+    assert (checked.status, kinds(checked)) == (1, ["no-label-maps"])
+    assert (
+        "MLT_S_labels.zip is missing Put MLT_S_labels.zip into the folder, or name it with --label-maps" in checked.flat
+    )
+
+
+@pytest.mark.parametrize("published", [5, 7])
+def test_another_number_of_label_maps(check, tmp_path, monkeypatch, published):
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": published, "validation": 2})
+    checked = check(whole_set(tmp_path / "mlt"))
+    assert (checked.status, kinds(checked)) == (1, ["label-map-count"])
+    assert f"train: 6; published are {published}" in checked.flat
+
+
+def test_another_number_of_images_is_a_note(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (unpacked(folder / IMAGES[7]) / "img_8.jpg").rename(tmp_path / "away.jpg")
+    write_zip(folder / IMAGES[7], {"README.txt": b""})
+    checked = check(folder)
+    assert (checked.status, kinds(checked, "notes")) == (0, ["image-count"])
+    assert "train: 7; MLT has 8" in checked.flat
+
+
+def test_ground_truth_that_lies_elsewhere(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    unpacked(folder / ground_truth.ARCHIVES["train"], folder / "training_gt")
+    checked = check(folder, "--pixels")
+    assert (checked.status, checked.json["pixels"]["with_words"]) == (0, 8)
+    assert states(checked)[ground_truth.ARCHIVES["train"]] == "elsewhere"
+
+
+def test_ground_truth_may_be_missing(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    for name in ground_truth.ARCHIVES.values():
+        (folder / name).unlink()
+    checked = check(folder, "--pixels")
+    assert (checked.status, checked.json["pixels"]["with_words"]) == (0, 0)
+    assert "not there" in checked.out and "outside every word" not in checked.out
+
+
+def test_label_maps_of_no_known_split(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / "more_labels.zip", {"img_1.png": png(label())})
+    checked = check(folder)
+    assert (checked.status, kinds(checked)) == (1, ["unplaced-label-map"])
+    assert "1 label map: more_labels.zip, member img_1.png" in checked.flat
+
+
+# --- Names seen twice ----------------------------------------------------------------------------------------------
+
+
+def test_a_name_with_two_contents(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / "more_training_images.zip", {"img_2.jpg": image_file(77)})
+    checked = check(folder, "--pixels")
+    (problem,) = checked.json["problems"]
+    assert (checked.status, problem["kind"], problem["image_id"]) == (1, "two-contents", "img_2")
+    assert f"{IMAGES[1]}, member img_2.jpg and more_training_images.zip, member img_2.jpg" in checked.flat
+    assert checked.json["splits"]["train"]["pairs"] == 6 - 1
+    assert checked.json["splits"]["train"]["without_image"] == []
+
+
+def test_a_name_with_one_content_twice_is_a_note(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    shutil.copy(folder / IMAGES[1], folder / "ch8_training_images_2 (1).zip")
+    checked = check(folder, "--pixels")
+    assert (checked.status, kinds(checked, "notes")) == (0, ["copies"])
+    assert "train, images: 1 name: img_2" in checked.flat
+
+
+@pytest.mark.parametrize("change, status, problems, notes", [(0, 0, [], ["copies"]), (0xFF, 1, ["two-contents"], [])])
+def test_a_loose_copy_is_compared_when_it_is_read(check, tmp_path, change, status, problems, notes):
+    folder = whole_set(tmp_path / "mlt")
+    content = bytearray(image_file(2))
+    content[-10] ^= change
+    (folder / "training").mkdir()
+    (folder / "training" / "img_2.jpg").write_bytes(content)
+    assert kinds(check(folder), "notes") == ["maybe-copies"]
+    checked = check(folder, "--pixels")
+    assert (checked.status, kinds(checked), kinds(checked, "notes")) == (status, problems, notes)
+
+
+# --- Damage --------------------------------------------------------------------------------------------------------
+
+
+def test_a_cut_off_archive_hides_no_other(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    archive = folder / IMAGES[1]
+    archive.write_bytes(archive.read_bytes()[:-40])
+    checked = check(folder, "--pixels", "--checksums")
+    assert (checked.status, sorted(kinds(checked))) == (1, ["damaged-archive", "label-map-without-image"])
+    assert f"{IMAGES[1]} ({archive.stat().st_size:,} bytes) is not a zip archive, or is cut off" in checked.flat
+    assert "Fetch it again." in checked.flat
+    assert states(checked)[IMAGES[1]] == "damaged"
+    assert checked.json["splits"]["train"]["pairs"] == 5
+    assert checked.json["pixels"]["shares"]["train"]["label_maps"] == 6
+
+
+def test_a_cut_off_label_archive(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    archive = folder / LABELS
+    archive.write_bytes(archive.read_bytes()[:100])
+    checked = check(folder)
+    assert (checked.status, kinds(checked)) == (1, ["damaged-archive"])
+    assert checked.json["splits"]["train"]["images"] == 8
+
+
+def test_an_archive_without_rights_to_read(check, tmp_path, monkeypatch):
+    folder = whole_set(tmp_path / "mlt")
+
+    def refusing(path, *mode):
+        if str(path).endswith(IMAGES[1]):
+            raise PermissionError(13, "Permission denied", str(path))
+        return open(path, *mode)
+
+    monkeypatch.setattr(mlt_s, "open", refusing, raising=False)
+    checked = check(folder)
+    assert (checked.status, kinds(checked)[-1]) == (1, "damaged-archive")
+    assert f"Cannot read {IMAGES[1]}: [Errno 13] Permission denied" in checked.flat
+
+
+def test_a_flipped_byte_is_found_by_reading(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    archive = write_zip(folder / IMAGES[1], {"img_2.jpg": image_file(2)}, zipfile.ZIP_STORED)
+    content = bytearray(archive.read_bytes())
+    content[200] ^= 1
+    archive.write_bytes(content)
+    assert check(folder).status == 0
+    checked = check(folder, "--pixels")
+    (problem,) = checked.json["problems"]
+    assert (checked.status, problem["kind"]) == (1, "unreadable-file")
+    assert (problem["archive"], problem["member"], problem["split"], problem["image_id"]) == (
+        IMAGES[1], "img_2.jpg", "train", "img_2"
+    )  # fmt: skip
+    assert "CRC-32" in checked.out and "fetch it again" in checked.flat
+
+
+def test_the_crc_of_every_member_is_checked(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    members = {"img_2.jpg": image_file(2), "notes/README.txt": b"of no use to anyone" * 10}
+    archive = write_zip(folder / IMAGES[1], members, zipfile.ZIP_STORED)
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"of no use")] ^= 1
+    archive.write_bytes(content)
+    (problem,) = check(folder, "--pixels").json["problems"]
+    assert (problem["kind"], problem["member"]) == ("unreadable-file", "notes/README.txt")
+
+
+def test_a_loose_jpeg_cut_off(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    image = unpacked(folder / IMAGES[1]) / "img_2.jpg"
+    image.write_bytes(image.read_bytes()[:-40])
+    checked = check(folder, "--pixels")
+    assert (checked.status, kinds(checked)) == (1, ["broken-image"])
+    assert re.search(r"ch8_training_images_2/img_2\.jpg (is|cannot) .*truncated", checked.flat)
+
+
+def test_an_image_without_a_label_map_is_decoded_too(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt", images={"img_8.jpg": b"<html>log in</html>"}), "--pixels")
+    assert "img_8.jpg is not an image, or is cut off in its header: it starts with b'<html>log in" in checked.flat
+
+
+def test_a_bad_image_does_not_hide_its_bad_label_map(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt", train={"img_2": b"no PNG"}, images={"img_2.jpg": b"no JPEG"})
+    assert sorted(kinds(check(folder, "--pixels"))) == ["broken-image", "broken-label-map"]
+
+
+# --- Pixels --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [2, 254])
+def test_other_values_in_a_label_map(check, tmp_path, value):
+    changes = [(0, column, value) for column in range(3)]
+    checked = check(whole_set(tmp_path / "mlt", train={"img_2": png(label(*changes))}), "--pixels")
+    (problem,) = checked.json["problems"]
+    assert (checked.status, problem["kind"], problem["image_id"]) == (1, "label-values", "img_2")
+    assert f"member MLT_S_labels/training_labels/img_2.png holds the value {value} (3 pixels)" in checked.flat
+
+
+def test_sizes_that_differ(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt", train={"img_2": png(label()[:-1])}), "--pixels")
+    assert (checked.status, kinds(checked)) == (1, ["size"])
+    assert "img_2.png is 24 x 15" in checked.flat and "img_2.jpg is 24 x 16" in checked.flat
+
+
+def test_orientations_and_what_was_done(check, tmp_path):
+    tagged = image_file(2, orientation=6)
+    upright = png(np.rot90(label(), k=-1).copy())
+    checked = check(whole_set(tmp_path / "mlt", train={"img_2": upright}, images={"img_2.jpg": tagged}), "--pixels")
+    assert checked.status == 0
+    assert "1 image with tag 6: the loader sets it to 1 and touches no pixel; 1 label map turned back" in checked.flat
+    assert (checked.json["pixels"]["orientations"]["6"], checked.json["pixels"]["turned"]) == (1, {"6": 1})
+    assert checked.json["pixels"]["text_outside"] == 0  # compared in the stored frame
+
+
+def test_formats_and_modes(check, tmp_path):
+    images = {"img_1.jpg": image_file(1, "PNG"), "img_2.jpg": image_file(2, "GIF")}
+    labels = {"img_3": raw_png(label(), kind=3, palette=[0, 0, 0, 255, 0, 0])}
+    seen = check(whole_set(tmp_path / "mlt", train=labels, images=images), "--pixels").json["pixels"]
+    assert seen["image_kinds"]["JPEG RGB"] == 8 and seen["image_kinds"]["PNG RGB"] == 1
+    assert any(kind.startswith("GIF ") for kind in seen["image_kinds"])
+    assert seen["label_kinds"] == {"PNG L": 7, "PNG P": 1}
+
+
+def test_label_maps_with_no_text_are_a_note(check, tmp_path):
+    empty = {name: png(0 * label()) for name in ("img_5", "img_2")}
+    checked = check(whole_set(tmp_path / "mlt", train=empty), "--pixels")
+    assert (checked.status, checked.json["pixels"]["no_text"]["train"]) == (0, ["img_2", "img_5"])
+    assert "Label maps with no text pixel train: 2 label maps: img_2, img_5" in checked.flat
+
+
+def test_exif_that_cannot_be_read_is_a_note_not_a_warning(check, tmp_path, caplog):
+    broken = png_with(image_file(2, "PNG"), b"eXIf", b"garbage garbage!")
+    checked = check(whole_set(tmp_path / "mlt", images={"img_2.jpg": broken}), "--pixels")
+    assert (checked.status, kinds(checked, "notes"), checked.err, caplog.text) == (0, ["exif"], "", "")
+    assert f"{IMAGES[1]}, member img_2.jpg has EXIF data that cannot be read" in checked.flat
+
+
+# --- Ground truth --------------------------------------------------------------------------------------------------
+
+
+def test_text_outside_every_word_worst_first(check, tmp_path):
+    turned = png(label()[::-1, ::-1].copy())
+    shifted = png(label(word=(2, 3, 17, 6)))  # twice as wide as the word
+    checked = check(whole_set(tmp_path / "mlt", train={"img_2": shifted, "img_3": turned}), "--pixels")
+    worst = [(one["image_id"], one["share"], one["text"]) for one in checked.json["pixels"]["outside"]]
+    assert worst == [("img_3", 1.0, 32), ("img_2", 0.5, 64)]
+    assert re.search(r"train {2}img_3 +100\.0% +32 +1\n *train {2}img_2 +50\.0% +64 +1\n", checked.out)
+    assert (checked.status, kinds(checked, "notes")) == (0, ["outside-words"])
+    assert "train: 1 label map: img_3 They may be turned, shifted, or another image's." in checked.flat
+
+
+def test_only_the_ten_worst_are_printed(check, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "SHOWN", 2)
+    turned = {f"img_{n}": png(label()[::-1, ::-1].copy()) for n in (1, 2, 3)}
+    checked = check(whole_set(tmp_path / "mlt", train=turned), "--pixels")
+    assert len(checked.json["pixels"]["outside"]) == 3
+    assert re.findall(r"^train {2}img_\d", checked.out, re.MULTILINE) == ["train  img_1", "train  img_2"]
+
+
+def test_lines_of_ground_truth_that_are_no_word_are_a_note(check, tmp_path):
+    strange = b"1,2,3\r\nx,2,3,4,5,6,7,8,Latin,a\r\n\r\n" + words(*WORD)[3:]
+    checked = check(whole_set(tmp_path / "mlt", truth={"img_2": strange}), "--pixels")
+    assert (checked.status, kinds(checked, "notes")) == (0, ["ground-truth-lines"])
+    assert "member gt_img_2.txt: 2 lines" in checked.flat
+
+
+def test_ground_truth_that_is_damaged_is_a_problem(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    archive = write_zip(folder / ground_truth.ARCHIVES["train"], {"gt_img_2.txt": words(*WORD)}, zipfile.ZIP_STORED)
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"Latin")] ^= 1
+    archive.write_bytes(content)
+    checked = check(folder, "--pixels")
+    assert [(one["kind"], one["member"]) for one in checked.json["problems"]] == [("unreadable-file", "gt_img_2.txt")]
+    assert checked.json["pixels"]["with_words"] == 2  # those of validation
+
+
+NO_WORDS = ["1,2,3", "1,2,3,4,5,6,7", "a,2,3,4,5,6,7,8,Latin,x", "nan,2,3,4,5,6,7,8,Latin,x", "1e400,2,3,4,5,6,7,8,x"]
+
+
+@pytest.mark.parametrize("line", NO_WORDS)
+def test_lines_that_are_no_word(line):
+    assert ground_truth.quadrilaterals(line.encode()) == ([], 1)
+
+
+def test_a_word_may_hold_commas_and_lie_aslant():
+    quads, strange = ground_truth.quadrilaterals("\ufeff4,0,8,4,4,8,0,4,None,a,b,,c\n".encode())
+    assert (quads, strange) == ([[(4, 0), (8, 4), (4, 8), (0, 4)]], 0)
+    covered = ground_truth.covered(quads, (9, 9))
+    assert covered.shape == (9, 9)
+    assert covered[4].all() and covered[0].tolist() == [False] * 4 + [True] + [False] * 4
+
+
+def test_the_bundled_sample_lies_within_its_words(check):
+    checked = check(SAMPLE, "--pixels")
+    seen = checked.json["pixels"]
+    assert (seen["with_words"], seen["text_outside"] / seen["text_with_words"] < 0.01) == (20, True)
+    assert not set(kinds(checked)) - {"missing-archive", "label-map-count"}
+
+
+def test_the_real_pairs_have_their_published_pixels(check):
+    shares = check(REAL, "--pixels").json["pixels"]["shares"]
+    assert list(shares["train"].values()) == [2, 1776992 + 754516, 92135 + 5235, 14642 + 1337]
+    assert list(shares["validation"].values()) == [2, 164477 + 234341, 12846 + 9719, 6567 + 3943]
+
+
+# --- Checksums -----------------------------------------------------------------------------------------------------
+
+
+def test_an_md5_that_is_the_known_one(check, tmp_path, monkeypatch):
+    folder = whole_set(tmp_path / "mlt")
+    for name in inventory.KNOWN_MD5:
+        monkeypatch.setitem(inventory.KNOWN_MD5, name, hashlib.md5((folder / name).read_bytes()).hexdigest())
+    checked = check(folder, "--checksums")
+    assert (checked.status, checked.json["notes"]) == (0, [])
+    assert checked.out.count(" same\n") == 11 and checked.out.count(" no value\n") == 1
+
+
+def test_an_md5_that_differs_is_no_damage(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt"), "--checksums")
+    assert (checked.status, kinds(checked, "notes")) == (0, ["md5"] * 11)
+    assert "MD5 differs from the value known to this project (second-hand)" in checked.flat
+    assert "No proof of damage" in checked.flat and "7b26e10d949c00fb4411f40b4f1fce6e" in checked.flat
+
+
+# --- Could not look ------------------------------------------------------------------------------------------------
+
+
+def test_no_folder(check, tmp_path):
+    checked = check(tmp_path / "nowhere")
+    assert (checked.status, checked.out) == (2, "")
+    assert checked.err == f"mlt-s: There is nothing at {tmp_path / 'nowhere'}: check data_dir and label_maps.\n"
+    assert (checked.json["status"], "nothing at" in checked.json["error"]) == (2, True)
+
+
+def test_a_file_in_place_of_a_folder(check, tmp_path):
+    (tmp_path / "mlt").write_bytes(b"")
+    checked = check(tmp_path / "mlt")
+    assert (checked.status, "is a file: give the folder of the archives." in checked.err) == (2, True)
+
+
+def test_no_rights_to_the_folder(check, tmp_path, monkeypatch):
+    def refusing(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    folder = whole_set(tmp_path / "mlt")
+    monkeypatch.setattr(os, "scandir", refusing)
+    checked = check(folder)
+    assert (checked.status, "Permission denied" in checked.err) == (2, True)
+
+
+def test_a_report_that_cannot_be_written(tmp_path, capsys):
+    assert cli.main(["check", str(tmp_path), "--json", str(tmp_path / "no" / "report.json")]) == 2
+    assert "report.json" in capsys.readouterr().err
+
+
+# --- How it is said ------------------------------------------------------------------------------------------------
+
+
+def test_json_says_what_is_printed(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt", train={"img_2": png(label((0, 0, 7))), "img_3": png(0 * label())})
+    (folder / IMAGES[5]).unlink()
+    checked = check(folder, "--pixels", "--checksums")
+    for finding in checked.json["problems"] + checked.json["notes"]:
+        assert flat(finding["text"]) in checked.flat and flat(finding["advice"]) in checked.flat
+    for place in checked.json["archives"]:
+        assert place["name"] in checked.out
+    for name, split in checked.json["splits"].items():
+        numbers = [value for value in split.values() if isinstance(value, int)]
+        assert " ".join([name, *map(str, numbers), str(len(split["without_image"]))]) in checked.flat
+    assert f"{len(checked.json['problems'])} problems, {len(checked.json['notes'])} notes." in checked.out
+    assert checked.status == checked.json["status"] == 1
+
+
+def test_every_key_of_the_json_is_explained(check, tmp_path, capsys):
+    written = check(whole_set(tmp_path / "mlt", train={"img_2": png(label()[::-1].copy())}), "--pixels").json
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--help"])
+    said = capsys.readouterr().out
+    lists = [written["archives"][0], written["splits"]["train"], written["pixels"], written["pixels"]["outside"][0]]
+    for keys in [written, *lists, report.Finding._fields]:
+        assert [key for key in keys if not re.search(rf"\b{key}\b", said)] == []
+
+
+def test_findings_of_a_pair_are_found_by_it(check, tmp_path):
+    maps = {"img_2": png(label((0, 0, 2))), "img_3": png(label()[::-1, ::-1].copy())}
+    found_by = report.by_pair(check(whole_set(tmp_path / "mlt", train=maps), "--pixels").json)
+    assert set(found_by) == {("train", "img_2"), ("train", "img_3")}
+    assert "holds the value 2 (1 pixel)" in found_by["train", "img_2"][0]
+    assert found_by["train", "img_3"] == ["100.0% of its text lies outside every word of the ground truth"]
+
+
+def test_many_findings_of_a_kind_are_cut_short(check, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "SHOWN", 2)
+    folder = whole_set(tmp_path / "mlt")
+    for name in IMAGES[:5]:
+        (folder / name).unlink()
+    checked = check(folder)
+    assert "and 3 more: --json FILE has them all" in checked.out
+    assert len(found(checked, "missing-archive")) == 5
+
+
+def test_problems_stand_last(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt", train={"img_2": png(0 * label())})
+    (folder / IMAGES[5]).unlink()
+    out = check(folder, "--pixels").out
+    assert out.index("Archive") < out.index("Split") < out.index("Notes: 1") < out.index("Problems: 2")
+
+
+@pytest.mark.parametrize("width", [72, 80, 120])
+def test_it_fits_the_terminal(check, tmp_path, monkeypatch, width):
+    folder = whole_set(tmp_path / "mlt", train={"img_2": png(label()[::-1].copy())})
+    (folder / IMAGES[5]).unlink()
+    monkeypatch.chdir(tmp_path)
+    seen = {}
+    monkeypatch.setattr(package, "as_text", lambda of, *_: seen.setdefault("lines", report.as_text(of, width)))
+    check("mlt", "--pixels", "--checksums")
+    assert max(map(len, seen["lines"][1:])) <= width  # the first is the folder
+
+
+def test_names_cannot_move_the_cursor(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / "more_labels.zip", {"\x1b[2Jimg_\u200f1.png": png(label())})
+    checked = check(folder)
+    assert "\x1b" not in checked.out and "\\x1b[2Jimg_\\u200f1.png" in checked.out
+
+
+# --- In a process of its own ---------------------------------------------------------------------------------------
+
+PROGRAM = "import sys; from mlt_s_tools.cli import main; raise SystemExit(main(sys.argv[1:]))"
+
+
+def started(arguments, code=PROGRAM, **options):
+    environment = {**os.environ, "PYTHONPATH": str(Path(mlt_s.__file__).parent), **options.pop("env", {})}
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], env=environment, **options)
+
+
+def on_terminal(arguments, **env):
+    """What a run writes to a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    env = {"COLUMNS": "80", "TERM": "xterm", **env}
+    process = started(arguments, stdout=theirs, stderr=subprocess.DEVNULL, env=env)
+    os.close(theirs)
+    written = b""
+    try:
+        while block := os.read(ours, 1 << 16):
+            written += block
+    except OSError:  # how the end of a terminal reads
+        pass
+    os.close(ours)
+    process.wait()
+    return written.decode()
+
+
+def test_colour_on_a_terminal_only(tmp_path):
+    assert "\x1b[1;31mProblems" in on_terminal(["check", SAMPLE], NO_COLOR="")
+    assert "\x1b" not in on_terminal(["check", SAMPLE], NO_COLOR="1")
+    piped = started(["check", SAMPLE], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = piped.communicate()
+    assert (piped.returncode, b"\x1b" in out, err) == (1, False, b"")
+
+
+def test_an_interrupt_leaves_a_partial_report(check, tmp_path, monkeypatch):
+    calls = iter(range(100))
+    look = pixels.look
+
+    def interrupted(work, options):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return look(work, options)
+
+    monkeypatch.setattr(pixels, "look", interrupted)
+    checked = check(whole_set(tmp_path / "mlt"), "--pixels")
+    assert (checked.status, checked.json["complete"], checked.json["pixels"]["looked"]) == (130, False, 9)
+    assert checked.out.splitlines()[-1] == "Interrupted after 9 of 28 files. What stands above is a part of it."
+    assert checked.json["splits"]["train"]["pairs"] == 6
+
+
+def test_control_c_ends_all_processes_quietly(tmp_path):
+    code = textwrap.dedent(
+        """
+        import multiprocessing, pathlib, sys, time
+        multiprocessing.set_start_method("fork")
+        from mlt_s_tools.check import pixels
+        look = pixels.look
+        def slow(work, options):
+            pathlib.Path("looking").touch()
+            time.sleep(0.3)
+            return look(work, options)
+        pixels.look = slow
+        pixels.look.__qualname__, pixels.look.__module__ = "look", pixels.__name__
+        from mlt_s_tools.cli import main
+        raise SystemExit(main(sys.argv[1:]))
+        """
+    )
+    arguments = ["check", SAMPLE, "--pixels", "--jobs", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path, "start_new_session": True}
+    process = started(arguments, code, **pipes)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "looking").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, b"")
+    assert re.search(rb"Interrupted after \d+ of 68 files\.", out)
+
+
+def test_a_killed_process_is_no_hang(check, tmp_path, monkeypatch):
+    monkeypatch.setattr(pixels, "_look_at", lambda work, options: os.kill(os.getpid(), signal.SIGKILL))
+    checked = check(whole_set(tmp_path / "mlt"), "--pixels", jobs=2)
+    assert (checked.status, checked.json["complete"]) == (2, False)
+    assert "A process was killed after 0 of 28 files" in checked.flat and "--jobs 1" in checked.flat
