@@ -1,0 +1,314 @@
+"""Whatever happens to the bytes: right pairs come, or an `MltSError`. Nothing else escapes, and nothing takes long.
+
+Each round spoils the same small archives in another way, by its seed. Longer, by hand, with a seed to begin with:
+
+    python tests/test_fuzz.py SECONDS [SEED]
+
+What a round found has a name in test_hurts.py.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import logging
+import random
+import re
+import resource
+import signal
+import sys
+import tempfile
+import time
+import warnings
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import datasets
+import numpy as np
+import PIL.Image
+from archives import (
+    image_file,
+    jpeg_with,
+    label_file,
+    label_members,
+    label_values,
+    png_chunk,
+    png_with,
+    raw_png,
+    tiff_block,
+    write_zip,
+    xmp_packet,
+)
+
+import mlt_s
+
+ROUNDS = 600
+LIMIT = 10  # seconds a round, of which it needs some milliseconds: a guard against hangs
+MEMORY = 256 << 20  # bytes more at the peak than before
+MOST_PIXELS = 1 << 20  # Pillow's limit while this runs: what decoding one picture costs is bounded by it
+
+IMAGE = datasets.Image(mode="RGB")
+EXIF = b"Exif\0\0" + tiff_block(6, after=[(0x011A, 5, 1, b"\x08\0\0\0")])
+XMP = b"http://ns.adobe.com/xap/1.0/\0" + xmp_packet(3)
+ITXT = b"XML:com.adobe.xmp\0\0\0\0\0" + xmp_packet(6)
+
+# Of every kind, each of other pixels and all of one size, so that no size tells them apart.
+IMAGES = {
+    "img_1": image_file(1),
+    "img_2": jpeg_with(image_file(2, dpi=(72, 72)), EXIF),
+    "img_3": jpeg_with(image_file(3, progressive=True), XMP),
+    "img_4": png_with(image_file(4, "PNG"), b"eXIf", tiff_block(8, "big")),
+    "img_5": png_with(image_file(5, "PNG"), b"iTXt", ITXT, after=True),
+    "img_6": image_file(6, "GIF"),
+    "img_7": raw_png(np.arange(24 * 16).reshape(16, 24) % 3, 8, 3, range(9), interlaced=True),
+}
+VALUES = {f"img_{n}": label_values(seed=n) for n in range(1, 7)} | {"img_7": np.arange(24 * 16).reshape(16, 24) % 2}
+LABELS = {f"img_{n}": label_file(n) for n in range(1, 7)} | {
+    "img_7": raw_png(VALUES["img_7"], 1, 3, [0, 0, 0, 255, 0, 0])
+}
+
+
+# --- What can happen -----------------------------------------------------------------------------------------------
+
+
+def bytes_anywhere(data: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(chance.choice([1, 1, 1, 2, 4, 16])):
+        at = chance.randrange(len(changed))
+        changed[at] = chance.choice([changed[at] ^ 1 << chance.randrange(8), chance.randrange(256), 0, 255])
+    return bytes(changed)
+
+
+def cut_or_joined(data: bytes, chance: random.Random) -> bytes:
+    at, to = sorted(chance.randrange(len(data) + 1) for _ in range(2))
+    ways = [data[:at], data[at:], data[:at] + data[to:], data[:to] + data[at:], data[:at] + bytes(to - at) + data[to:]]
+    return chance.choice(ways)
+
+
+def fields_of(signature: bytes, widths: list[int]):
+    """Sets a field of a header, or two, to what programs trip over."""
+
+    def change(data: bytes, chance: random.Random) -> bytes:
+        starts = [match.start() for match in re.finditer(re.escape(signature), data)]
+        changed = bytearray(data)
+        for _ in range(chance.choice([1, 1, 2])):
+            if starts:
+                field = chance.randrange(len(widths))
+                start = chance.choice(starts) + 4 + sum(widths[:field])
+                size = widths[field]
+                old = int.from_bytes(data[start : start + size], "little")
+                odd = [0, 1, old + 1, old - 1, 2 * old, 2**31, 2 ** (8 * size) - 1, chance.randrange(len(data))]
+                changed[start : start + size] = (chance.choice(odd) % 2 ** (8 * size)).to_bytes(size, "little")
+        return bytes(changed)
+
+    return change
+
+
+def names_swapped(data: bytes, chance: random.Random) -> bytes:
+    """Two names change places in the directory, or in the members: one of both is wrong, and nobody knows which."""
+    one, other = (b"img_%d" % number for number in chance.sample(range(1, 9), 2))
+    start = data.index(b"PK\1\2")
+    members, directory = (
+        part.replace(one, b"img_?").replace(other, one).replace(b"img_?", other)
+        for part in (data[:start], data[start:])
+    )
+    return chance.choice([members + data[start:], data[:start] + directory])
+
+
+ARCHIVE_WAYS = [
+    bytes_anywhere,
+    cut_or_joined,
+    fields_of(b"PK\1\2", [2, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2, 2, 2, 2, 4, 4]),
+    fields_of(b"PK\3\4", [2, 2, 2, 2, 2, 4, 4, 4, 2, 2]),
+    fields_of(b"PK\5\6", [2, 2, 2, 2, 4, 4, 2]),
+    names_swapped,
+]
+
+
+def header_bytes(data: bytes, chance: random.Random) -> bytes:
+    size = min(len(data), chance.choice([16, 64, 200]))
+    return bytes_anywhere(data[:size], chance) + data[size:]
+
+
+def segments(data: bytes, chance: random.Random) -> bytes:
+    """EXIF of random fields in a JPEG, or lengths of its segments."""
+    if not data.startswith(b"\xff\xd8"):
+        return data
+    block = bytearray(tiff_block(chance.randrange(10), chance.choice(["little", "big"]), chance.randrange(14)))
+    for _ in range(chance.randrange(4)):
+        block[chance.randrange(len(block))] = chance.randrange(256)
+    return jpeg_with(data, b"Exif\0\0" + bytes(block[: chance.choice([len(block), chance.randrange(len(block))])]))
+
+
+def chunks(data: bytes, chance: random.Random) -> bytes:
+    """PNG chunks with right CRCs and anything in them, in another order, twice, or gone."""
+    if not data.startswith(b"\x89PNG"):
+        return data
+    found, at = [], 8
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
+        at += 12 + size
+    at = chance.randrange(len(found))
+    kind, payload = found[at]
+    way = chance.randrange(5)
+    if way == 0 and payload:
+        found[at] = (kind, bytes_anywhere(payload, chance))
+    elif way == 1:
+        found.insert(chance.randrange(1, len(found) + 1), (kind, payload))
+    elif way == 2:
+        del found[at]
+    elif way == 3:
+        found[at] = (kind, payload[: chance.randrange(len(payload) + 1)])
+    else:
+        kinds = [b"eXIf", b"tRNS", b"PLTE", b"gAMA", b"iCCP", b"pHYs", b"acTL", b"fcTL", b"fdAT", b"zTXt", b"sRGB"]
+        content = chance.randbytes(chance.choice([0, 1, 3, 4, 8, 9, 26, 40]))
+        found.insert(chance.randrange(1, len(found) + 1), (chance.choice(kinds), content))
+    return data[:8] + b"".join(png_chunk(*chunk) for chunk in found)
+
+
+FILE_WAYS = [bytes_anywhere, cut_or_joined, header_bytes, segments, chunks]
+
+
+def spoiled(folder: Path, chance: random.Random) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Writes the archives with something wrong, and returns the files in them as they were packed."""
+    images, labels = dict(IMAGES), dict(LABELS)
+    in_a_file = chance.random() < 0.6  # of an archive that is whole
+    if in_a_file:
+        files = chance.choice([images, labels])
+        name = chance.choice(sorted(files))
+        files[name] = chance.choice(FILE_WAYS)(files[name], chance)
+    method = chance.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    archives = [
+        write_zip(folder / "ch8_training_images_1.zip", {f"{name}.jpg": file for name, file in images.items()}, method),
+        write_zip(folder / "MLT_S_labels.zip", label_members(labels, {}), method),
+    ]
+    if not in_a_file:
+        archive = chance.choice(archives)
+        archive.write_bytes(chance.choice(ARCHIVE_WAYS)(archive.read_bytes(), chance))
+    return images, labels
+
+
+# --- What must come of it ------------------------------------------------------------------------------------------
+
+
+def pixels(file: bytes) -> np.ndarray | None:
+    """The stored pixels as plain Pillow shows them, or None where it cannot."""
+    try:
+        return np.asarray(PIL.Image.open(io.BytesIO(file)).convert("RGB"))
+    except Exception:  # half a dozen types
+        return None
+
+
+def decoded(feature: datasets.Image, file: bytes, packed: bytes, seed: int) -> PIL.Image.Image | None:
+    """The picture as the library decodes it; None where its pixels are damaged, which only decoding could tell."""
+    try:
+        return feature.decode_example({"path": None, "bytes": file})
+    except Exception:
+        assert pixels(packed) is None, f"seed {seed}: a whole picture is not decoded"
+        return None
+
+
+def check_pair(pair: mlt_s.Pair, images: dict, labels: dict, seed: int) -> str:
+    name = pair.image_id
+    try:
+        example = mlt_s.read_example(pair, {})
+    except mlt_s.MltSError:
+        return "refused"
+    image = decoded(IMAGE, example["image"]["bytes"], images[name], seed)
+    label = decoded(mlt_s.LABEL_MAP, example["label"]["bytes"], labels[name], seed)
+    if image is None or label is None:
+        return "damaged in its pixels"
+    assert (image.size, image.mode, label.mode) == (label.size, "RGB", "L"), f"seed {seed}: {image} and {label}"
+    expected = pixels(images[name])
+    assert expected is None or np.array_equal(np.asarray(image), expected), f"seed {seed}: not the image {name}"
+    if images[name] == IMAGES[name] and labels[name] == LABELS[name]:
+        assert np.array_equal(np.asarray(label), VALUES[name]), f"seed {seed}: not the label map of {name}"
+    return "loaded"
+
+
+def check_round(folder: Path, seed: int) -> str:
+    """Loads what that seed makes and says how that ended; anything but pairs and errors of ours is raised."""
+    images, labels = spoiled(folder, random.Random(seed))
+    try:
+        listing = mlt_s.list_source(str(folder), ("image", "label"), {})
+        pairs, _ = mlt_s.join(listing, "train", True)
+    except mlt_s.MltSError:
+        return "refused"
+    ends = {check_pair(pair, images, labels, seed) for pair in pairs}
+    end = next((end for end in ("damaged in its pixels", "refused") if end in ends), "loaded")
+    if seed % 10 == 0:
+        stream_round(folder, end if pairs and not listing.unplaced else "refused", len(pairs), seed)
+    return end
+
+
+def stream_round(folder: Path, end: str, count: int, seed: int) -> None:
+    """The same by the builder, and with what the library does."""
+    builder = mlt_s.MltS(data_dir=str(folder), cache_dir=str(folder / "cache"), missing_images="skip")
+    try:
+        examples = list(builder.as_streaming_dataset(split="train"))
+    except mlt_s.MltSError:
+        assert end != "loaded", f"seed {seed}: the builder refuses what can be read"
+    except Exception:
+        if end != "damaged in its pixels":
+            raise
+    else:
+        assert (end, len(examples)) == ("loaded", count), f"seed {seed}: {len(examples)} examples of {count}, {end}"
+
+
+def rounds(seeds) -> Counter:
+    """Runs these rounds in a folder of their own, quietly, each with a limit of time, and counts how they ended."""
+    ends = Counter()
+
+    def too_long(*_):
+        raise TimeoutError(f"a round took more than {LIMIT} seconds")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    try:
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="mlt_s_fuzz_") as folder:
+            warnings.simplefilter("ignore")
+            for seed in seeds:
+                signal.alarm(LIMIT)
+                try:
+                    ends[check_round(Path(folder), seed)] += 1
+                except BaseException as error:
+                    error.args = (f"seed {seed}: {error}",)
+                    raise
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    return ends
+
+
+def peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def test_spoiled_archives_give_right_pairs_or_our_error(monkeypatch, caplog):
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", MOST_PIXELS)
+    caplog.set_level("CRITICAL")
+    before = peak_memory()
+    ends = rounds(range(ROUNDS))
+    assert min(ends["loaded"], ends["refused"]) > ROUNDS // 10, f"the rounds have lost their point: {ends}"
+    assert peak_memory() - before < MEMORY
+
+
+def by_hand(seconds: float, first: int) -> None:
+    logging.disable()
+    PIL.Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+    end, ends, faults = time.monotonic() + seconds, Counter(), 0
+    for seed in itertools.count(first):
+        try:
+            ends += rounds([seed])
+        except Exception as error:  # go on: one run may find several
+            faults += 1
+            print(f"{type(error).__name__}: {error}"[:300], flush=True)
+        if time.monotonic() > end:
+            break
+    print(f"seeds {first} to {seed}: {dict(ends)}, {faults} faults, at most {peak_memory() >> 20} MiB")
+    sys.exit(faults > 0)
+
+
+if __name__ == "__main__":
+    by_hand(float(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else 0)
