@@ -42,6 +42,7 @@ from archives import (
 )
 
 import mlt_s
+from mlt_s_tools import ground_truth
 
 ROUNDS = 600
 LIMIT = 10  # seconds a round, of which it needs some milliseconds: a guard against hangs
@@ -292,6 +293,40 @@ def test_spoiled_archives_give_right_pairs_or_our_error(monkeypatch, caplog):
     ends = rounds(range(ROUNDS))
     assert min(ends["loaded"], ends["refused"]) > ROUNDS // 10, f"the rounds have lost their point: {ends}"
     assert peak_memory() - before < MEMORY
+
+
+def spoiled_line(rng: np.random.Generator) -> bytes:
+    """A line of ground truth with some fields replaced by what no line should hold."""
+    fields = b"395,92,431,88,431,117,395,121,Latin,4e, \xd9\x82\xd9\x81".split(b",")
+    odd = [
+        b"",
+        b"nan",
+        b"-inf",
+        b"1e999",
+        b"0x1f",
+        b"1_000",
+        b" 7 ",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b"9" * 5000,
+        b'"',
+        b"\0",
+    ]
+    for _ in range(rng.integers(0, 4)):
+        fields[rng.integers(len(fields))] = odd[rng.integers(len(odd))]
+    return b",".join(fields[: rng.integers(len(fields) + 1)])
+
+
+def test_spoiled_ground_truth_gives_finite_quads_and_counts_the_rest():
+    strange_ones = 0
+    for seed in range(ROUNDS):
+        lines = [spoiled_line(np.random.default_rng([seed, line])) for line in range(4)]
+        quads, strange = ground_truth.quadrilaterals(b"\r\n".join(lines))
+        assert len(quads) + strange == sum(bool(line.decode("utf-8-sig", "replace").strip()) for line in lines)
+        assert np.isfinite(np.reshape(quads, -1)).all()
+        assert ground_truth.covered(quads, (500, 200)).shape == (200, 500)
+        strange_ones += strange
+    assert ROUNDS < strange_ones < 4 * ROUNDS, "the lines have lost their point"
 
 
 def by_hand(seconds: float, first: int) -> None:
