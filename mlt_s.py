@@ -1065,8 +1065,8 @@ class MltSConfig(datasets.BuilderConfig):
     remote_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        return ("label",) if self.name == "labels" else ("image", "label")
+    def with_images(self) -> bool:
+        return self.name != "labels"
 
     @property
     def labels_url(self) -> str:
@@ -1093,7 +1093,8 @@ class MltSConfig(datasets.BuilderConfig):
         """
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
-        roles = tuple(role for role in self.roles if role == "image" or not self.label_maps)
+        wanted = {"image": self.with_images, "label": not self.label_maps}
+        roles = tuple(role for role in wanted if wanted[role])
         label_maps = _absolute(self.label_maps) if self.label_maps and self.label_maps != self.labels_url else ""
         listing = Listing()
         if self.data_dir and roles:
@@ -1174,7 +1175,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         # an archive that differs by a file. Other counts are said below.
         self.info.splits = None
         listing = self._complete_listing(dl_manager)
-        joined = {split: join(listing, split, "image" in self.config.roles) for split in PUBLISHED_COUNTS}
+        joined = {split: join(listing, split, self.config.with_images) for split in PUBLISHED_COUNTS}
         self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
         generators = []
         for split, (pairs, _) in joined.items():
@@ -1193,12 +1194,12 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _complete_listing(self, dl_manager: Any) -> Listing:
         """The sources' listing, with the downloaded label archive where there is none."""
-        config, with_images = self.config, "image" in self.config.roles
-        if with_images and not config.data_dir:
+        config = self.config
+        if config.with_images and not config.data_dir:
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
         self._report_unplaced(listing)
-        if with_images and not listing.containers:
+        if config.with_images and not listing.containers:
             raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
         if not listing.has_label_maps() and config.label_maps in (None, config.labels_url):
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
@@ -1223,7 +1224,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             raise MltSError(
                 f"Cannot tell the split of {_count(label_maps, 'label map')}: {_first(label_maps)}. {advice}"
             )
-        if members and "image" in self.config.roles and not listing.containers:
+        if members and self.config.with_images and not listing.containers:
             raise MltSError(f"Cannot tell the split of any of {_count(members, 'image')}: {_first(members)}. {advice}")
         if members:
             logger.warning("Left out %s of no known split: %s. %s", _count(members, "image"), _first(members), advice)
@@ -1274,7 +1275,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         return f"load_dataset({', '.join(script if _IS_SCRIPT else module)})"
 
     def _places(self) -> str:
-        places = [self.config.data_dir if "image" in self.config.roles else None, self.config.label_maps]
+        places = [self.config.data_dir if self.config.with_images else None, self.config.label_maps]
         return " and ".join(_absolute(place) for place in places if place)
 
 

@@ -5,7 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from archives import image_file, label_file, label_members, label_values, mlt, picture, unpacked, write_zip
+from archives import encoded, image_file, label_file, label_members, label_values, mlt, picture, unpacked, write_zip
 
 import mlt_s
 
@@ -158,21 +158,13 @@ def test_extension_and_case_do_not_matter(load_registered, tmp_path):
 def test_images_of_every_mode_decode_to_rgb(load_registered, tmp_path, mode):
     folder = tmp_path / "mlt"
     image = picture(seed=1).convert(mode)
-    format = "JPEG" if mode == "CMYK" else "PNG"
-    write_zip(
-        folder / "training_images.zip", {"img_1.png": image_file(1, format) if mode == "RGB" else _saved(image, format)}
-    )
+    file = encoded(image, "JPEG" if mode == "CMYK" else "PNG")
+    write_zip(folder / "training_images.zip", {"img_1.png": file})
     write_zip(folder / "MLT_S_labels.zip", label_members({"img_1": label_file(1)}, {}))
     (example,) = load_registered(folder)["train"]
     assert example["image"].mode == "RGB"
     expected = np.asarray(image.convert("RGB"), int)
     assert np.abs(np.asarray(example["image"], int) - expected).mean() < 6
-
-
-def _saved(image, format):
-    from archives import encoded
-
-    return encoded(image, format)
 
 
 def test_images_without_label_map_are_normal(load, tmp_path, caplog):

@@ -1,6 +1,11 @@
 """Four real pairs, read where they lie beside the repository, as they always do in CI; sizes as their README says."""
 
+import io
+import zipfile
+
+import datasets
 import numpy as np
+import PIL.Image
 import pytest
 from conftest import REAL
 
@@ -36,12 +41,6 @@ def test_the_real_pairs_stream_the_same(load):
 
 
 def test_the_real_bytes_are_handed_on_untouched(load_registered):
-    import io
-    import zipfile
-
-    import datasets
-    import PIL.Image
-
     splits = load_registered(REAL)
     for (split, image_id), (mode, *_) in PAIRS.items():
         (example,) = [
