@@ -6,8 +6,8 @@
     ds = load_dataset("mlt_s", data_dir="~/mlt")    # the ten zip archives as downloaded
 
 Below `datasets` 4 this file is a loading script as well: `load_dataset("path/to/mlt_s.py", data_dir="~/mlt",
-trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels,
-the download, the builder, the registration.
+trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, words,
+the download, built label maps, the builder, the registration.
 """
 
 import dataclasses
@@ -73,11 +73,16 @@ _LICENSE = "CC BY 4.0"
 LABELS_URL = "http://clem.diism.unisi.it/~coco_ts/download_mlt_s.php"
 IMAGES_URL = "https://rrc.cvc.uab.es/?ch=8&com=downloads"
 
-# Label maps a split, as the authors count them on the dataset page.
+# Label maps a split, as the authors count them on the dataset page, and images, as MLT's download page does.
 PUBLISHED_COUNTS = {"train": 5540, "validation": 1356}
+IMAGE_COUNTS = {"train": 7200, "validation": 1800}
 
 LABEL_ARCHIVE = "MLT_S_labels.zip"
 IMAGE_ARCHIVES = tuple(f"ch8_training_images_{part}.zip" for part in range(1, 9)) + ("ch8_validation_images.zip",)
+WORDS_ARCHIVES = tuple(f"ch8_{part}_localization_transcription_gt_v2.zip" for part in ("training", "validation"))
+
+# As MLT's ground truth names them: "None" of a word whose script could not be told, "Mixed" of one in several.
+SCRIPTS = ("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Symbols", "Mixed", "None")
 
 
 class MltSError(Exception):
@@ -190,8 +195,10 @@ _ROLE_WORDS = {
     "images": "image",
     "label": "label",
     "labels": "label",
-    "word": "word",  # ch8_training_word_images_gt.zip and its like hold words cut out of the images
+    "word": "crop",  # ch8_training_word_images_gt.zip and its like hold words cut out of the images
 }
+_WORDS_FILE = re.compile(r"gt_(.+)\.txt", re.IGNORECASE)  # gt_img_1.txt: where the words of img_1 are
+_WORDS_ARCHIVE = {"localization", "transcription", "gt"}
 _CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
 
 # More than any scene or label map needs: an entry that claims more is damaged or hostile.
@@ -218,20 +225,21 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass
 class Listing:
-    """The images and label maps of a source.
+    """The images, label maps and ground truth files of a source.
 
     Attributes:
-        placed: (role, split) -> (stem, member) of each file; the role is "image" or "label".
+        placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
+            gt_img_1.txt is that of its image, img_1.
         unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
-        containers: archive or folder -> number of images in it.
+        containers: (role, archive or folder) -> number of files of that role in it.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
     containers: Counter = dataclasses.field(default_factory=Counter)
 
-    def has_label_maps(self) -> bool:
-        return any(role == "label" for role, _ in self.placed)
+    def has(self, role: str) -> bool:
+        return any(role == placed for placed, _ in self.placed)
 
     def add(self, other: "Listing") -> None:
         for place, files in other.placed.items():
@@ -240,7 +248,7 @@ class Listing:
         self.containers += other.containers
 
     def fingerprint(self) -> str:
-        """Another one exactly where a label map or image is added, removed, replaced or placed elsewhere."""
+        """Another one exactly where a file is added, removed, replaced or placed elsewhere."""
         lines = [
             f"{role}/{split}/{stem}/{member.size}/{member.stamp}"
             for (role, split), files in self.placed.items()
@@ -252,11 +260,11 @@ class Listing:
 def list_source(
     root: str, roles: tuple[str, ...], options: dict[str, Any], default_role: str = "image", leave_out: str = ""
 ) -> Listing:
-    """Lists the images and label maps in a folder, or in one archive. Reads directories of archives, not members.
+    """Lists what is wanted of a folder, or of one archive. Reads directories of archives, not members.
 
     Args:
         root: a folder (of archives, files and folders, in any mixture) or an archive: a path or an fsspec address.
-        roles: what is wanted, "image", "label" or both. Archives named for something else are not opened.
+        roles: what is wanted, of "image", "label" and "words". Archives named for something else are not opened.
         options: for the fsspec file system of a remote root.
         default_role: of files that neither folder nor archive calls images or labels.
         leave_out: an archive or folder below the root that is another source.
@@ -280,10 +288,12 @@ def list_source(
 def _place(
     listing: Listing, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str
 ) -> None:
-    stem, _, extension = name.rpartition(".")
-    if not stem or extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
-        return
     role, split = _place_told_by(folders)
+    stem, _, extension = name.rpartition(".")
+    if found := _WORDS_FILE.fullmatch(name):
+        stem, role = found[1], role if role in ("crop", "hidden") else "words"
+    elif not stem or extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
+        return
     role = role or default_role
     if split == "test" or role not in (*roles, _CONTRADICTION):
         return
@@ -293,13 +303,14 @@ def _place(
         listing.unplaced.append((role, member))
         return
     listing.placed.setdefault((role, split), []).append((stem, member))
-    if role == "image":
-        listing.containers["/".join(folders).rstrip("/")] += 1
+    listing.containers[role, "/".join(folders).rstrip("/")] += 1
 
 
 def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
     """Whether an archive can hold what is wanted, as far as its name and folders tell."""
     role, split = _place_told_by(archive)
+    if _WORDS_ARCHIVE.issubset(_words(archive[-1])):
+        role = "words"
     return split != "test" and role in (*roles, "", _CONTRADICTION)
 
 
@@ -316,7 +327,7 @@ def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
         if said:
-            return "word" if "word" in said else said.pop() if len(said) == 1 else _CONTRADICTION
+            return "crop" if "crop" in said else said.pop() if len(said) == 1 else _CONTRADICTION
     return ""
 
 
@@ -396,12 +407,7 @@ def _is_remote(address: str) -> bool:
 
 def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
-        if _is_remote(archive.address):
-            filesystem, path = fsspec.core.url_to_fs(archive.address, **options)
-            file = filesystem.open(path, "rb")
-        else:
-            file = open(archive.address, "rb")
-        with file, zipfile.ZipFile(file) as opened:
+        with _opened_file(archive.address, options) as file, zipfile.ZipFile(file) as opened:
             return opened.infolist()
     except OSError as error:
         raise MltSError(f"Cannot read {archive}: {error}. {_REMEDY}") from error
@@ -410,6 +416,13 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
             "Fetch it again."
         ) from error
+
+
+def _opened_file(address: str, options: dict[str, Any]) -> Any:
+    if not _is_remote(address):
+        return open(address, "rb")
+    filesystem, path = fsspec.core.url_to_fs(address, **options)
+    return filesystem.open(path, "rb")
 
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
@@ -509,39 +522,59 @@ def _read_range(address: str, start: int, size: int, options: dict[str, Any]) ->
 
 
 class Pair(NamedTuple):
-    """A label map and its image. Of each, the first member is read; the others are copies to compare it with."""
+    """A label map and its image, and what else is wanted of it. Of each, the first member is read; the others are
+    copies to compare it with.
+    """
 
     image_id: str
-    label: tuple[Member, ...]
-    image: tuple[Member, ...]  # empty where only label maps are wanted
+    label: tuple[Member, ...] = ()  # empty of an image that has none
+    image: tuple[Member, ...] = ()  # empty where only label maps are wanted
+    words: tuple[Member, ...] = ()  # empty where no ground truth is wanted
 
 
-def join(listing: Listing, split: str, with_images: bool) -> tuple[list[Pair], list[str]]:
-    """The pairs of a split in the order of their numbers, and the ids of label maps that have no image.
+def join(
+    listing: Listing, split: str, roles: tuple[str, ...], unlabelled: bool = False
+) -> tuple[list[Pair], dict[str, list[str]]]:
+    """The pairs of a split in the order of their numbers, and the ids that lack something, by its role.
 
-    Names match whatever their case, extension and Unicode form. Images without a label map are normal and left out.
+    Names match whatever their case, extension and Unicode form.
+
+    Args:
+        listing: what there is; it holds nothing but the roles.
+        roles: what belongs to a pair, "label" among them.
+        unlabelled: whether images without a label map follow those that have one, in the order of their numbers too.
+            Otherwise they are left out, as there are 2,104 of them in MLT.
 
     Raises:
         MltSError: a name occurs twice in the split with two contents, or is no Unicode.
     """
-    labels = _by_name(listing.placed.get(("label", split), []))
-    images = _by_name(listing.placed.get(("image", split), []))
-    pairs, missing = [], []
-    for name in sorted(labels, key=_number_order):
-        stem, label = labels[name]
-        if with_images and name not in images:
-            missing.append(stem)
+    files = {role: _by_name(listing.placed.get((role, split), [])) for role in roles}
+    names = sorted(files["label"], key=_number_order)
+    if unlabelled:
+        names += sorted(files["image"].keys() - files["label"].keys(), key=_number_order)
+    pairs, missing = [], defaultdict(list)
+    for name in names:
+        found = {role: of_role[name] for role, of_role in files.items() if name in of_role}
+        stem, copies = found.get("label") or found["image"]
+        lacking = next((role for role in roles if role != "label" and role not in found), None)
+        if lacking:
+            missing[lacking].append(stem)
         elif not _is_unicode(stem):
-            raise MltSError(f"{str(label[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
+            raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
-            pairs.append(Pair(stem, label, images[name][1] if with_images else ()))
-    return pairs, missing
+            pairs.append(Pair(stem, **{role: members for role, (_, members) in found.items()}))
+    return pairs, dict(missing)
+
+
+def name_key(stem: str) -> str:
+    """What names of one image have in common: they match whatever their case and Unicode form."""
+    return unicodedata.normalize("NFC", stem.lower())  # macOS takes "é" apart
 
 
 def _by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
     found = defaultdict(list)
     for stem, member in files:
-        found[unicodedata.normalize("NFC", stem.lower())].append((stem, member))  # macOS takes "é" apart
+        found[name_key(stem)].append((stem, member))
     return {name: (same[0][0], _copies([member for _, member in same])) for name, same in found.items()}
 
 
@@ -969,6 +1002,112 @@ def _png(picture: Any) -> bytes:
     return file.getvalue()
 
 
+# --- Words: MLT's ground truth -------------------------------------------------------------------------------------
+
+WORDS = [
+    {
+        "quad": [[datasets.Value("float64")]],
+        "script": datasets.ClassLabel(names=list(SCRIPTS)),
+        "transcription": datasets.Value("string"),
+        "readable": datasets.Value("bool"),
+    }
+]
+UNREADABLE = "###"  # the transcription of a word that nobody could read
+_LINE_END = re.compile(r"\r\n|\r|\n")  # and none of the others of str.splitlines, which a transcription may hold
+_NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+# x1,y1,x2,y2,x3,y3,x4,y4,script,transcription; the last one may hold commas.
+_WORD = re.compile(",".join([_NUMBER] * 8 + ["([^,]*)", "(.*)"]), re.ASCII | re.DOTALL)
+_FARTHEST = 100_000  # pixels: no image is as large, so such a corner is damage, and what is drawn stays bounded
+_SCRIPT_VALUES = {name.lower(): value for value, name in enumerate(SCRIPTS)}
+_UNKNOWN_SCRIPT = -1  # as `ClassLabel` has it for what is none of its names
+_unknown_scripts: set[str] = set()  # each is said once, and not for each of a thousand words
+
+
+def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
+    """The words of a ground truth file, in its order, as the column `words` holds them.
+
+    | in the file | what becomes of it |
+    | --- | --- |
+    | a byte order mark; Windows line ends; blank lines; spaces around numbers and script | no part of any word |
+    | no line | no words |
+    | commas, quotes, spaces, any letters in the transcription; none at all | kept as they are |
+    | decimals, corners outside the image, quads that fold over or have no area | kept as they are |
+    | ### | kept; the word is not readable |
+    | a script in other case, such as latin | Latin |
+    | a script that MLT does not have | -1, and a warning, once for each |
+    | fewer than ten fields; a corner that is no number, or 100,000 pixels away; text that is not UTF-8 | an error |
+
+    Args:
+        data: the file's content.
+        member: what to name in errors.
+
+    Returns:
+        A dict a word: `quad`, the four corners [x, y] (float, pixels of the stored image, in the order of the file),
+        `script` (int, of `SCRIPTS`), `transcription` (str) and `readable` (bool).
+
+    Raises:
+        MltSError: a line is no word; says which, and why.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before, bad = error.object[: error.start], error.object[error.start : error.start + 8]
+        number = len(_LINE_END.findall(before.decode())) + 1
+        raise _no_word(member, number, f"it is not UTF-8, from {bad!r} on") from None
+    words = []
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        if line.strip():
+            try:
+                words.append(_word(line, member))
+            except ValueError as error:
+                raise _no_word(member, number, f"{error}: {line[:100]!r}") from None
+    return words
+
+
+def _word(line: str, member: Member) -> dict[str, Any]:
+    found = _WORD.fullmatch(line)
+    if not found:
+        raise ValueError(_reason(line))
+    *numbers, script, transcription = found.groups()
+    x1, y1, x2, y2, x3, y3, x4, y4 = corners = [float(number) for number in numbers]
+    if max(map(abs, corners)) > _FARTHEST:
+        far = next(number for number in numbers if abs(float(number)) > _FARTHEST)
+        raise ValueError(f"a corner at {far[:20]} is farther away than any image is large")
+    return {
+        "quad": [[x1, y1], [x2, y2], [x3, y3], [x4, y4]],
+        "script": _script_value(script.strip(), member),
+        "transcription": transcription,
+        "readable": transcription.strip() != UNREADABLE,
+    }
+
+
+def _reason(line: str) -> str:
+    """Why a line is no word."""
+    fields = line.split(",", 9)
+    if len(fields) < 10:
+        return f"it has {_count(fields, 'field')}, not 10"
+    strange = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
+    return f"{strange.strip()[:20]!r} is no number of pixels"
+
+
+def _script_value(name: str, member: Member) -> int:
+    value = _SCRIPT_VALUES.get(name.lower(), _UNKNOWN_SCRIPT)
+    if value == _UNKNOWN_SCRIPT and name not in _unknown_scripts:
+        _unknown_scripts.add(name)
+        logger.warning(
+            "%s has words of the script %r, which MLT does not have: it is %d here.", member, name[:40], value
+        )
+    return value
+
+
+def _no_word(member: Member, number: int, reason: str) -> MltSError:
+    return MltSError(
+        f"{member}, line {number}, is no word of ground truth: {reason}. Expected is "
+        "x1,y1,x2,y2,x3,y3,x4,y4,script,transcription. Unpack the archive, correct the line and take the archive away; "
+        'or load "segmentation", which needs no ground truth.'
+    )
+
+
 # --- The download of the label archive -----------------------------------------------------------------------------
 
 _TIMEOUT = 30  # seconds without a byte
@@ -984,28 +1123,33 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
         MltSError: no answer, or another one; says what came back and how to do it by hand.
     """
     path = os.path.join(folder, f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{LABEL_ARCHIVE}")
-    os.makedirs(folder, exist_ok=True)
+    return _made_once(path, functools.partial(_download, url), again)
+
+
+def _made_once(path: str, make: Any, again: bool = False) -> str:
+    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    partial = path + ".incomplete"
     with filelock.FileLock(path + ".lock"):  # the processes of a training run start together
         if again or not os.path.exists(path):
-            if getattr(datasets.config, "HF_HUB_OFFLINE", False):
-                raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
-            _download(url, path)
+            try:
+                make(partial)
+                os.replace(partial, path)
+            finally:
+                if os.path.exists(partial):
+                    os.remove(partial)
     return path
 
 
 def _download(url: str, path: str) -> None:
-    partial = path + ".incomplete"
+    if getattr(datasets.config, "HF_HUB_OFFLINE", False):
+        raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
     try:
-        try:
-            kind = _receive(url, partial)
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _download_error(url, str(error) or type(error).__name__) from error
-        if not _holds_label_maps(partial):
-            raise _download_error(url, f"what came back is no zip archive of PNG files but {_described(partial, kind)}")
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+        kind = _receive(url, path)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _download_error(url, str(error) or type(error).__name__) from error
+    if not _holds_label_maps(path):
+        raise _download_error(url, f"what came back is no zip archive of PNG files but {_described(path, kind)}")
 
 
 def _receive(url: str, path: str) -> str:
@@ -1044,7 +1188,87 @@ def _download_error(url: str, reason: str) -> MltSError:
     )
 
 
+# --- Built label maps: a data set of image_id and label, in Parquet files ------------------------------------------
+
+_LARGEST_GROUP = 1 << 31  # bytes of a row group's label maps: the whole of MLT_S is a twentieth
+
+
+def label_source(address: str, options: dict[str, Any]) -> str:
+    """Where to list label maps: at the address itself, or in a local archive of those that a built data set has there.
+
+    The archive is made once and kept among the downloads of `datasets`, as the authors' own is, so that label maps are
+    joined, streamed and cached in one way, wherever they come from.
+
+    Args:
+        address: of an archive, a folder, or the folder or Hub repository of a data set of Parquet files with the
+            columns `image_id` and `label`. Of several configurations, the one called labels is taken.
+        options: for the fsspec file system of a remote address.
+
+    Raises:
+        MltSError: nothing is there or it cannot be read, or the Parquet files hold something else.
+    """
+    if address.lower().endswith(".zip"):
+        return address
+    files = {}
+    for file, parts in _files(address, options):
+        role, split = _place_told_by(parts)
+        if parts[-1].lower().endswith(".parquet") and split in PUBLISHED_COUNTS:
+            files.setdefault(role, []).append((split, file))
+    if not files:
+        return address
+    found = files.get("label") or [file for role in sorted(files) for file in files[role]]
+    key = hashlib.sha256(repr([(file.address, file.size, file.stamp) for _, file in found]).encode()).hexdigest()
+    path = os.path.join(str(datasets.config.DOWNLOADED_DATASETS_PATH), f"{key[:16]}-{LABEL_ARCHIVE}")
+    return _made_once(path, functools.partial(_archive_label_maps, found, options))
+
+
+def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any], path: str) -> None:
+    """Writes an archive, laid out as the authors' is, of the label maps in Parquet files of known split."""
+    with zipfile.ZipFile(path, "w") as archive, datasets.utils.tqdm(unit=" label maps", desc=LABEL_ARCHIVE) as bar:
+        for split, file in files:
+            folder = f"MLT_S_labels/{'training' if split == 'train' else split}_labels"
+            try:
+                for image_id, label in _rows(file, options):
+                    archive.writestr(f"{folder}/{image_id}.png", label)
+                    bar.update()
+            except MltSError:
+                raise
+            except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
+                raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
+
+
+def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Id and PNG file of each label map in a Parquet file. An image without label map has none to give."""
+    import pyarrow.parquet as pq  # `datasets` stands on it
+
+    with _opened_file(file.address, options) as stream, pq.ParquetFile(stream) as table:
+        columns = table.schema_arrow.names
+        if not {"image_id", "label"} <= set(columns):
+            raise MltSError(f"{file} holds the columns {_first(columns, 8)}; label maps have image_id and label.")
+        for group in range(table.num_row_groups):
+            if _size_of_labels(table.metadata.row_group(group)) > _LARGEST_GROUP:
+                raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
+            for row in table.read_row_group(group, columns=["image_id", "label"]).to_pylist():
+                if row["label"] is not None:
+                    yield _id_of(row, file), row["label"]["bytes"]
+
+
+def _size_of_labels(group: Any) -> int:
+    columns = [group.column(at) for at in range(group.num_columns)]
+    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema.startswith("label."))
+
+
+def _id_of(row: dict[str, Any], file: Member) -> str:
+    image_id = row["image_id"]
+    if not isinstance(image_id, str) or not re.fullmatch(r"[^/\\\0]+", image_id):  # it becomes the name of a file
+        raise MltSError(f"{file} holds a label map of the image_id {image_id!r}, which is no name of an image.")
+    return image_id
+
+
 # --- The builder ---------------------------------------------------------------------------------------------------
+
+
+_ROLES = {"segmentation": ("image", "label"), "words": ("image", "label", "words"), "labels": ("label",)}
 
 
 @dataclasses.dataclass
@@ -1052,21 +1276,31 @@ class MltSConfig(datasets.BuilderConfig):
     """What to load.
 
     Attributes:
-        name: "segmentation" (images and label maps) or "labels" (label maps alone).
+        name: "segmentation" (images and label maps), "words" (and MLT's word boxes) or "labels" (label maps alone).
         data_dir: folder of the archives, unpacked or not, in any mixture: a path or an fsspec address.
-        missing_images: "error" refuses label maps without image, "skip" leaves them out and says how many.
+        missing_images: "error" refuses label maps without image, and images without ground truth where words are
+            wanted; "skip" leaves them out and says how many.
+        unlabelled: whether MLT's images that have no label map follow those that have one, with `label=None`.
         label_maps: the label archive or its folder where it is not in `data_dir`: a path, an fsspec address, or an
             http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.
+            Or a built set of label maps: the folder or Hub repository (hf://datasets/...) of a data set in Parquet
+            files with `image_id` and `label`.
         remote_options: for the fsspec file system of remote addresses; the builder's `storage_options` end up here.
     """
 
     missing_images: str = "error"
+    unlabelled: bool = False
     label_maps: Optional[str] = None
     remote_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """What belongs to an example."""
+        return _ROLES[self.name]
+
+    @property
     def with_images(self) -> bool:
-        return self.name != "labels"
+        return "image" in self.roles
 
     @property
     def labels_url(self) -> str:
@@ -1076,7 +1310,7 @@ class MltSConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
         self.listing = self.list_sources()  # kept for take_listing: opening ten archives once is enough
-        key = [self.name, self.missing_images, self.listing.fingerprint(), self.labels_url]
+        key = [self.name, self.missing_images, self.unlabelled, self.listing.fingerprint(), self.labels_url]
         if custom_features is not None:
             key.append(custom_features.to_dict())
         return f"{self.name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
@@ -1093,14 +1327,16 @@ class MltSConfig(datasets.BuilderConfig):
         """
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
-        wanted = {"image": self.with_images, "label": not self.label_maps}
-        roles = tuple(role for role in wanted if wanted[role])
+        if self.unlabelled and not self.with_images:
+            raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
+        roles = tuple(role for role in self.roles if role != "label" or not self.label_maps)
         label_maps = _absolute(self.label_maps) if self.label_maps and self.label_maps != self.labels_url else ""
         listing = Listing()
         if self.data_dir and roles:
             listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=label_maps)
         if label_maps:
-            listing.add(list_source(label_maps, ("label",), self.remote_options, "label"))
+            source = label_source(label_maps, self.remote_options)
+            listing.add(list_source(source, ("label",), self.remote_options, "label"))
         return listing
 
 
@@ -1115,17 +1351,33 @@ def _absolute(address: Any) -> str:
 _SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # other code: another cache
 
 
+# How messages call the files of a role, and which archives of MLT hold them.
+_KINDS = {"label": "label map", "image": "image", "words": "ground truth file"}
+_LACKING = {"image": ("label map", "an image"), "words": ("image", "ground truth")}
+_NO_FILES = {"image": "are no images", "words": "is no ground truth"}
+_ARCHIVES = {
+    "image": (IMAGE_ARCHIVES, "nine image archives"),
+    "words": (WORDS_ARCHIVES, "two archives of ground truth"),
+}
+_ADVICE = (
+    "MLT uses the same names in both splits, so each needs an archive or folder of its own, inside the folder given, "
+    "with train or training, val or validation in its name (and not both; nor both image and label)."
+)
+
+
 class MltS(datasets.GeneratorBasedBuilder):
     """MLT_S, joined from the archives of MLT 2017 and the authors' label maps. See `MltSConfig` for the options.
 
-    Examples are `image_id` (str, unique in a split), `image` (decodes to RGB; not in the configuration "labels") and
-    `label` (see `LabelMap`), ordered by number. Both pictures are in the frame of the image's stored pixels.
+    Examples are `image_id` (str, unique in a split), `image` (decodes to RGB; not in the configuration "labels"),
+    `label` (see `LabelMap`; None of unlabelled images) and, in the configuration "words", `words` (see `parse_words`),
+    ordered by number. All of them are in the frame of the image's stored pixels.
     """
 
     VERSION = datasets.Version("1.0.0")
     BUILDER_CONFIG_CLASS = MltSConfig
     BUILDER_CONFIGS = [
         MltSConfig(name="segmentation", version=VERSION, description="Images and their label maps."),
+        MltSConfig(name="words", version=VERSION, description="Images, their label maps, and MLT's word boxes."),
         MltSConfig(name="labels", version=VERSION, description="Label maps alone; needs no images."),
     ]
     DEFAULT_CONFIG_NAME = "segmentation"
@@ -1144,9 +1396,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         _restore_schema(self.info)
 
     def _info(self) -> datasets.DatasetInfo:
-        features = {"image_id": datasets.Value("string"), "image": datasets.Image(mode="RGB"), "label": LABEL_MAP}
-        if self.config.name == "labels":
-            del features["image"]
+        columns = {"image": datasets.Image(mode="RGB"), "label": LABEL_MAP, "words": WORDS}
+        features = {"image_id": datasets.Value("string"), **{role: columns[role] for role in self.config.roles}}
         return datasets.DatasetInfo(
             description=_DESCRIPTION,
             features=datasets.Features(features),
@@ -1174,13 +1425,12 @@ class MltS(datasets.GeneratorBasedBuilder):
         # Below 4, dataset_infos.json would make the library refuse every set but the published one: a sample, a part,
         # an archive that differs by a file. Other counts are said below.
         self.info.splits = None
-        listing = self._complete_listing(dl_manager)
-        joined = {split: join(listing, split, self.config.with_images) for split in PUBLISHED_COUNTS}
+        config, listing = self.config, self._complete_listing(dl_manager)
+        joined = {split: join(listing, split, config.roles, config.unlabelled) for split in PUBLISHED_COUNTS}
         self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
         generators = []
         for split, (pairs, _) in joined.items():
-            if len(pairs) != PUBLISHED_COUNTS[split]:
-                logger.warning("%s: %s; MLT_S has %s.", split, _count(pairs, "example"), f"{PUBLISHED_COUNTS[split]:,}")
+            self._report_count(split, pairs)
             if pairs:  # a split of none could not be read back
                 generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"shards": in_shards(pairs)}))
         if not generators:
@@ -1199,13 +1449,14 @@ class MltS(datasets.GeneratorBasedBuilder):
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
         self._report_unplaced(listing)
-        if config.with_images and not listing.containers:
-            raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
-        if not listing.has_label_maps() and config.label_maps in (None, config.labels_url):
+        for role in config.roles:
+            if role != "label" and not listing.has(role):
+                raise MltSError(f"There {_NO_FILES[role]} of MLT in {self._places()}.\n{self._instructions()}")
+        if not listing.has("label") and config.label_maps in (None, config.labels_url):
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(config.labels_url, folder, dl_manager.download_config.force_download)
             listing.add(list_source(archive, ("label",), {}, "label"))
-        if not listing.has_label_maps():
+        if not listing.has("label"):
             raise MltSError(
                 f"There are no label maps in {config.label_maps or config.labels_url}: PNG files in folders or "
                 "archives that are named for a split, such as training_labels and validation_labels."
@@ -1213,59 +1464,70 @@ class MltS(datasets.GeneratorBasedBuilder):
         return listing
 
     def _report_unplaced(self, listing: Listing) -> None:
-        """Says which files fit nowhere; refuses to go on without label maps, or without any image."""
-        members = [member for _, member in listing.unplaced]
-        label_maps = [member for role, member in listing.unplaced if role == "label"]
-        advice = (
-            "MLT uses the same names in both splits, so each needs an archive or folder of its own, inside the folder "
-            "given, with train or training, val or validation in its name (and not both; nor both image and label)."
-        )
-        if label_maps:
-            raise MltSError(
-                f"Cannot tell the split of {_count(label_maps, 'label map')}: {_first(label_maps)}. {advice}"
-            )
-        if members and self.config.with_images and not listing.containers:
-            raise MltSError(f"Cannot tell the split of any of {_count(members, 'image')}: {_first(members)}. {advice}")
-        if members:
-            logger.warning("Left out %s of no known split: %s. %s", _count(members, "image"), _first(members), advice)
+        """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
+        for role, kind in _KINDS.items():
+            # What is not even known to be a label map or ground truth has the extension of an image.
+            members = [member for told, member in listing.unplaced if (told if told in _KINDS else "image") == role]
+            if not members or role not in self.config.roles:
+                continue
+            if role == "label":
+                raise MltSError(f"Cannot tell the split of {_count(members, kind)}: {_first(members)}. {_ADVICE}")
+            if not listing.has(role):
+                raise MltSError(
+                    f"Cannot tell the split of any of {_count(members, kind)}: {_first(members)}. {_ADVICE}"
+                )
+            logger.warning("Left out %s of no known split: %s. %s", _count(members, kind), _first(members), _ADVICE)
 
-    def _report_missing(self, listing: Listing, missing: dict[str, list[str]]) -> None:
+    def _report_count(self, split: str, pairs: list[Pair]) -> None:
+        labelled = sum(1 for pair in pairs if pair.label)
+        unlabelled = IMAGE_COUNTS[split] - PUBLISHED_COUNTS[split]
+        if labelled != PUBLISHED_COUNTS[split]:
+            logger.warning("%s: %s; MLT_S has %s.", split, _count(labelled, "example"), f"{PUBLISHED_COUNTS[split]:,}")
+        if self.config.unlabelled and len(pairs) - labelled != unlabelled:
+            count = _count(len(pairs) - labelled, "unlabelled image")
+            logger.warning("%s: %s; MLT has %s.", split, count, f"{unlabelled:,}")
+
+    def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
         if missing and self.config.missing_images == "error":
-            raise MltSError(self._missing_images(listing, missing))
-        for split, ids in missing.items():
-            logger.warning("%s: %s without an image, skipped: %s.", split, _count(ids, "label map"), _first(ids))
+            raise MltSError(self._missing_files(listing, missing))
+        for split, lacking in missing.items():
+            for role, ids in lacking.items():
+                thing, lack = _LACKING[role]
+                logger.warning("%s: %s without %s, skipped: %s.", split, _count(ids, thing), lack, _first(ids))
 
-    def _missing_images(self, listing: Listing, missing: dict[str, list[str]]) -> str:
-        counts = [
-            f"{_count(ids, 'label map')} of the {split} split without an image: {_first(ids)}."
-            for split, ids in missing.items()
-        ]
-        known = {name.lower() for place in listing.containers for name in place.split("/")}
-        found = [f"{place} ({_count(count, 'image')})" for place, count in sorted(listing.containers.items())]
-        absent = [name for name in IMAGE_ARCHIVES if known.isdisjoint((name, name[: -len(".zip")]))]
-        return "\n".join(
-            [
-                *counts,
-                f"Searched {self._places()}.",
-                f"Found: {_first(found, 12)}.",
-                f"Not found, of MLT's nine image archives: {', '.join(absent) or 'none'}.",
-                f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:",
-                f"    {self._call(missing_images='skip')}",
-            ]
-        )
+    def _missing_files(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> str:
+        lines = []
+        for split, lacking in missing.items():
+            for role, ids in lacking.items():
+                thing, lack = _LACKING[role]
+                lines.append(f"{_count(ids, thing)} of the {split} split without {lack}: {_first(ids)}.")
+        lines.append(f"Searched {self._places()}.")
+        for role in sorted({role for lacking in missing.values() for role in lacking}):
+            places = {place: count for (placed, place), count in sorted(listing.containers.items()) if placed == role}
+            found = [f"{place} ({_count(count, _KINDS[role])})" for place, count in places.items()]
+            known = {name.lower() for place in places for name in place.split("/")}
+            archives, are_called = _ARCHIVES[role]
+            absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
+            lines.append(f"Found: {_first(found, 12)}.")
+            lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none'}.")
+        lines.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
+        return "\n".join([*lines, f"    {self._call(missing_images='skip')}"])
 
     def _instructions(self) -> str:
+        words = f", {WORDS_ARCHIVES[0]} and {WORDS_ARCHIVES[1]}" if "words" in self.config.roles else ""
         return (
             f"Register at {IMAGES_URL} (ICDAR 2017 MLT, task 1), download {IMAGE_ARCHIVES[0]} to "
-            f"{IMAGE_ARCHIVES[7]} and {IMAGE_ARCHIVES[8]}, and put them, zipped or unpacked, into one folder. "
+            f"{IMAGE_ARCHIVES[7]} and {IMAGE_ARCHIVES[8]}{words}, and put them, zipped or unpacked, into one folder. "
             f"{LABEL_ARCHIVE} belongs there too; without it, it is downloaded. Then:\n"
             f"    {self._call(data_dir='path/to/that/folder')}"
         )
 
     def _call(self, **options: Any) -> str:
         """The line that loads this with other options, in the way in which it was loaded."""
-        given = {name: getattr(self.config, name) for name in ("data_dir", "label_maps", "missing_images")}
-        given = {name: value for name, value in given.items() if value not in (None, "error")}
+        given = {
+            name: getattr(self.config, name) for name in ("data_dir", "label_maps", "missing_images", "unlabelled")
+        }
+        given = {name: value for name, value in given.items() if value not in (None, "error", False)}
         words = [f"{name}={_quoted(value)}" for name, value in {**given, **options}.items()]
         config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
         if _is_remote(str(self.config.data_dir)):
@@ -1290,7 +1552,8 @@ def _count(things: Any, name: str) -> str:
 
 
 def _quoted(value: Any) -> str:
-    return json.dumps(os.fspath(value), ensure_ascii=False)  # as Python would read it, between double quotes
+    """As Python would read it, between double quotes."""
+    return str(value) if value is True else json.dumps(os.fspath(value), ensure_ascii=False)
 
 
 def _is_out_of_space(error: Optional[BaseException]) -> bool:
@@ -1311,19 +1574,24 @@ def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:
 
 
 def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
-    """Reads a pair: `image_id`, the bytes of `label` and, where there is one, of `image`, in one frame.
+    """Reads a pair: `image_id`, the bytes of `image` and `label`, and `words`, as far as it has them, in one frame.
 
     Raises:
-        MltSError: a file is damaged, no picture, or of a size that does not fit the other.
+        MltSError: a file is damaged, no picture, or of a size that does not fit the other; or a line is no word.
     """
-    label = indexed_label(_read_copies(pair.label, options), pair.label[0])
-    example = {"image_id": pair.image_id}
+    example, label = {"image_id": pair.image_id}, None
+    if pair.label:
+        label = indexed_label(_read_copies(pair.label, options), pair.label[0])
     if pair.image:
         image, size, orientation = stored_image(_read_copies(pair.image, options), pair.image[0])
-        label = label_in_frame(label, pair.label[0], pair.image[0], size, orientation)
+        if label is not None:
+            label = label_in_frame(label, pair.label[0], pair.image[0], size, orientation)
         # No path: where a file of that name lies in the working directory, `datasets` would take it for the bytes.
         example["image"] = {"path": None, "bytes": image}
-    return {**example, "label": {"path": None, "bytes": label}}
+    example["label"] = {"path": None, "bytes": label} if label is not None else None
+    if pair.words:  # of the stored pixels, as MLT gives them: nothing to turn
+        example["words"] = parse_words(_read_copies(pair.words, options), pair.words[0])
+    return example
 
 
 def _read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:

@@ -86,6 +86,33 @@ def mlt(folder: Path, train: int = 5, validation: int = 3, width: int = 24, heig
     return folder
 
 
+def words_line(quad, script: str = "Latin", transcription: str = "word") -> str:
+    """A line of ground truth, of four corners (x, y)."""
+    return ",".join([*(str(number) for corner in quad for number in corner), script, transcription])
+
+
+def words_of(seed: int, width: int = 24, height: int = 16) -> list[str]:
+    """The lines of two words within a picture, others for each seed; the second one is unreadable."""
+    x, y = seed % (width - 8), seed % (height - 6)
+    return [
+        words_line([(x, y), (x + 7, y), (x + 7, y + 4), (x, y + 4)], "Latin", f"word, {seed}"),
+        words_line([(x + 1, y + 1), (x + 3, y + 1), (x + 3, y + 5), (x + 1, y + 5)], "None", "###"),
+    ]
+
+
+def words_file(*lines: str) -> bytes:
+    """A file of ground truth as MLT writes them: with a byte order mark and Windows line ends."""
+    return "\r\n".join(lines).encode("utf-8-sig")
+
+
+def add_words(folder: Path, train, validation) -> Path:
+    """Adds MLT's archives of ground truth, of `words_of` for these numbers (500 more in validation)."""
+    for part, numbers, offset in (("training", train, 0), ("validation", validation, 500)):
+        members = {f"gt_img_{n}.txt": words_file(*words_of(offset + n)) for n in numbers}
+        write_zip(folder / f"ch8_{part}_localization_transcription_gt_v2.zip", members)
+    return folder
+
+
 def unpacked(archive: Path, folder: Path | None = None) -> Path:
     """Replaces an archive by what it holds, as a user does: in a folder of its name, or in the one given."""
     folder = folder or archive.with_suffix("")

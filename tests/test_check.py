@@ -1,5 +1,6 @@
 """`mlt-s check`: given these archives, what is said about them, and what is the exit status."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,16 +24,18 @@ from conftest import REAL
 from fsspec.implementations.memory import MemoryFileSystem
 
 import mlt_s
-from mlt_s_tools import SAMPLE, cli, ground_truth
+from mlt_s_tools import SAMPLE, cli
 from mlt_s_tools import check as package
-from mlt_s_tools.check import inventory, pairing, pixels, report
+from mlt_s_tools.check import ground_truth, inventory, pixels, report
 
 pytestmark = pytest.mark.once  # all of it stands on the archives, none of it on what the library prepares
 
 IMAGES = mlt_s.IMAGE_ARCHIVES
+TRUTH = mlt_s.WORDS_ARCHIVES
 LABELS = "MLT_S_labels.zip"
 WIDTH, HEIGHT = 24, 16
 WORD = (2, 3, 9, 6)  # left, top, right, bottom: where the text is, and the word of the ground truth
+CORNERS = (2, 3, 9, 3, 9, 6, 2, 6)  # of that word
 
 
 # --- A small whole set, to be spoiled in one way a test ------------------------------------------------------------
@@ -56,6 +59,15 @@ def words(left, top, right, bottom):
     return f"\ufeff{left},{top},{right},{top},{right},{bottom},{left},{bottom},Latin,a, b\r\n".encode()
 
 
+def line(*corners, script="Latin", text="a"):
+    """A line of ground truth, of eight numbers."""
+    return ",".join([*map(str, corners), script, text]).encode() + b"\n"
+
+
+# With a corner outside the image, folded over, without area, and of a script that MLT does not have.
+ODD_WORDS = line(-1, 3, 9, 3, 9, 6, 2, 6) + line(2, 3, 9, 6, 9, 3, 2, 6) + line(*(2, 3) * 4, script="Klingon")
+
+
 def whole_set(folder, train=None, images=None, truth=None):
     """Eight training images, one an archive, six with a label map; two of each for validation.
 
@@ -72,15 +84,20 @@ def whole_set(folder, train=None, images=None, truth=None):
     write_zip(folder / LABELS, label_members(train, {f"img_{number}": png(label()) for number in (1, 2)}))
     texts = {f"gt_img_{number}.txt": words(*WORD) for number in range(1, 9)}
     texts.update({f"gt_{stem}.txt": data for stem, data in (truth or {}).items()})
-    write_zip(folder / ground_truth.ARCHIVES["train"], texts)
-    write_zip(folder / ground_truth.ARCHIVES["validation"], {f"gt_img_{n}.txt": words(*WORD) for n in (1, 2)})
+    write_zip(folder / TRUTH[0], texts)
+    write_zip(folder / TRUTH[1], {f"gt_img_{n}.txt": words(*WORD) for n in (1, 2)})
     return folder
 
 
 @pytest.fixture(autouse=True)
 def small_counts(monkeypatch):
     monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 6, "validation": 2})
-    monkeypatch.setattr(pairing, "IMAGE_COUNTS", {"train": 8, "validation": 2})
+    monkeypatch.setattr(mlt_s, "IMAGE_COUNTS", {"train": 8, "validation": 2})
+
+
+@pytest.fixture(autouse=True)
+def no_script_said_yet(monkeypatch):
+    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
 
 
 @pytest.fixture
@@ -120,7 +137,8 @@ def test_the_whole_set_is_well(check, tmp_path):
     assert (checked.status, checked.json["problems"], checked.json["notes"]) == (0, [], [])
     assert checked.out.splitlines()[-1] == "All well, as far as names and sizes tell. --pixels reads the files."
     assert checked.json["splits"]["train"] == {
-        "images": 8, "images_published": 8, "label_maps": 6, "label_maps_published": 6, "pairs": 6, "without_image": []
+        "images": 8, "images_published": 8, "label_maps": 6, "label_maps_published": 6, "pairs": 6, "without_image": [],
+        "ground_truth": 8, "without_ground_truth": [],
     }  # fmt: skip
 
 
@@ -139,8 +157,12 @@ def test_the_whole_set_read_is_well(check, tmp_path):
 
 def test_several_processes_see_what_one_sees(check, tmp_path):
     maps = {"img_2": png(label((0, 0, 2))), "img_3": png(label(word=(12, 9, 20, 12)))}
-    folder = whole_set(tmp_path / "mlt", train=maps)
-    assert check(folder, "--pixels", jobs=2).json == check(folder, "--pixels", jobs=1).json
+    strange = line(0, 0, 99, 99, 99, 0, 0, 99, script="Greek") + line(*CORNERS, script="Elvish")
+    truth = {"img_4": strange, "img_10": strange, "img_5": strange, "img_6": b"no word"}
+    folder = whole_set(tmp_path / "mlt", train=maps, truth=truth)
+    checked = check(folder, "--pixels", jobs=2)
+    assert checked.json == check(folder, "--pixels", jobs=1).json
+    assert [problem["image_id"] for problem in checked.json["problems"]] == ["img_2", "img_6"]
 
 
 def test_unpacked_into_folders_of_their_names_is_well(check, tmp_path):
@@ -167,6 +189,18 @@ def test_label_maps_that_lie_elsewhere(check, tmp_path):
     elsewhere = shutil.move(folder / LABELS, tmp_path / "labels_of_mlt_s.zip")
     assert check(folder).status == 1
     assert check(folder, "--label-maps", str(elsewhere)).status == 0
+
+
+def test_label_maps_that_lie_in_the_folder_under_any_name(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / LABELS).rename(folder / "training_maps.zip")
+    (folder / "maps").mkdir()
+    with zipfile.ZipFile(folder / "training_maps.zip") as archive:
+        members = {name.replace("_labels", ""): archive.read(name) for name in archive.namelist()}
+    (folder / "training_maps.zip").unlink()
+    maps = write_zip(folder / "maps.zip", members)
+    checked = check(folder, "--label-maps", str(maps))
+    assert (checked.status, checked.json["notes"]) == (0, [])
 
 
 def test_a_remote_folder(check, tmp_path):
@@ -234,15 +268,15 @@ def test_another_number_of_images_is_a_note(check, tmp_path):
 
 def test_ground_truth_that_lies_elsewhere(check, tmp_path):
     folder = whole_set(tmp_path / "mlt")
-    unpacked(folder / ground_truth.ARCHIVES["train"], folder / "training_gt")
+    unpacked(folder / TRUTH[0], folder / "training_gt")
     checked = check(folder, "--pixels")
     assert (checked.status, checked.json["pixels"]["with_words"]) == (0, 8)
-    assert states(checked)[ground_truth.ARCHIVES["train"]] == "elsewhere"
+    assert states(checked)[TRUTH[0]] == "elsewhere"
 
 
 def test_ground_truth_may_be_missing(check, tmp_path):
     folder = whole_set(tmp_path / "mlt")
-    for name in ground_truth.ARCHIVES.values():
+    for name in TRUTH:
         (folder / name).unlink()
     checked = check(folder, "--pixels")
     assert (checked.status, checked.json["pixels"]["with_words"]) == (0, 0)
@@ -449,38 +483,227 @@ def test_only_the_ten_worst_are_printed(check, tmp_path, monkeypatch):
     assert re.findall(r"^train {2}img_\d", checked.out, re.MULTILINE) == ["train  img_1", "train  img_2"]
 
 
-def test_lines_of_ground_truth_that_are_no_word_are_a_note(check, tmp_path):
-    strange = b"1,2,3\r\nx,2,3,4,5,6,7,8,Latin,a\r\n\r\n" + words(*WORD)[3:]
+def test_words_are_counted_by_script(check, tmp_path):
+    lines = [line(*CORNERS, script=script) for script in ("Arabic", "arabic", "Bangla", "Klingon", "Greek", "Greek")]
+    lines += [line(*CORNERS, text="###"), b"\r\n", line(*CORNERS, text=" ### "), line(*CORNERS, text="a###")]
+    checked = check(whole_set(tmp_path / "mlt", truth={"img_2": b"".join(lines)}), "--pixels")
+    seen = checked.json["pixels"]["words"]
+    of_train = seen["train"]
+    assert (of_train["files"], of_train["words"], of_train["unreadable"]) == (8, 7 + 9, 2)
+    assert list(of_train["by_script"]) == list(mlt_s.SCRIPTS)
+    assert {script: count for script, count in of_train["by_script"].items() if count} == {
+        "Arabic": 2, "Latin": 7 + 3, "Bangla": 1
+    }  # fmt: skip
+    assert list(of_train["unknown_scripts"].items()) == [("Greek", 2), ("Klingon", 1)]
+    assert (seen["validation"]["words"], seen["validation"]["by_script"]["Latin"]) == (2, 2)
+    rows = [" ".join(row.split()) for row in checked.out.splitlines()]
+    start = rows.index("Words train validation both")
+    assert rows[start + 1 : start + 1 + len(mlt_s.SCRIPTS)] == [
+        "Arabic 2 0 2", "Latin 10 2 12", "Chinese 0 0 0", "Japanese 0 0 0", "Korean 0 0 0", "Bangla 1 0 1",
+        "Symbols 0 0 0", "Mixed 0 0 0", "None 0 0 0",
+    ]  # fmt: skip
+    assert rows[start + 10 : start + 13] == ["no script of MLT 3 0 3", "all 16 2 18", "unreadable 2 0 2"]
+
+
+def test_a_script_that_mlt_does_not_have_is_a_note_not_a_warning(check, tmp_path, caplog):
+    strange = line(*CORNERS, script="Klingon") + 2 * line(*CORNERS, script=" Gr\x1beek ")
     checked = check(whole_set(tmp_path / "mlt", truth={"img_2": strange}), "--pixels")
-    assert (checked.status, kinds(checked, "notes")) == (0, ["ground-truth-lines"])
-    assert "member gt_img_2.txt: 2 lines" in checked.flat
+    assert (checked.status, kinds(checked, "notes"), caplog.text) == (0, ["unknown-script"], "")
+    assert "train: 'Gr\\x1beek' (2 words), 'Klingon' (1 word) They load with the script -1." in checked.flat
+
+
+def test_files_without_words_are_counted(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt", truth={"img_2": b"", "img_3": b"\xef\xbb\xbf\r\n"}), "--pixels")
+    of_train = checked.json["pixels"]["words"]["train"]
+    assert (checked.status, of_train["files"], of_train["words"]) == (0, 8, 6)
+    assert [one["image_id"] for one in checked.json["pixels"]["outside"]] == ["img_2", "img_3"]
+
+
+def test_ground_truth_by_split_without_reading(check, tmp_path):
+    checked = check(whole_set(tmp_path / "mlt"))
+    assert "Ground truth files pairs with it pairs without train 8 6 0 validation 2 2 0" in checked.flat
+
+
+def test_pairs_without_ground_truth_are_a_problem(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / TRUTH[0], {f"gt_img_{number}.txt": words(*WORD) for number in (1, 2, 3, 6, 7, 8)})
+    checked = check(folder, "--pixels")
+    assert (checked.status, kinds(checked), checked.json["notes"]) == (1, ["pair-without-ground-truth"], [])
+    assert checked.json["splits"]["train"]["without_ground_truth"] == ["img_4", "img_5"]
+    assert "train: 2 pairs: img_4, img_5 Fetch its archive again from" in checked.flat
+    assert 'the configuration "words" stops here' in checked.flat
+    assert "pairs without train 6 4 2 validation 2 2 0" in checked.flat
+    assert checked.json["pixels"]["with_words"] == 4 + 2
+
+
+@pytest.mark.parametrize("lacking", [["gt_img_4.txt"], []])
+def test_the_configuration_words_stops_where_pairs_lack_ground_truth(check, tmp_path, lacking):
+    folder = whole_set(tmp_path / "mlt")
+    files = {f"gt_img_{number}.txt": words(*WORD) for number in range(1, 9)}
+    write_zip(folder / TRUTH[0], {name: data for name, data in files.items() if name not in lacking})
+    builder = mlt_s.MltS(config_name="words", data_dir=str(folder), cache_dir=str(tmp_path / "cache"))
+    with pytest.raises(mlt_s.MltSError, match="img_4") if lacking else contextlib.nullcontext():
+        builder.as_streaming_dataset(split="train")
+    assert check(folder).status == len(lacking)
+
+
+def test_images_without_label_map_may_lack_ground_truth(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / TRUTH[0], {f"gt_img_{number}.txt": words(*WORD) for number in range(1, 7)})
+    assert (check(folder).status, check(folder).json["splits"]["train"]["ground_truth"]) == (0, 6)
+
+
+def test_ground_truth_of_one_split_alone_is_a_note(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / TRUTH[1]).unlink()
+    checked = check(folder)
+    assert (checked.status, kinds(checked, "notes")) == (0, ["no-ground-truth"])
+    assert 'validation: none, and train has some Only the configuration "words" needs it' in checked.flat
+    assert "pairs without train 8 6 0 validation 0 0 2" in checked.flat
+
+
+def test_ground_truth_of_no_known_split_is_a_note(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / "more.zip", {"gt_img_1.txt": words(*WORD), "train_and_val/gt_img_2.txt": words(*WORD)})
+    checked = check(folder)
+    assert (checked.status, kinds(checked, "notes")) == (0, ["unplaced-ground-truth"])
+    assert "2 files: more.zip, member gt_img_1.txt, more.zip, member train_and_val/gt_img_2.txt" in checked.flat
+
+
+def test_ground_truth_of_two_contents(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    write_zip(folder / "more_training_gt.zip", {"gt_img_2.txt": words(1, 1, 5, 5)})
+    checked = check(folder, "--pixels")
+    (problem,) = checked.json["problems"]
+    assert (checked.status, problem["kind"], problem["image_id"]) == (1, "two-contents", "img_2")
+    assert f"{TRUTH[0]}, member gt_img_2.txt and more_training_gt.zip, member gt_img_2.txt" in checked.flat
+    assert checked.json["splits"]["train"]["pairs"] == 6
+    assert checked.json["splits"]["train"]["without_ground_truth"] == []
+    assert checked.json["pixels"]["words"]["train"]["files"] == 7
+
+
+@pytest.mark.parametrize("text, kind", [(words(*WORD), "copies"), (words(9, 3, 2, 6), "two-contents")])
+def test_a_loose_copy_of_ground_truth_is_compared_when_it_is_read(check, tmp_path, text, kind):
+    folder = whole_set(tmp_path / "mlt")
+    (folder / "training").mkdir()
+    (folder / "training" / "gt_img_2.txt").write_bytes(text)
+    assert kinds(check(folder), "notes") == ["maybe-copies"]
+    checked = check(folder, "--pixels")
+    assert kinds(checked) + kinds(checked, "notes") == [kind]
+    assert "gt_img_2.txt" in checked.out
+
+
+def test_names_in_another_case_or_unicode_form_belong_together(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt", images={"img_1.jpg": image_file(1)})
+    write_zip(folder / IMAGES[0], {"IMG_\u00e9.jpg": image_file(1)})
+    maps = {"img_e\u0301": png(label()), **{f"img_{number}": png(label()) for number in range(2, 7)}}
+    write_zip(folder / LABELS, label_members(maps, {f"img_{number}": png(label()) for number in (1, 2)}))
+    names = ["Img_\u00c9", *(f"img_{number}" for number in range(2, 9))]
+    write_zip(folder / TRUTH[0], {f"GT_{name}.TXT": words(*WORD) for name in names})
+    checked = check(folder, "--pixels")
+    assert (checked.status, checked.json["notes"], checked.json["pixels"]["with_words"]) == (0, [], 8)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (words(*WORD) + b"\r\n1,2,3\r\nx\r\n", "line 3, is no word of ground truth: it has 3 fields, not 10: '1,2,3'"),
+        (line("nan", *CORNERS[1:]), "line 1, is no word of ground truth: 'nan' is no number of pixels"),
+        (line(*CORNERS) + b"1,2\xff", "line 2, is no word of ground truth: it is not UTF-8, from b'\\xff' on"),
+    ],
+)
+def test_a_line_that_is_no_word_is_a_problem(check, tmp_path, text, said):
+    checked = check(whole_set(tmp_path / "mlt", truth={"img_2": text}), "--pixels")
+    (problem,) = checked.json["problems"]
+    assert (checked.status, problem["kind"], problem["member"]) == (1, "no-word", "gt_img_2.txt")
+    assert (problem["split"], problem["image_id"]) == ("train", "img_2")
+    assert f"{TRUTH[0]}, member gt_img_2.txt, {said}" in checked.flat
+    assert "Of each file the first one is named: correct it, and check again." in checked.flat
+    assert (checked.json["pixels"]["words"]["train"]["files"], checked.json["pixels"]["with_words"]) == (7, 7)
+
+
+def test_a_line_that_is_no_word_of_an_image_without_label_map(check, tmp_path):
+    assert kinds(check(whole_set(tmp_path / "mlt", truth={"img_8": b"no word"}), "--pixels")) == ["no-word"]
+
+
+def test_words_outside_their_image(check, tmp_path):
+    far = line(2, 3, WIDTH + 1, 3, WIDTH + 1, 6, 2, 6)
+    edge = line(0, 0, WIDTH, 0, WIDTH, HEIGHT, 0, HEIGHT)
+    before = line(-0.5, 3, 9, 3, 9, 6, 2, 6)
+    truth = {"img_2": far + edge + before, "img_7": far, "img_3": words(*WORD) + edge}
+    checked = check(whole_set(tmp_path / "mlt", truth=truth), "--pixels")
+    assert (checked.status, kinds(checked, "notes")) == (0, ["word-outside-image"])
+    assert (
+        "train: 3 words in 2 images: img_2, img_7; none of them would lie inside if the image were turned by its "
+        "orientation tag They load as they are" in checked.flat
+    )
+    assert checked.json["pixels"]["words"]["train"]["outside"] == [
+        {"image_id": "img_2", "words": 2, "inside_if_turned": 0, "orientation": 1},
+        {"image_id": "img_7", "words": 1, "inside_if_turned": 0, "orientation": 1},
+    ]
+
+
+@pytest.mark.parametrize("orientation, inside", [(3, "none"), (6, "1"), (8, "1")])
+def test_words_of_the_frame_that_viewers_show(check, tmp_path, orientation, inside):
+    upright = line(2, 3, 9, 3, 9, WIDTH - 2, 2, WIDTH - 2)  # lower than the stored image, which lies on its side
+    truth, images = {"img_2": upright}, {"img_2.jpg": image_file(2, orientation=orientation)}
+    checked = check(whole_set(tmp_path / "mlt", truth=truth, images=images), "--pixels")
+    assert (checked.status, kinds(checked, "notes")) == (0, ["word-outside-image"])
+    assert f"train: 1 word in 1 image: img_2; {inside} of them would lie inside if" in checked.flat
+    (one,) = checked.json["pixels"]["words"]["train"]["outside"]
+    assert (one["orientation"], one["inside_if_turned"]) == (orientation, int(inside == "1"))
+
+
+def test_words_without_an_image_lie_neither_in_nor_out(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt", truth={"img_8": line(900, 3, 909, 3, 909, 6, 900, 6)})
+    (folder / IMAGES[7]).unlink()
+    checked = check(folder, "--pixels")
+    assert (kinds(checked), checked.json["notes"]) == (["missing-archive"], [])
+    assert checked.json["pixels"]["words"]["train"]["words"] == 8
+
+
+def test_words_that_fold_over_or_have_no_area(check, tmp_path):
+    folded, flat, point = (2, 3, 9, 6, 9, 3, 2, 6), (2, 3, 9, 3, 9, 3, 2, 3), (2, 3) * 4
+    truth = {"img_2": line(*folded) + line(*flat) + words(*WORD)[3:], "img_8": line(*point)}
+    checked = check(whole_set(tmp_path / "mlt", truth=truth), "--pixels")
+    assert (checked.status, kinds(checked, "notes")) == (0, ["misshapen-word"])
+    assert "train: 1 folded word and 2 flat words in 2 images: img_2, img_8" in checked.flat
+    assert checked.json["pixels"]["words"]["train"]["misshapen"] == [
+        {"image_id": "img_2", "folded": 1, "without_area": 1},
+        {"image_id": "img_8", "folded": 0, "without_area": 1},
+    ]
+
+
+SHAPES = [
+    ((2, 3, 9, 3, 9, 6, 2, 6), "sound"),
+    ((2, 6, 9, 6, 9, 3, 2, 3), "sound"),  # the other way round
+    ((0, 0, 8, 0, 2, 2, 0, 8), "sound"),  # with a dent
+    ((0, 0, 0, 0, 8, 0, 8, 8), "sound"),  # a triangle
+    ((0, 0, 1, 0, 1, 1, 0, 0), "sound"),  # the least that whole numbers give
+    ((0, 0, 8, 8, 8, 0, 0, 8), "folded"),
+    ((0, 0, 8, 0, 0, 8, 8, 8), "folded"),
+    ((1e5, -1e5, -1e5, 1e5, 1e5, 1e5, -1e5, -1e5), "folded"),
+    ((0, 0, 0.1, 0.1, 0.3, 0.3, 0.7, 0.7), "without area"),
+    ((0, 0, 8, 0, 4, 0, 6, 0), "without area"),
+]
+
+
+@pytest.mark.parametrize("corners, shape", SHAPES)
+def test_the_shape_of_a_word(corners, shape):
+    seen = ground_truth.counted(mlt_s.parse_words(line(*corners), None), line(*corners))
+    assert (seen.folded, seen.without_area) == (shape == "folded", shape == "without area")
 
 
 def test_ground_truth_that_is_damaged_is_a_problem(check, tmp_path):
     folder = whole_set(tmp_path / "mlt")
-    archive = write_zip(folder / ground_truth.ARCHIVES["train"], {"gt_img_2.txt": words(*WORD)}, zipfile.ZIP_STORED)
+    files = {f"gt_img_{number}.txt": words(*WORD) for number in (2, 1, 3, 4, 5, 6)}
+    archive = write_zip(folder / TRUTH[0], files, zipfile.ZIP_STORED)
     content = bytearray(archive.read_bytes())
     content[content.index(b"Latin")] ^= 1
     archive.write_bytes(content)
     checked = check(folder, "--pixels")
     assert [(one["kind"], one["member"]) for one in checked.json["problems"]] == [("unreadable-file", "gt_img_2.txt")]
-    assert checked.json["pixels"]["with_words"] == 2  # those of validation
-
-
-NO_WORDS = ["1,2,3", "1,2,3,4,5,6,7", "a,2,3,4,5,6,7,8,Latin,x", "nan,2,3,4,5,6,7,8,Latin,x", "1e400,2,3,4,5,6,7,8,x"]
-
-
-@pytest.mark.parametrize("line", NO_WORDS)
-def test_lines_that_are_no_word(line):
-    assert ground_truth.quadrilaterals(line.encode()) == ([], 1)
-
-
-def test_a_word_may_hold_commas_and_lie_aslant():
-    quads, strange = ground_truth.quadrilaterals("\ufeff4,0,8,4,4,8,0,4,None,a,b,,c\n".encode())
-    assert (quads, strange) == ([[(4, 0), (8, 4), (4, 8), (0, 4)]], 0)
-    covered = ground_truth.covered(quads, (9, 9))
-    assert covered.shape == (9, 9)
-    assert covered[4].all() and covered[0].tolist() == [False] * 4 + [True] + [False] * 4
+    assert checked.json["pixels"]["with_words"] == 5 + 2
 
 
 def test_the_bundled_sample_lies_within_its_words(check):
@@ -488,6 +711,15 @@ def test_the_bundled_sample_lies_within_its_words(check):
     seen = checked.json["pixels"]
     assert (seen["with_words"], seen["text_outside"] / seen["text_with_words"] < 0.01) == (20, True)
     assert not set(kinds(checked)) - {"missing-archive", "label-map-count"}
+    assert not set(kinds(checked, "notes")) - {"elsewhere", "image-count", "no-text"}
+
+
+def test_the_words_of_the_bundled_sample(check):
+    seen = check(SAMPLE, "--pixels").json["pixels"]["words"]
+    counts = {split: list(words["by_script"].values()) for split, words in seen.items()}
+    assert counts == {"train": [12, 159, 13, 17, 5, 19, 20, 2, 2], "validation": [8, 77, 2, 3, 11, 6, 6, 2, 2]}
+    assert [(of["files"], of["words"], of["unreadable"]) for of in seen.values()] == [(17, 249, 9), (7, 117, 10)]
+    assert [of["unknown_scripts"] for of in seen.values()] == [{}, {}]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the four real pairs are not beside this clone")
@@ -551,34 +783,49 @@ def test_a_report_that_cannot_be_written(tmp_path, capsys):
 
 
 def test_json_says_what_is_printed(check, tmp_path):
-    folder = whole_set(tmp_path / "mlt", train={"img_2": png(label((0, 0, 7))), "img_3": png(0 * label())})
+    maps = {"img_2": png(label((0, 0, 7))), "img_3": png(0 * label())}
+    folder = whole_set(tmp_path / "mlt", train=maps, truth={"img_4": ODD_WORDS, "img_5": b"no word"})
     (folder / IMAGES[5]).unlink()
+    write_zip(folder / TRUTH[1], {"gt_img_2.txt": words(*WORD)})
     checked = check(folder, "--pixels", "--checksums")
+    assert {"pair-without-ground-truth", "no-word"} < set(kinds(checked))
+    assert {"unknown-script", "word-outside-image", "misshapen-word"} < set(kinds(checked, "notes"))
     for finding in checked.json["problems"] + checked.json["notes"]:
         assert flat(finding["text"]) in checked.flat and flat(finding["advice"]) in checked.flat
     for place in checked.json["archives"]:
         assert place["name"] in checked.out
     for name, split in checked.json["splits"].items():
-        numbers = [value for value in split.values() if isinstance(value, int)]
+        *numbers, truth = [value for value in split.values() if isinstance(value, int)]
         assert " ".join([name, *map(str, numbers), str(len(split["without_image"]))]) in checked.flat
+        lacking = len(split["without_ground_truth"])
+        assert f"{name} {truth} {split['pairs'] - lacking} {lacking}" in checked.flat
     assert f"{len(checked.json['problems'])} problems, {len(checked.json['notes'])} notes." in checked.out
     assert checked.status == checked.json["status"] == 1
 
 
 def test_every_key_of_the_json_is_explained(check, tmp_path, capsys):
-    written = check(whole_set(tmp_path / "mlt", train={"img_2": png(label()[::-1].copy())}), "--pixels").json
+    folder = whole_set(tmp_path / "mlt", train={"img_2": png(label()[::-1].copy())}, truth={"img_3": ODD_WORDS})
+    written = check(folder, "--pixels").json
     with pytest.raises(SystemExit):
         cli.main(["check", "--help"])
     said = capsys.readouterr().out
     lists = [written["archives"][0], written["splits"]["train"], written["pixels"], written["pixels"]["outside"][0]]
+    of_words = written["pixels"]["words"]["train"]
+    lists += [of_words, of_words["outside"][0], of_words["misshapen"][0]]
     for keys in [written, *lists, report.Finding._fields]:
         assert [key for key in keys if not re.search(rf"\b{key}\b", said)] == []
 
 
 def test_findings_of_a_pair_are_found_by_it(check, tmp_path):
     maps = {"img_2": png(label((0, 0, 2))), "img_3": png(label()[::-1, ::-1].copy())}
-    found_by = report.by_pair(check(whole_set(tmp_path / "mlt", train=maps), "--pixels").json)
-    assert set(found_by) == {("train", "img_2"), ("train", "img_3")}
+    truth = {"img_4": words(*WORD) + ODD_WORDS, "img_5": b"no word"}
+    found_by = report.by_pair(check(whole_set(tmp_path / "mlt", train=maps, truth=truth), "--pixels").json)
+    assert set(found_by) == {("train", f"img_{number}") for number in (2, 3, 4, 5)}
+    assert found_by["train", "img_4"] == [
+        "1 word with a corner outside the image",
+        "2 words folded over or without area",
+    ]
+    assert "is no word of ground truth" in found_by["train", "img_5"][0]
     assert "holds the value 2 (1 pixel)" in found_by["train", "img_2"][0]
     assert found_by["train", "img_3"] == ["100.0% of its text lies outside every word of the ground truth"]
 
@@ -602,7 +849,8 @@ def test_problems_stand_last(check, tmp_path):
 
 @pytest.mark.parametrize("width", [72, 80, 120])
 def test_it_fits_the_terminal(check, tmp_path, monkeypatch, width):
-    folder = whole_set(tmp_path / "mlt", train={"img_2": png(label()[::-1].copy())})
+    truth = {"img_4": ODD_WORDS, "img_5": b"no word"}
+    folder = whole_set(tmp_path / "mlt", train={"img_2": png(label()[::-1].copy())}, truth=truth)
     (folder / IMAGES[5]).unlink()
     monkeypatch.chdir(tmp_path)
     seen = {}

@@ -27,6 +27,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import PIL.Image
+import pytest
 from archives import (
     image_file,
     jpeg_with,
@@ -42,7 +43,7 @@ from archives import (
 )
 
 import mlt_s
-from mlt_s_tools import ground_truth
+from mlt_s_tools.words import word_mask
 
 ROUNDS = 600
 LIMIT = 10  # seconds a round, of which it needs some milliseconds: a guard against hangs
@@ -67,6 +68,11 @@ IMAGES = {
 VALUES = {f"img_{n}": label_values(seed=n) for n in range(1, 7)} | {"img_7": np.arange(24 * 16).reshape(16, 24) % 2}
 LABELS = {f"img_{n}": label_file(n) for n in range(1, 7)} | {
     "img_7": raw_png(VALUES["img_7"], 1, 3, [0, 0, 0, 255, 0, 0])
+}
+
+
+WORDS = {
+    f"img_{n}": f"\ufeff{n},2,{n + 9},2,{n + 9},6,{n},6,{mlt_s.SCRIPTS[n]},a, {n}\r\n".encode() for n in range(1, 8)
 }
 
 
@@ -172,23 +178,65 @@ def chunks(data: bytes, chance: random.Random) -> bytes:
 FILE_WAYS = [bytes_anywhere, cut_or_joined, header_bytes, segments, chunks]
 
 
-def spoiled(folder: Path, chance: random.Random) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Writes the archives with something wrong, and returns the files in them as they were packed."""
-    images, labels = dict(IMAGES), dict(LABELS)
+ODD_FIELDS = [
+    *("", "nan", "-inf", "1e999", "1e5", "-1e5", "100001", "1e-400", "0x1f", "1_000", " 7 ", "\t-7.5\t", "+.5", "5."),
+    *("\ufeff", '"', "''", "\0", "###", " ### ", "latin", "LATIN ", "Latin\u0130", "Klingon", "\u0661\u0662", "\u00b2"),
+    *("9" * 5000, "\u202e\u05e9\u05dc\u05d5\u05dd", "\u0642\u0641", "e\u0301", "\U0001f600", "\ufffe"),
+    *("a\u2028b", "a\u2029b", "\u0085", "a\x0bb", "\x0c", "\x1c", "\x1d\x1e", "a\rb", "\n", "\r\r\n", ",,,"),
+]
+BOM = b"\xef\xbb\xbf"
+ODD_BYTES = [b"\xff\xfe", BOM, b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe2\x80", b"\x80"]
+
+
+def spoiled_line(chance: random.Random) -> bytes:
+    """A line of ground truth with some fields replaced by what no line should hold, or by what one may."""
+    fields = "395,92,431,88,431,117,395,121,Latin,4e, \u0642\u0641".split(",")
+    for _ in range(chance.choice([0, 0, 0, 0, 0, 1, 1, 2, 4])):
+        fields[chance.randrange(len(fields))] = chance.choice(ODD_FIELDS)
+    line = ",".join(fields[: chance.choice([len(fields)] * 7 + [chance.randrange(len(fields))])]).encode()
+    return cut_or_joined(line, chance) if chance.random() < 0.1 else line
+
+
+def spoiled_ground_truth(chance: random.Random) -> bytes:
+    """A file of such lines, by times with a byte order mark, and with bytes in it that are no UTF-8."""
+    data = chance.choice([b"", BOM, BOM * 2])
+    for _ in range(chance.randrange(6)):
+        data += spoiled_line(chance) + chance.choice([b"\r\n", b"\n", b"\r", b"", b"\n\n", b" \n"])
+    if data and chance.random() < 0.1:
+        at = chance.randrange(len(data) + 1)
+        data = data[:at] + chance.choice(ODD_BYTES) + data[at:]
+    return data
+
+
+def other_ground_truth(data: bytes, chance: random.Random) -> bytes:
+    return data + spoiled_ground_truth(chance)
+
+
+WORDS_WAYS = [bytes_anywhere, cut_or_joined, other_ground_truth]
+
+
+def spoiled(folder: Path, chance: random.Random) -> dict[str, dict[str, bytes]]:
+    """Writes the archives with something wrong, and returns the files in them as they were packed, by role."""
+    files = {"image": dict(IMAGES), "label": dict(LABELS), "words": dict(WORDS)}
     in_a_file = chance.random() < 0.6  # of an archive that is whole
     if in_a_file:
-        files = chance.choice([images, labels])
-        name = chance.choice(sorted(files))
-        files[name] = chance.choice(FILE_WAYS)(files[name], chance)
+        role = chance.choice(["image", "image", "label", "label", "words"])
+        name = chance.choice(sorted(files[role]))
+        files[role][name] = chance.choice(WORDS_WAYS if role == "words" else FILE_WAYS)(files[role][name], chance)
     method = chance.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
     archives = [
-        write_zip(folder / "ch8_training_images_1.zip", {f"{name}.jpg": file for name, file in images.items()}, method),
-        write_zip(folder / "MLT_S_labels.zip", label_members(labels, {}), method),
+        write_zip(
+            folder / mlt_s.IMAGE_ARCHIVES[0], {f"{name}.jpg": file for name, file in files["image"].items()}, method
+        ),
+        write_zip(folder / "MLT_S_labels.zip", label_members(files["label"], {}), method),
+        write_zip(
+            folder / mlt_s.WORDS_ARCHIVES[0], {f"gt_{name}.txt": file for name, file in files["words"].items()}, method
+        ),
     ]
     if not in_a_file:
         archive = chance.choice(archives)
         archive.write_bytes(chance.choice(ARCHIVE_WAYS)(archive.read_bytes(), chance))
-    return images, labels
+    return files
 
 
 # --- What must come of it ------------------------------------------------------------------------------------------
@@ -211,12 +259,16 @@ def decoded(feature: datasets.Image, file: bytes, packed: bytes, seed: int) -> P
         return None
 
 
-def check_pair(pair: mlt_s.Pair, images: dict, labels: dict, seed: int) -> str:
+def check_pair(pair: mlt_s.Pair, files: dict, seed: int) -> str:
     name = pair.image_id
+    images, labels = files["image"], files["label"]
     try:
         example = mlt_s.read_example(pair, {})
     except mlt_s.MltSError:
         return "refused"
+    if pair.words:
+        words = mlt_s.parse_words(files["words"][name], pair.words[0])
+        assert example["words"] == words, f"seed {seed}: not the words of {name}"
     image = decoded(IMAGE, example["image"]["bytes"], images[name], seed)
     label = decoded(mlt_s.LABEL_MAP, example["label"]["bytes"], labels[name], seed)
     if image is None or label is None:
@@ -231,22 +283,27 @@ def check_pair(pair: mlt_s.Pair, images: dict, labels: dict, seed: int) -> str:
 
 def check_round(folder: Path, seed: int) -> str:
     """Loads what that seed makes and says how that ended; anything but pairs and errors of ours is raised."""
-    images, labels = spoiled(folder, random.Random(seed))
+    chance = random.Random(seed)
+    files = spoiled(folder, chance)
+    config = chance.choice(["segmentation", "words"])
+    roles = ("image", "label", "words") if config == "words" else ("image", "label")
     try:
-        listing = mlt_s.list_source(str(folder), ("image", "label"), {})
-        pairs, _ = mlt_s.join(listing, "train", True)
+        listing = mlt_s.list_source(str(folder), roles, {})
+        pairs, _ = mlt_s.join(listing, "train", roles)
     except mlt_s.MltSError:
         return "refused"
-    ends = {check_pair(pair, images, labels, seed) for pair in pairs}
+    ends = {check_pair(pair, files, seed) for pair in pairs}
     end = next((end for end in ("damaged in its pixels", "refused") if end in ends), "loaded")
     if seed % 10 == 0:
-        stream_round(folder, end if pairs and not listing.unplaced else "refused", len(pairs), seed)
+        stream_round(folder, config, end if pairs and not listing.unplaced else "refused", len(pairs), seed)
     return end
 
 
-def stream_round(folder: Path, end: str, count: int, seed: int) -> None:
+def stream_round(folder: Path, config: str, end: str, count: int, seed: int) -> None:
     """The same by the builder, and with what the library does."""
-    builder = mlt_s.MltS(data_dir=str(folder), cache_dir=str(folder / "cache"), missing_images="skip")
+    builder = mlt_s.MltS(
+        config_name=config, data_dir=str(folder), cache_dir=str(folder / "cache"), missing_images="skip"
+    )
     try:
         examples = list(builder.as_streaming_dataset(split="train"))
     except mlt_s.MltSError:
@@ -282,6 +339,11 @@ def rounds(seeds) -> Counter:
     return ends
 
 
+@pytest.fixture(autouse=True)
+def no_script_said_yet(monkeypatch):
+    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
+
+
 def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
@@ -295,38 +357,47 @@ def test_spoiled_archives_give_right_pairs_or_our_error(monkeypatch, caplog):
     assert peak_memory() - before < MEMORY
 
 
-def spoiled_line(rng: np.random.Generator) -> bytes:
-    """A line of ground truth with some fields replaced by what no line should hold."""
-    fields = b"395,92,431,88,431,117,395,121,Latin,4e, \xd9\x82\xd9\x81".split(b",")
-    odd = [
-        b"",
-        b"nan",
-        b"-inf",
-        b"1e999",
-        b"0x1f",
-        b"1_000",
-        b" 7 ",
-        b"\xff\xfe",
-        b"\xef\xbb\xbf",
-        b"9" * 5000,
-        b'"',
-        b"\0",
-    ]
-    for _ in range(rng.integers(0, 4)):
-        fields[rng.integers(len(fields))] = odd[rng.integers(len(odd))]
-    return b",".join(fields[: rng.integers(len(fields) + 1)])
+LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-def test_spoiled_ground_truth_gives_finite_quads_and_counts_the_rest():
-    strange_ones = 0
-    for seed in range(ROUNDS):
-        lines = [spoiled_line(np.random.default_rng([seed, line])) for line in range(4)]
-        quads, strange = ground_truth.quadrilaterals(b"\r\n".join(lines))
-        assert len(quads) + strange == sum(bool(line.decode("utf-8-sig", "replace").strip()) for line in lines)
-        assert np.isfinite(np.reshape(quads, -1)).all()
-        assert ground_truth.covered(quads, (500, 200)).shape == (200, 500)
-        strange_ones += strange
-    assert ROUNDS < strange_ones < 4 * ROUNDS, "the lines have lost their point"
+def check_ground_truth(data: bytes, member: mlt_s.Member, seed: int) -> str:
+    """Parses the file and says how that ended; anything but words and errors of ours is raised."""
+    try:
+        words = mlt_s.parse_words(data, member)
+    except mlt_s.MltSError as error:
+        check_named_line(data, str(error), member, seed)
+        return "refused"
+    lines = [line for line in LINE_END.split(data) if line.decode("utf-8-sig").strip()]
+    assert len(words) == len(lines), f"seed {seed}: {len(words)} words of {len(lines)} lines"
+    for word, line in zip(words, lines):
+        assert line.decode().split(",", 9)[9] == word["transcription"], f"seed {seed}: another transcription"
+        assert word["readable"] == (word["transcription"].strip() != mlt_s.UNREADABLE), f"seed {seed}"
+        assert word["script"] in range(-1, len(mlt_s.SCRIPTS)), f"seed {seed}: the script {word['script']}"
+    quads = np.reshape([word["quad"] for word in words], (len(words), 4, 2))
+    assert np.isfinite(quads).all() and (abs(quads) <= 100_000).all(), f"seed {seed}: {quads}"
+    assert word_mask(quads, (50, 20)).shape == (20, 50)
+    return "parsed"
+
+
+def check_named_line(data: bytes, message: str, member: mlt_s.Member, seed: int) -> None:
+    """What an error names is a line that is no word, and the first of them."""
+    found = re.match(rf"{re.escape(str(member))}, line (\d+), is no word of ground truth: ", message)
+    assert found, f"seed {seed}: {message}"
+    number, lines = int(found[1]), LINE_END.split(data)
+    assert "Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription." in message, f"seed {seed}: {message}"
+    if "it is not UTF-8" not in message:
+        mlt_s.parse_words(b"\n".join(lines[: number - 1]), member)
+    with pytest.raises(mlt_s.MltSError):
+        mlt_s.parse_words(b"\n" + lines[number - 1], member)  # not first, where a byte order mark is no part of it
+
+
+def test_spoiled_ground_truth_gives_words_or_our_error(caplog):
+    caplog.set_level("CRITICAL")
+    member = mlt_s.Member("/mlt/gt.zip", "gt_img_1.txt", 0, "")
+    ends = Counter()
+    for seed in range(5 * ROUNDS):
+        ends[check_ground_truth(spoiled_ground_truth(random.Random(seed)), member, seed)] += 1
+    assert min(ends["parsed"], ends["refused"]) > ROUNDS, f"the rounds have lost their point: {ends}"
 
 
 def by_hand(seconds: float, first: int) -> None:

@@ -1,7 +1,8 @@
 """`mlt-s check`: whether all of MLT and MLT_S is there, whether it is sound, and what to do where it is not.
 
-`inventory` lists what lies in the folder, `pairing` counts and joins it, `pixels` reads it, `judgement` tells problems
-from notes, `report` writes it down. All of it stands on the functions of `mlt_s` that the loader itself uses.
+`inventory` lists what lies in the folder, `pairing` counts and joins it, `pixels` and `ground_truth` read it,
+`judgement` tells problems from notes, `report` writes it down. All of it stands on the functions of `mlt_s` that the
+loader itself uses.
 """
 
 import contextlib
@@ -77,23 +78,21 @@ def _sources(report):
     if os.path.isfile(report.data_dir) and not report.data_dir.lower().endswith(".zip"):
         raise mlt_s.MltSError(f"{report.data_dir} is a file: give the folder of the archives.")
     if not report.label_maps:
-        return [(report.data_dir, ("image", "label"), "image")]
+        return [(report.data_dir, ("image", "label", "words"), "image", "")]
     labels = report.label_maps
     if labels.startswith(("http://", "https://")):
         labels = mlt_s.fetch_label_archive(labels, str(datasets.config.DOWNLOADED_DATASETS_PATH))
-    return [(report.data_dir, ("image",), "image"), (labels, ("label",), "label")]
+    return [(report.data_dir, ("image", "words"), "image", labels), (labels, ("label",), "label", "")]
 
 
 def _works(inventory, joined):
-    words = dict(inventory.words)
     for split, of in joined.items():
         for pair in of.pairs + of.singles:
-            is_whole = pair.label and pair.image
-            yield pixels.Work(split, pair, words.pop((split, pair.image_id.lower()), None) if is_whole else None)
+            yield pixels.Work(split, pair)
         for member in of.rest:
-            yield pixels.Work(None, None, member)
-    for member in [*words.values(), *inventory.others]:
-        yield pixels.Work(None, None, member)
+            yield pixels.Work(file=member)
+    for member in inventory.others:
+        yield pixels.Work(file=member)
 
 
 def _read(report, works, jobs):
@@ -114,6 +113,7 @@ def _read(report, works, jobs):
             COULD_NOT_LOOK,
         )
     totals.sort()
+    report.sort()
     report.notes = judgement.after_reading(report.problems, report.notes)
     report.add(notes=judgement.of_pixels(totals))
 

@@ -29,10 +29,19 @@ PROBLEMS = {
         "Label maps without an image",
         'Fetch the archives of images that are missing. To load the other pairs: missing_images="skip".',
     ),
+    "pair-without-ground-truth": (
+        "Pairs without ground truth",
+        f'Fetch its archive again from {IMAGES_URL}: the configuration "words" stops here, unless told '
+        'missing_images="skip". Or take the rest of it away: no other configuration needs ground truth.',
+    ),
     "two-contents": ("One name, two contents", "Remove the file that is not MLT's: the loader refuses to choose."),
     "unreadable-file": ("Files that cannot be read", _AGAIN),
     "broken-image": ("Images that cannot be decoded", _AGAIN),
     "broken-label-map": ("Label maps that cannot be decoded", _AGAIN),
+    "no-word": (
+        "Lines of ground truth that are no word",
+        "Of each file the first one is named: correct it, and check again.",
+    ),
     "size": ("Label maps of another size than their image", "Find out which of the two is not MLT's, and replace it."),
     "label-values": (
         "Label maps with other values than 0, 1 and 255",
@@ -54,6 +63,15 @@ NOTES = {
         "Images of no known split, left out",
         "If they are wanted: name their folder or archive for its split (training or validation).",
     ),
+    "unplaced-ground-truth": (
+        "Ground truth of no known split, left out",
+        "If it is wanted: name its folder or archive for its split (training or validation).",
+    ),
+    "no-ground-truth": (
+        "A split without ground truth",
+        f'Only the configuration "words" needs it: fetch its archive from {IMAGES_URL} and put it into the folder, or '
+        'load the other split by missing_images="skip".',
+    ),
     "copies": ("Names seen twice with one content", "One of each is loaded. The others may go."),
     "maybe-copies": (
         "Names seen twice with one size",
@@ -61,7 +79,19 @@ NOTES = {
     ),
     "exif": ("EXIF data that cannot be read", "Left out by the loader. No pixel is touched."),
     "no-text": ("Label maps with no text pixel", "Nothing is wrong with that, but a batch of them alone may be."),
-    "ground-truth-lines": ("Lines of ground truth that are no word", "No text was looked for there."),
+    "unknown-script": (
+        "Words of a script that MLT does not have",
+        "They load with the script -1. If it is a slip of the pen, correct it in the file.",
+    ),
+    "word-outside-image": (
+        "Words with a corner outside their image",
+        "They load as they are; word_mask and crop_word cut them off at the edge. Words that lie inside only once the "
+        "image is turned are of another frame than the loader takes them for: look at these images by mlt-s preview.",
+    ),
+    "misshapen-word": (
+        "Words that fold over or have no area",
+        "They load as they are. word_mask fills both halves of a fold, and of a word without area draws the line.",
+    ),
     "outside-words": (
         "Label maps with most of their text outside every word",
         "They may be turned, shifted, or another image's. Look at them: mlt-s preview.",

@@ -7,8 +7,7 @@ from typing import Optional
 import fsspec
 
 import mlt_s
-from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE
-from mlt_s_tools import ground_truth
+from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE, WORDS_ARCHIVES
 from mlt_s_tools.check.findings import about
 
 # As open-mmlab/mmocr#1807 gives them; nobody has published any for MLT_S_labels.zip.
@@ -28,7 +27,7 @@ KNOWN_MD5 = {
 EXPECTED = {
     **{name: "images" for name in IMAGE_ARCHIVES},
     LABEL_ARCHIVE: "label maps",
-    **{name: "ground truth" for name in ground_truth.ARCHIVES.values()},
+    **{name: "ground truth" for name in WORDS_ARCHIVES},
 }
 _WRITTEN = {name.lower(): name for name in EXPECTED}  # a name in any case -> as it is written
 _BLOCK = 1 << 20
@@ -65,15 +64,13 @@ class Inventory:
 
     Attributes:
         places: the expected archives first, then what else holds files of use.
-        listing: images and label maps, as the loader lists them.
-        words: (split, name of the image in lower case) -> its file of ground truth.
+        listing: images, label maps and ground truth, as the loader lists them.
         others: members of no use to the loader, whose CRC can be checked all the same.
         problems: of archives that cannot be read.
     """
 
     places: dict[str, Place]
     listing: mlt_s.Listing = dataclasses.field(default_factory=mlt_s.Listing)
-    words: dict[tuple[str, str], mlt_s.Member] = dataclasses.field(default_factory=dict)
     others: list[mlt_s.Member] = dataclasses.field(default_factory=list)
     problems: list = dataclasses.field(default_factory=list)
 
@@ -82,15 +79,17 @@ def take(sources, options):
     """Lists what the sources hold.
 
     Args:
-        sources: (root, roles, default role) of each, as `mlt_s.list_source` takes them.
+        sources: (root, roles, default role, what to leave out) of each, as `mlt_s.list_source` takes them.
         options: for the fsspec file system of remote roots.
 
     Raises:
         mlt_s.MltSError: a root is not there or cannot be read.
     """
     inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
-    for root, roles, default_role in sources:
+    for root, roles, default_role, leave_out in sources:
         for file, parts in mlt_s._files(root, options):
+            if leave_out and f"{file.address}/".startswith(leave_out.rstrip("/") + "/"):
+                continue
             if parts[-1].lower().endswith(".zip"):
                 _take_archive(inventory, file, parts, roles, default_role, options)
             else:
@@ -141,15 +140,8 @@ def _sort_in(inventory, member, folders, name, roles, default_role):
     """Puts a file where it belongs, and says whether it is of use."""
     listing = mlt_s.Listing()
     mlt_s._place(listing, member, folders, name, roles, default_role)
-    if listing.placed or listing.unplaced:
-        inventory.listing.add(listing)
-        return True
-    _, split = mlt_s._place_told_by(folders)
-    image = ground_truth.image_name(name)
-    if image and split in ground_truth.ARCHIVES and (split, image) not in inventory.words:
-        inventory.words[split, image] = member
-        return True
-    return False
+    inventory.listing.add(listing)
+    return bool(listing.placed or listing.unplaced)
 
 
 def add_checksums(inventory, options, bar):

@@ -5,8 +5,7 @@ whoever lacks a part of it has one. What only differs is a note.
 """
 
 import mlt_s
-from mlt_s import LABEL_ARCHIVE
-from mlt_s_tools import ground_truth
+from mlt_s import LABEL_ARCHIVE, WORDS_ARCHIVES
 from mlt_s_tools.check.findings import Finding
 
 _SUSPICIOUS = 0.5  # of a label map's text outside every word
@@ -33,8 +32,9 @@ def of_inventory(inventory, splits):
                 problems.append(Finding("missing-archive", place.name, place.name))
         if place.md5 and place.md5_known and place.md5 != place.md5_known:
             notes.append(Finding("md5", f"{place.name}: {place.md5}, not {place.md5_known}", place.path))
-    for split, name in ground_truth.ARCHIVES.items():
-        if inventory.places[name].state == "missing" and any(found == split for found, _ in inventory.words):
+    for name in WORDS_ARCHIVES:
+        _, split = mlt_s._place_told_by((name,))
+        if inventory.places[name].state == "missing" and splits[split].ground_truth:
             inventory.places[name].state = "elsewhere"
     problems += _no_label_maps(inventory.places[LABEL_ARCHIVE], splits)
     return problems, notes + _unplaced(inventory.listing.unplaced, problems)
@@ -51,12 +51,18 @@ def _no_label_maps(place, splits):
 
 
 def _unplaced(unplaced, problems):
-    """Notes on images of no known split; such label maps, at which the loader stops, are put among the problems."""
+    """Notes on files of no known split; such label maps, at which the loader stops, are put among the problems."""
     labels = [member for role, member in unplaced if role == "label"]
-    images = [member for role, member in unplaced if role != "label"]
+    words = [member for role, member in unplaced if role == "words"]
+    images = [member for role, member in unplaced if role not in ("label", "words")]
+    notes = []
     if labels:
         problems.append(Finding("unplaced-label-map", f"{mlt_s._count(labels, 'label map')}: {mlt_s._first(labels)}"))
-    return [Finding("unplaced-image", f"{mlt_s._count(images, 'image')}: {mlt_s._first(images)}")] if images else []
+    if images:
+        notes.append(Finding("unplaced-image", f"{mlt_s._count(images, 'image')}: {mlt_s._first(images)}"))
+    if words:
+        notes.append(Finding("unplaced-ground-truth", f"{mlt_s._count(words, 'file')}: {mlt_s._first(words)}"))
+    return notes
 
 
 def of_counts(inventory, splits):
@@ -75,9 +81,20 @@ def of_counts(inventory, splits):
         if split.without_image:
             count = mlt_s._count(split.without_image, "label map")
             problems.append(Finding("label-map-without-image", f"{name}: {count}: {mlt_s._first(split.without_image)}"))
+        if split.without_ground_truth:
+            names = split.without_ground_truth
+            text = f"{name}: {mlt_s._count(names, 'pair')}: {mlt_s._first(names)}"
+            problems.append(Finding("pair-without-ground-truth", text))
         if name not in incomplete and split.images != split.images_published:
             notes.append(Finding("image-count", f"{name}: {split.images:,}; MLT has {split.images_published:,}"))
-    return problems, notes
+    return problems, notes + _no_ground_truth(splits)
+
+
+def _no_ground_truth(splits):
+    """A note on a split that has none while the other one has: whoever has fetched it at all may want it for both."""
+    with_any = [name for name, split in splits.items() if split.ground_truth]
+    lacking = [name for name, split in splits.items() if split.pairs and not split.ground_truth]
+    return [Finding("no-ground-truth", f"{name}: none, and {with_any[0]} has some") for name in lacking if with_any]
 
 
 def after_reading(problems, notes):
@@ -99,4 +116,31 @@ def of_pixels(totals):
         if names:
             count = mlt_s._count(names, "label map")
             notes.append(Finding("outside-words", f"{split}: {count}: {mlt_s._first(names, 10)}"))
-    return notes
+    return notes + [note for split, words in totals.words.items() for note in _of_words(split, words)]
+
+
+def _of_words(split, words):
+    """Notes on the ground truth of a split."""
+    if words.unknown_scripts:
+        named = [f"{name!r} ({mlt_s._count(count, 'word')})" for name, count in words.unknown_scripts.items()]
+        yield Finding("unknown-script", f"{split}: {mlt_s._first(named, 10)}")
+    if words.outside:
+        count = mlt_s._count(sum(one.words for one in words.outside), "word")
+        inside = sum(one.inside_if_turned for one in words.outside) or "none"
+        yield Finding(
+            "word-outside-image",
+            f"{split}: {count} in {_images(words.outside)}; {inside} of them would lie inside if the image were turned "
+            "by its orientation tag",
+        )
+    if words.misshapen:
+        folded = sum(one.folded for one in words.misshapen)
+        flat = sum(one.without_area for one in words.misshapen)
+        counts = [
+            mlt_s._count(count, f"{shape} word") for shape, count in (("folded", folded), ("flat", flat)) if count
+        ]
+        yield Finding("misshapen-word", f"{split}: {' and '.join(counts)} in {_images(words.misshapen)}")
+
+
+def _images(ones):
+    names = [one.image_id for one in ones]
+    return f"{mlt_s._count(names, 'image')}: {mlt_s._first(names, 10)}"

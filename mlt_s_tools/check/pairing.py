@@ -6,8 +6,7 @@ from collections import defaultdict
 import mlt_s
 from mlt_s_tools.check.findings import Finding, about
 
-# Of MLT's images, as its download page counts them; most of them have a label map.
-IMAGE_COUNTS = {"train": 7200, "validation": 1800}
+_ROLES = {"label": "label maps", "image": "images", "words": "ground truth"}
 
 
 @dataclasses.dataclass
@@ -21,6 +20,8 @@ class Split:
         label_maps_published: of MLT_S.
         pairs: label maps with their image, which is what is loaded.
         without_image: names of the label maps that have none.
+        ground_truth: files of it.
+        without_ground_truth: names of the pairs that have none, where the split has any.
     """
 
     images: int
@@ -29,6 +30,8 @@ class Split:
     label_maps_published: int
     pairs: int
     without_image: list[str]
+    ground_truth: int
+    without_ground_truth: list[str]
 
 
 @dataclasses.dataclass
@@ -37,8 +40,8 @@ class Joined:
 
     Attributes:
         split: its counts.
-        pairs: of label map and image, as the loader makes them.
-        singles: pairs that lack the one or the other.
+        pairs: of label map and image, as the loader makes them, with the ground truth that there is.
+        singles: what belongs to an image, where the image or its label map is missing.
         rest: members that are neither: further copies, and what the loader would stop at.
         problems: names of two contents, each once.
         notes: names seen twice.
@@ -54,41 +57,50 @@ class Joined:
 
 def join(listing, split):
     """Joins a split as the loader does, around the names that the loader would stop at."""
-    labels, images = (_grouped(listing.placed.get((role, split), [])) for role in ("label", "image"))
-    sound_labels, label_problems = _sound(labels, split)
-    sound_images, image_problems = _sound(images, split)
-    sound = mlt_s.Listing({("label", split): sound_labels, ("image", split): sound_images})
-    pairs, missing = mlt_s.join(sound, split, with_images=True)
-    paired = {pair.image_id.lower() for pair in pairs}
-    single_labels = [of for name, of in mlt_s._by_name(sound_labels).items() if name not in paired]
-    single_images = [of for name, of in mlt_s._by_name(sound_images).items() if name not in paired]
-    singles = [mlt_s.Pair(stem, label, ()) for stem, label in single_labels]
-    singles += [mlt_s.Pair(stem, (), image) for stem, image in single_images]
-    used = {member for pair in pairs + singles for member in pair.label + pair.image}
-    files = [file for group in (*labels.values(), *images.values()) for file in group]
+    groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
+    sound, problems, notes = {}, [], []
+    for role, kind in _ROLES.items():
+        sound[role, split], conflicts = _sound(groups[role], split)
+        problems += conflicts
+        notes += _seen_twice(sound[role, split], f"{split}, {kind}")
+    pairs, missing = mlt_s.join(mlt_s.Listing(sound), split, ("image", "label"))
+    all_pairs = _all_pairs({role: mlt_s._by_name(sound[role, split]) for role in _ROLES})
+    pairs = [all_pairs.pop(mlt_s.name_key(pair.image_id)) for pair in pairs]
+    singles = list(all_pairs.values())
+    used = {member for pair in pairs + singles for member in pair.label + pair.image + pair.words}
+    files = [file for by_name in groups.values() for group in by_name.values() for file in group]
     counts = Split(
-        images=len(images),
-        images_published=IMAGE_COUNTS[split],
-        label_maps=len(labels),
+        images=len(groups["image"]),
+        images_published=mlt_s.IMAGE_COUNTS[split],
+        label_maps=len(groups["label"]),
         label_maps_published=mlt_s.PUBLISHED_COUNTS[split],
         pairs=len(pairs),
-        without_image=[stem for stem in missing if stem.lower() not in images],
+        without_image=[stem for stem in missing.get("image", []) if mlt_s.name_key(stem) not in groups["image"]],
+        ground_truth=len(groups["words"]),
+        without_ground_truth=_lacking(pairs, groups["words"]),
     )
-    return Joined(
-        counts,
-        pairs,
-        singles,
-        [member for _, member in files if member not in used],
-        label_problems + image_problems,
-        [*_seen_twice(sound_labels, f"{split}, label maps"), *_seen_twice(sound_images, f"{split}, images")],
-    )
+    return Joined(counts, pairs, singles, [member for _, member in files if member not in used], problems, notes)
 
 
 def _grouped(files):
     groups = defaultdict(list)
     for stem, member in files:
-        groups[stem.lower()].append((stem, member))
+        groups[mlt_s.name_key(stem)].append((stem, member))
     return groups
+
+
+def _all_pairs(files):
+    """What belongs together, by name, whole or not, of role -> name -> (stem, members)."""
+    found = {}
+    for role, by_name in files.items():
+        for name, (stem, members) in by_name.items():
+            found[name] = found.get(name, mlt_s.Pair(stem))._replace(**{role: members})
+    return found
+
+
+def _lacking(pairs, ground_truth):
+    """Names of the pairs without ground truth, which is no fault where there is none at all."""
+    return [pair.image_id for pair in pairs if ground_truth and mlt_s.name_key(pair.image_id) not in ground_truth]
 
 
 def _sound(groups, split):

@@ -16,8 +16,9 @@ import numpy as np
 
 import mlt_s
 from mlt_s import LABEL_MAP
-from mlt_s_tools import ground_truth
 from mlt_s_tools.check.findings import Finding, about
+from mlt_s_tools.check.ground_truth import SplitWords, Words, counted
+from mlt_s_tools.words import word_mask
 
 _TEXT = LABEL_MAP.label2id["text"]
 
@@ -27,18 +28,17 @@ class Work(NamedTuple):
 
     Attributes:
         split: of the pair; None for a file that is only read.
-        pair: the label map, the image, or both.
-        words: the ground truth of the image, or the file that is only read.
+        pair: the label map, the image and the ground truth, as far as they are there.
+        file: the file that is only read.
     """
 
-    split: Optional[str]
-    pair: Optional[mlt_s.Pair]
-    words: Optional[mlt_s.Member]
+    split: Optional[str] = None
+    pair: Optional[mlt_s.Pair] = None
+    file: Optional[mlt_s.Member] = None
 
     def members(self):
         """The files that the call reads."""
-        pictures = self.pair.label + self.pair.image if self.pair else ()
-        return (*pictures, self.words) if self.words else pictures
+        return self.pair.label + self.pair.image + self.pair.words if self.pair else (self.file,)
 
 
 class Outside(NamedTuple):
@@ -52,7 +52,7 @@ class Outside(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What a call saw. All counts are of pixels."""
+    """What a call saw. Counts that name nothing else are of pixels."""
 
     split: Optional[str]
     image_id: Optional[str] = None
@@ -62,6 +62,7 @@ class Looked(NamedTuple):
     orientation: int = 1
     turned: bool = False  # the label map, back to the frame of the stored image
     values: Optional[tuple[int, int, int]] = None  # background, text, uncertain
+    words: Optional[Words] = None
     outside: Optional[int] = None  # text outside every word
     problems: Sequence[Finding] = ()
     notes: Sequence[Finding] = ()
@@ -95,6 +96,7 @@ class Totals:
         turned: orientation of the image -> how many label maps were turned back to the stored frame.
         shares: split -> its pixels by class.
         no_text: split -> names of the label maps with no text pixel.
+        words: split -> its ground truth.
         with_words: how many pairs have ground truth.
         text_with_words: text pixels of those.
         text_outside: of these, how many lie outside every word.
@@ -109,6 +111,7 @@ class Totals:
     turned: Counter = dataclasses.field(default_factory=Counter)
     shares: dict = dataclasses.field(default_factory=lambda: {split: Shares() for split in mlt_s.PUBLISHED_COUNTS})
     no_text: dict = dataclasses.field(default_factory=lambda: {split: [] for split in mlt_s.PUBLISHED_COUNTS})
+    words: dict = dataclasses.field(default_factory=lambda: {split: SplitWords() for split in mlt_s.PUBLISHED_COUNTS})
     with_words: int = 0
     text_with_words: int = 0
     text_outside: int = 0
@@ -127,6 +130,8 @@ class Totals:
             self.shares[looked.split].add(looked.values)
             if not looked.values[1]:
                 self.no_text[looked.split].append(looked.image_id)
+        if looked.words:
+            self.words[looked.split].add(looked.image_id, looked.words, looked.orientation)
         if looked.outside is not None:
             self._add_outside(looked)
 
@@ -144,6 +149,8 @@ class Totals:
         self.outside.sort(key=lambda one: (-one.share, one.split, one.image_id))
         for names in self.no_text.values():
             names.sort(key=mlt_s._number_order)
+        for words in self.words.values():
+            words.sort()
 
 
 # --- One call ------------------------------------------------------------------------------------------------------
@@ -151,18 +158,15 @@ class Totals:
 
 def look(work, options):
     """Looks at a pair, or reads a file. What is wrong comes back as findings, never as an error."""
-    with warnings.catch_warnings(), _heard() as heard:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about size and EXIF: what matters of it is found below
-        looked = _look_at(work, options) if work.pair else _read_only(work, options)
-    if not work.pair:
-        return looked
-    member = (work.pair.image or work.pair.label)[0]
-    notes = [*looked.notes, *(about("exif", member, text) for text in heard.texts)]
-    return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, notes))
+        looked = _look_at(work, options) if work.pair else _read_only(work.file, options)
+    return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, looked.notes))
 
 
 def _of_pair(work, findings):
-    return tuple(finding._replace(split=work.split, image_id=work.pair.image_id) for finding in findings)
+    image_id = work.pair and work.pair.image_id
+    return tuple(finding._replace(split=work.split, image_id=image_id) for finding in findings)
 
 
 class _heard(logging.Handler):
@@ -185,23 +189,25 @@ class _heard(logging.Handler):
         mlt_s.logger.propagate = self.propagate
 
 
-def _read_only(work, options):
+def _read_only(file, options):
     try:
-        mlt_s.read_member(work.words, options)
+        mlt_s.read_member(file, options)
     except mlt_s.MltSError as error:
-        return Looked(None, problems=(about("unreadable-file", work.words, error),))
+        return Looked(None, problems=(about("unreadable-file", file, error),))
     return Looked(None)
 
 
 def _look_at(work, options):
-    split, pair, words = work
-    problems, notes = [], []
-    image = _attempt(problems, pair.image, lambda: _image(pair.image, options))
+    pair, problems, notes = work.pair, [], []
+    image = _attempt(problems, pair.image, lambda: _image(pair.image, options, notes))
     label = _attempt(problems, pair.label, lambda: _label(pair.label, options))
-    quads = _attempt(problems, words, lambda: _quadrilaterals(words, options, notes))
-    looked = Looked(split, pair.image_id, len(work.members()))
+    words = _attempt(problems, pair.words, lambda: _words(pair.words, options))
+    looked = Looked(work.split, pair.image_id, len(work.members()))
     if image:
         looked = looked._replace(image_kind=image.kind, orientation=image.orientation)
+    if words:
+        size = image and image.picture.size
+        looked = looked._replace(words=counted(words.parsed, words.data, size, looked.orientation))
     if label:
         looked = looked._replace(label_kind=label.kind)
         values, strange = _by_class(label.picture)
@@ -213,8 +219,8 @@ def _look_at(work, options):
         framed = _attempt(problems, pair.label, lambda: _in_frame(label, image, pair))
         if framed:
             looked = looked._replace(turned=framed is not label)
-            if quads is not None and looked.values:
-                looked = looked._replace(outside=_text_outside(framed.picture, quads))
+            if words and looked.values:
+                looked = looked._replace(outside=_text_outside(framed.picture, words.parsed))
     return looked._replace(problems=problems, notes=notes)
 
 
@@ -223,6 +229,11 @@ class _Picture(NamedTuple):
     picture: "PIL.Image.Image"  # noqa: F821
     data: bytes
     orientation: int
+
+
+class _Words(NamedTuple):
+    parsed: list
+    data: bytes
 
 
 class _Wrong(Exception):
@@ -246,9 +257,11 @@ def _content(copies, options):
     return data if len(copies) == 1 else _do("two-contents", copies[0], mlt_s._read_copies, copies, options)
 
 
-def _image(copies, options):
+def _image(copies, options, notes):
     data = _content(copies, options)
-    stored, _, orientation = _do("broken-image", copies[0], mlt_s.stored_image, data, copies[0])
+    with _heard() as heard:
+        stored, _, orientation = _do("broken-image", copies[0], mlt_s.stored_image, data, copies[0])
+    notes += [about("exif", copies[0], text) for text in heard.texts]
     picture = _do("broken-image", copies[0], _decoded, stored)
     _do("broken-image", copies[0], picture.convert, "RGB")  # as the loader does
     return _Picture(f"{picture.format} {picture.mode}", picture, stored, orientation)
@@ -260,6 +273,12 @@ def _label(copies, options):
     picture = _do("broken-label-map", copies[0], _decoded, indexed)
     kind = picture if indexed is data else _opened(data)
     return _Picture(f"{kind.format} {kind.mode}", picture, indexed, 1)
+
+
+def _words(copies, options):
+    data = _content(copies, options)
+    with _heard():  # of scripts that MLT does not have: they are counted
+        return _Words(_do("no-word", copies[0], mlt_s.parse_words, data, copies[0]), data)
 
 
 def _in_frame(label, image, pair):
@@ -304,18 +323,10 @@ def _by_class(label):
     return tuple(counts[value] for value in LABEL_MAP.colors), mlt_s._first(strange, 5)
 
 
-def _quadrilaterals(words, options, notes):
-    data = _do("unreadable-file", words, mlt_s.read_member, words, options)
-    quads, strange = ground_truth.quadrilaterals(data)
-    if strange:
-        notes.append(about("ground-truth-lines", words, f"{words}: {mlt_s._count(strange, 'line')}"))
-    return quads
-
-
-def _text_outside(label, quads):
-    """How many text pixels of a label map lie outside every quadrilateral."""
+def _text_outside(label, words):
+    """How many text pixels of a label map lie outside every word."""
     text = np.asarray(label) == _TEXT
-    return int(np.count_nonzero(text & ~ground_truth.covered(quads, label.size)))
+    return int(np.count_nonzero(text & ~word_mask([word["quad"] for word in words], label.size)))
 
 
 # --- All calls -----------------------------------------------------------------------------------------------------

@@ -48,6 +48,11 @@ class Report:
         self.problems += [self._shortened(finding) for finding in problems]
         self.notes += [self._shortened(finding) for finding in notes]
 
+    def sort(self):
+        """By pair and file, as the processes that found something were done in any order."""
+        for findings in (self.problems, self.notes):
+            findings.sort(key=_place_in_order)
+
     def stop(self, reason, status):
         self.stopped, self.stopped_status = reason, status
 
@@ -55,6 +60,10 @@ class Report:
         root = self.data_dir.rstrip("/") + "/"
         archive = finding.archive.replace(root, "", 1) if finding.archive else None
         return finding._replace(text=finding.text.replace(root, ""), archive=archive)
+
+
+def _place_in_order(finding):
+    return finding.split or "", mlt_s._number_order(finding.image_id or ""), finding.archive or "", finding.member or ""
 
 
 # --- For a program -------------------------------------------------------------------------------------------------
@@ -78,7 +87,13 @@ def as_json(report):
 
 def _pixels_as_json(totals):
     shares = {split: dataclasses.asdict(of) for split, of in totals.shares.items()}
-    return {**vars(totals), "shares": shares, "outside": [one._asdict() for one in totals.outside]}
+    words = {split: _words_as_json(of) for split, of in totals.words.items()}
+    return {**vars(totals), "shares": shares, "words": words, "outside": [one._asdict() for one in totals.outside]}
+
+
+def _words_as_json(words):
+    outside, misshapen = ([one._asdict() for one in ones] for ones in (words.outside, words.misshapen))
+    return {**vars(words), "outside": outside, "misshapen": misshapen}
 
 
 def _finding_as_json(finding, kinds):
@@ -91,9 +106,17 @@ def by_pair(written):
     for finding in written.get("problems", []) + written.get("notes", []):
         if finding["image_id"]:
             found.setdefault((finding["split"], finding["image_id"]), []).append(finding["text"])
-    for one in (written.get("pixels") or {}).get("outside", []):
+    seen = written.get("pixels") or {}
+    for one in seen.get("outside", []):
         text = f"{one['share']:.1%} of its text lies outside every word of the ground truth"
         found.setdefault((one["split"], one["image_id"]), []).append(text)
+    for split, words in seen.get("words", {}).items():
+        for one in words["outside"]:
+            text = f"{mlt_s._count(one['words'], 'word')} with a corner outside the image"
+            found.setdefault((split, one["image_id"]), []).append(text)
+        for one in words["misshapen"]:
+            count = mlt_s._count(one["folded"] + one["without_area"], "word")
+            found.setdefault((split, one["image_id"]), []).append(f"{count} folded over or without area")
     return found
 
 
@@ -180,6 +203,7 @@ def as_text(report, width=None, colored=False):
         _write_places(page, report.places)
     if report.splits:
         _write_splits(page, report.splits)
+        _write_ground_truth(page, report.splits)
     if report.pixels:
         _write_pixels(page, report.pixels)
     _write_findings(page, "Notes", report.notes, NOTES, "yellow")
@@ -239,6 +263,19 @@ def _write_splits(page, splits):
     page.table(["Split", "images", "of MLT", "label maps", "published", "pairs", "without image"], rows)
 
 
+def _write_ground_truth(page, splits):
+    if not any(split.ground_truth for split in splits.values()):
+        return  # it is optional
+    rows = []
+    for name, split in splits.items():
+        lacking = len(split.without_ground_truth)
+        pairs_with = split.pairs - lacking if split.ground_truth else 0
+        style = "red" if lacking else None
+        rows.append([name, f"{split.ground_truth:,}", f"{pairs_with:,}", (f"{split.pairs - pairs_with:,}", style)])
+    page.add()
+    page.table(["Ground truth", "files", "pairs with it", "pairs without"], rows)
+
+
 def _write_pixels(page, totals):
     page.add()
     page.table(["Label maps", "read", "background", "text", "uncertain", "no text"], list(_share_rows(totals)))
@@ -247,6 +284,7 @@ def _write_pixels(page, totals):
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
         page.wrap(f"{title + ':':<13}{counts or 'none'}", hanging=13)
     _write_orientations(page, totals)
+    _write_words(page, totals)
     _write_outside(page, totals)
 
 
@@ -270,6 +308,24 @@ def _write_orientations(page, totals):
     counts = ", ".join(f"{mlt_s._count(count, 'image')} with tag {tag}" for tag, count in tagged.items())
     done = f"{counts}: the loader sets it to 1 and touches no pixel; {turned} turned back to the stored frame"
     page.wrap(f"Orientation: {done if tagged else 'no image has a tag'}", hanging=13)
+
+
+def _write_words(page, totals):
+    """Words by script, with the splits side by side: there are more scripts than a line has room for."""
+    if not any(words.files for words in totals.words.values()):
+        return
+    splits = list(totals.words.values())
+    rows = [_word_row(script, [words.by_script[script] for words in splits]) for script in mlt_s.SCRIPTS]
+    unknown = [sum(words.unknown_scripts.values()) for words in splits]
+    rows += [_word_row("no script of MLT", unknown, "yellow")] * any(unknown)
+    rows.append(_word_row("all", [words.words for words in splits], "bold"))
+    rows.append(_word_row("unreadable", [words.unreadable for words in splits]))
+    page.add()
+    page.table(["Words", *totals.words, "both"], rows)
+
+
+def _word_row(name, counts, style=None):
+    return [(cell, style) for cell in (name, *(f"{count:,}" for count in (*counts, sum(counts))))]
 
 
 def _write_outside(page, totals):

@@ -1,0 +1,146 @@
+"""What the ground truth of an image says of its words, and how they lie in the image."""
+
+import dataclasses
+from collections import Counter
+from typing import NamedTuple
+
+import mlt_s
+
+_SMALLEST = 0.5  # pixels: no quad of whole coordinates has less area, unless it has none
+_SCRIPT = 8  # the field of a line, after the coordinates
+_LONGEST_NAME = 40  # characters of a script that MLT does not have
+
+
+class Words(NamedTuple):
+    """The words of an image, counted.
+
+    Attributes:
+        words: all of them.
+        unreadable: those that nobody could read.
+        by_script: name -> number; a script that MLT does not have under the name that the file gives it.
+        outside: words with a corner outside the stored image.
+        inside_if_turned: of these, how many would lie inside if the image were turned by its orientation tag.
+        folded: words whose outline crosses itself.
+        without_area: other words that are a line or a point.
+    """
+
+    words: int
+    unreadable: int
+    by_script: Counter
+    outside: int
+    inside_if_turned: int
+    folded: int
+    without_area: int
+
+
+class OutsideImage(NamedTuple):
+    """An image that some of its words do not lie in."""
+
+    image_id: str
+    words: int  # those with a corner outside the stored image
+    inside_if_turned: int  # of these, those inside if the image were turned by its orientation tag
+    orientation: int
+
+
+class Misshapen(NamedTuple):
+    """An image with words of an odd shape."""
+
+    image_id: str
+    folded: int
+    without_area: int
+
+
+@dataclasses.dataclass
+class SplitWords:
+    """The words of a split, counted.
+
+    Attributes:
+        files: how many were read and parsed.
+        words: in them.
+        unreadable: words that nobody could read.
+        by_script: name -> words, in MLT's order.
+        unknown_scripts: name -> words, of scripts that MLT does not have.
+        outside: one for each image with words outside.
+        misshapen: one for each image with words that fold over or have no area.
+    """
+
+    files: int = 0
+    words: int = 0
+    unreadable: int = 0
+    by_script: dict = dataclasses.field(default_factory=lambda: dict.fromkeys(mlt_s.SCRIPTS, 0))
+    unknown_scripts: Counter = dataclasses.field(default_factory=Counter)
+    outside: list[OutsideImage] = dataclasses.field(default_factory=list)
+    misshapen: list[Misshapen] = dataclasses.field(default_factory=list)
+
+    def add(self, image_id, of_image, orientation):
+        self.files += 1
+        self.words += of_image.words
+        self.unreadable += of_image.unreadable
+        for script, count in of_image.by_script.items():
+            (self.by_script if script in self.by_script else self.unknown_scripts)[script] += count
+        if of_image.outside:
+            self.outside.append(OutsideImage(image_id, of_image.outside, of_image.inside_if_turned, orientation))
+        if of_image.folded or of_image.without_area:
+            self.misshapen.append(Misshapen(image_id, of_image.folded, of_image.without_area))
+
+    def sort(self):
+        """Images by name and unknown scripts by number, whatever the order in which the processes were done."""
+        for images in (self.outside, self.misshapen):
+            images.sort(key=lambda image: mlt_s._number_order(image.image_id))
+        self.unknown_scripts = Counter(dict(sorted(self.unknown_scripts.items(), key=lambda one: (-one[1], one[0]))))
+
+
+def counted(words, data, size=None, orientation=1):
+    """Counts the words of an image.
+
+    Args:
+        words: as `mlt_s.parse_words` gives them.
+        data: the file that they were parsed from.
+        size: (width, height) of the stored image; None where there is none to compare them with.
+        orientation: what its tag says, 1 to 8.
+    """
+    quads = [word["quad"] for word in words]
+    outside = [quad for quad in quads if size and not _is_inside(quad, size)]
+    shapes = Counter(map(_shape, quads))
+    return Words(
+        words=len(words),
+        unreadable=sum(not word["readable"] for word in words),
+        by_script=Counter(_scripts(words, data)),
+        outside=len(outside),
+        # From 5 on the tags lay the image on its side; by the others its size stays the same.
+        inside_if_turned=sum(orientation >= 5 and _is_inside(quad, size[::-1]) for quad in outside),
+        folded=shapes["folded"],
+        without_area=shapes["without area"],
+    )
+
+
+def _is_inside(quad, size):
+    """Whether all corners lie in an image of that size, its far edges included, which some count as a pixel more."""
+    width, height = size
+    return all(0 <= x <= width and 0 <= y <= height for x, y in quad)
+
+
+def _shape(quad):
+    """How a word's outline runs: folded where its corners are not in the order around it, so that sides cross."""
+    a, b, c, d = quad
+    if _cross(a, b, c, d) or _cross(b, c, d, a):
+        return "folded"
+    area = abs(_turn(a, b, c) + _turn(a, c, d)) / 2
+    return "without area" if area < _SMALLEST else "sound"
+
+
+def _cross(a, b, c, d):
+    return _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0
+
+
+def _turn(a, b, c):
+    """Twice the area of a triangle, negative where its corners go the other way round."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _scripts(words, data):
+    """The script of each word. The parser keeps no name of one that MLT does not have: it is read from the line."""
+    lines = (line for line in mlt_s._LINE_END.split(data.decode("utf-8-sig")) if line.strip())
+    for word, line in zip(words, lines):
+        known = word["script"] != mlt_s._UNKNOWN_SCRIPT
+        yield mlt_s.SCRIPTS[word["script"]] if known else line.split(",", _SCRIPT + 1)[_SCRIPT].strip()[:_LONGEST_NAME]

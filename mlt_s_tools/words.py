@@ -1,0 +1,67 @@
+"""What to do with the words of an example: a mask of their pixels, and a word cut out with its label map.
+
+Words are what the configuration "words" yields (`mlt_s.parse_words`): `quad` is a list of four corners [x, y] in pixels
+of the image, x to the right and y down from the middle of its first pixel. All functions return new objects.
+"""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+
+def word_mask(quads, size):
+    """Which pixels lie in a word: inside one of the quadrilaterals, or on its border.
+
+    Box-supervised training takes it as a label of its own. To leave unreadable words out of loss and evaluation:
+
+        unreadable = word_mask([word["quad"] for word in example["words"] if not word["readable"]], label.size)
+        values = np.where(unreadable, mlt_s.LABEL_MAP.ignore_index, label)
+
+    Where a quadrilateral folds over, both its halves count; one without area is the line of its border; what lies
+    outside the image is cut off.
+
+    Args:
+        quads: a list of quadrilaterals, each of four corners (x, y) in pixels: lists, or an array (words, 4, 2).
+        size: (width, height) of the image in pixels, as `PIL.Image.size`.
+
+    Returns:
+        A bool array (height, width).
+    """
+    mask = Image.new("L", tuple(size))
+    draw = ImageDraw.Draw(mask)
+    for quad in quads:
+        draw.polygon([(float(x), float(y)) for x, y in quad], fill=1, outline=1)
+    return np.array(mask, bool)
+
+
+def crop_word(example, word, margin=0):
+    """A word cut out of an image and its label map: the upright rectangle around its quadrilateral, no pixel resampled.
+
+    What else lies in the rectangle stays in it: `word_mask([crop["quad"]], crop["image"].size)` tells the word's own
+    pixels.
+
+    Args:
+        example: a dict with `image` (`PIL.Image`) and `label` (one of the same size, or None).
+        word: one of its words.
+        margin: context around the rectangle in pixels, as far as the image reaches.
+
+    Returns:
+        A dict of the word with `image` and `label` (None where the example has none) of the rectangle's size, and
+        `quad` in its pixels.
+
+    Raises:
+        ValueError: the word lies outside the image altogether.
+    """
+    width, height = example["image"].size
+    xs, ys = zip(*word["quad"])
+    left, top = max(0, math.floor(min(xs)) - margin), max(0, math.floor(min(ys)) - margin)
+    right, bottom = min(width, math.ceil(max(xs)) + 1 + margin), min(height, math.ceil(max(ys)) + 1 + margin)
+    if left >= right or top >= bottom:
+        raise ValueError(f"The word at {word['quad']} lies outside its image, which is {width} x {height}.")
+    return {
+        **word,
+        "image": example["image"].crop((left, top, right, bottom)),
+        "label": example["label"] and example["label"].crop((left, top, right, bottom)),
+        "quad": [[x - left, y - top] for x, y in word["quad"]],
+    }
