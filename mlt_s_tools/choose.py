@@ -1,11 +1,12 @@
 """Which pairs to show: all that a folder has, some by their ids, some by a draw; and a pair, read and decoded.
 
-To choose, only the directories of the archives are read. The pictures of a pair are read when its turn comes, so a
-few out of thousands cost no more than those few.
+To choose, only the directories of the archives are read. The pictures and words of a pair are read when its turn
+comes, so a few out of thousands cost no more than those few.
 """
 
 import difflib
 import random
+from collections import defaultdict
 from typing import NamedTuple
 
 import datasets
@@ -27,7 +28,8 @@ class Choice(NamedTuple):
 class Source:
     """The pairs of a folder, in the order of their splits and numbers.
 
-    Label maps without an image are left out with a warning: what is there can be looked at.
+    Label maps without an image are left out with a warning: what is there can be looked at. So can a pair without
+    ground truth, or with some that cannot be read: its words are asked for apart.
 
     Args:
         data_dir: the folder of the archives, as for `load_dataset`.
@@ -49,6 +51,11 @@ class Source:
         ]
         if not self.choices:
             raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
+        self._ground_truth, self._no_ground_truth = {}, ""
+        try:
+            self._ground_truth = _ground_truth(mlt_s._absolute(data_dir), self._builder.config.remote_options)
+        except mlt_s.MltSError as error:
+            self._no_ground_truth = str(error)
 
     @property
     def count(self):
@@ -91,15 +98,54 @@ class Source:
         Raises:
             mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
         """
-        pair, features = choice.pair, self._builder.info.features
-        example = mlt_s.read_example(pair, self._builder.config.remote_options)
-        for column, member in ("image", pair.image[0]), ("label", pair.label[0]):
-            try:
-                example[column] = features[column].decode_example(example[column])
-            except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
-                raise mlt_s.MltSError(f"{member} cannot be decoded: {error}. Fetch it again.") from error
+        return read(choice.pair, self._builder.info.features, self._builder.config.remote_options)
+
+    def read_words(self, choice):
+        """The words of a choice, as `mlt_s.parse_words` has them; None where there is no ground truth for it.
+
+        Raises:
+            mlt_s.MltSError: its ground truth is damaged, holds a line that is no word, or has two contents; or no
+                ground truth of the folder can be read.
+        """
+        if self._no_ground_truth:
+            raise mlt_s.MltSError(self._no_ground_truth)
+        copies = self._ground_truth.get((choice.split, mlt_s.name_key(choice.pair.image_id)))
+        if not copies:
+            return None
+        pair = mlt_s.Pair(choice.pair.image_id, words=tuple(copies))
+        return mlt_s.read_example(pair, self._builder.config.remote_options)["words"]
+
+
+def read(pair, features, options):
+    """The example of a pair, decoded, with a label map that can be shown in colours.
+
+    Raises:
+        mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
+    """
+    example = mlt_s.read_example(pair, options)
+    for column, copies in ("image", pair.image), ("label", pair.label):
+        if not copies:
+            continue
         try:
-            mlt_s.LABEL_MAP.colorize(example["label"])
-        except ValueError as error:
-            raise mlt_s.MltSError(f"{pair.label[0]} cannot be shown: {error}") from None
-        return example
+            example[column] = features[column].decode_example(example[column])
+        except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
+            raise mlt_s.MltSError(f"{copies[0]} cannot be decoded: {error}. Fetch it again.") from error
+    try:
+        mlt_s.LABEL_MAP.colorize(example["label"])
+    except ValueError as error:
+        raise mlt_s.MltSError(f"{pair.label[0]} cannot be shown: {error}") from None
+    return example
+
+
+def _ground_truth(root, options):
+    """(split, name of the image) -> the members of ground truth, which are one content or an error of that pair's."""
+    listing = mlt_s.list_source(root, ("words",), options)
+    stray = [member for role, member in listing.unplaced if role == "words"]
+    if stray:
+        files, first = mlt_s._count(stray, "ground truth file"), mlt_s._first(stray)
+        mlt_s.logger.warning("Left out %s of no known split: %s. %s", files, first, mlt_s._ADVICE)
+    found = defaultdict(list)
+    for (_, split), files in listing.placed.items():
+        for stem, member in files:
+            found[split, mlt_s.name_key(stem)].append(member)
+    return found

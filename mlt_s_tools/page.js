@@ -4,8 +4,13 @@ const $ = (id) => document.getElementById(id);
 const grid = $("grid");
 const body = document.body;
 
+/* What is compared where one searches: whatever the case and the Unicode form */
+const plain = (text) => text.normalize().toLowerCase();
+const asWord = (polygon) => ({ polygon, text: plain(polygon.dataset.transcription) });
+
 const pairs = [...grid.children].map((card) => ({
   card,
+  words: [...card.querySelectorAll("polygon")].map(asWord),
   button: card.querySelector("button"),
   name: card.dataset.name,
   split: card.dataset.split,
@@ -31,9 +36,12 @@ let current = null; // the pair in the large view, or the one that Tab reaches i
 /* Filter and sort */
 
 function arrange() {
-  const part = $("name").value.trim().toLowerCase();
+  const part = plain($("name").value.trim());
   const split = $("split").value;
-  shown = pairs.filter((pair) => pair.name.toLowerCase().includes(part) && (!split || pair.split === split));
+  const isSought = (word) => part && word.text.includes(part);
+  for (const word of pairs.flatMap((pair) => pair.words)) word.polygon.classList.toggle("sought", isSought(word));
+  const fits = (pair) => plain(pair.name).includes(part) || pair.words.some(isSought);
+  shown = pairs.filter((pair) => fits(pair) && (!split || pair.split === split));
   shown.sort(orders[$("sort").value]);
   for (const pair of pairs) pair.card.hidden = true;
   for (const pair of shown) pair.card.hidden = false;
@@ -57,6 +65,7 @@ function follow() {
   body.classList.toggle("large", Boolean(pair));
   $("large").hidden = !pair;
   $("back").hidden = !pair;
+  tell(null);
   if (pair) {
     mark(pair);
     draw(pair);
@@ -70,6 +79,7 @@ function follow() {
 function draw(pair) {
   const stage = pair.card.querySelector(".stage").cloneNode(true);
   for (const picture of stage.querySelectorAll("img")) picture.decoding = "sync"; // no flash between two pairs
+  for (const word of stage.querySelectorAll("polygon")) reach(word);
   $("large").querySelector(".stage").replaceWith(stage);
   const parts = [...pair.card.querySelectorAll(".caption, .problems")].map((part) => part.cloneNode(true));
   const place = document.createTextNode(` · ${shown.indexOf(pair) + 1} of ${shown.length}`);
@@ -114,6 +124,50 @@ function strengthen(percent) {
   document.documentElement.style.setProperty("--strength", $("strength").value / 100);
 }
 
+function showWords(shown) {
+  $("words").checked = shown;
+  body.classList.toggle("no-words", !shown);
+  tell(null);
+}
+
+/* Words */
+
+const languages = { Arabic: "ar", Chinese: "zh", Japanese: "ja", Korean: "ko", Bangla: "bn" }; // for their own glyphs
+const isUnreadable = (word) => word.classList.contains("unreadable");
+const readingOf = (word) => (isUnreadable(word) ? "unreadable" : word.dataset.transcription);
+const scriptOf = (word) => `Script: ${word.dataset.script}`;
+
+/* Lets a word of the large view be reached by Tab and by tapping, and be read out */
+function reach(word) {
+  word.setAttribute("tabindex", "0");
+  word.setAttribute("role", "img");
+  word.setAttribute("aria-label", `${readingOf(word)}. ${scriptOf(word)}`);
+}
+
+/* Tells what a word reads, above it, or below where there is no room; with none, tells nothing */
+function tell(word) {
+  const tip = $("tip");
+  tip.hidden = !word;
+  if (!word) return;
+  tip.classList.toggle("unread-word", isUnreadable(word));
+  $("reading").textContent = readingOf(word);
+  $("reading").lang = languages[word.dataset.script] || "";
+  $("script").textContent = scriptOf(word);
+  const [at, room, gap] = [word.getBoundingClientRect(), tip.getBoundingClientRect(), 8];
+  const left = Math.min(at.left + (at.width - room.width) / 2, innerWidth - room.width - gap);
+  const top = at.top - room.height - gap;
+  tip.style.left = `${Math.max(gap, left)}px`;
+  tip.style.top = `${top >= gap ? top : Math.min(at.bottom + gap, innerHeight - room.height - gap)}px`;
+}
+
+const wordAt = (place) => (place instanceof Element ? place.closest("polygon") : null);
+document.addEventListener("pointerover", (event) => {
+  if (event.pointerType !== "touch") tell(wordAt(event.target) || wordAt(document.activeElement));
+});
+document.addEventListener("focusin", (event) => tell(wordAt(event.target))); // by Tab, and by tapping
+document.addEventListener("focusout", () => tell(null));
+document.addEventListener("scroll", () => tell(null), { passive: true });
+
 /* Keys */
 
 const columns = () => getComputedStyle(grid).gridTemplateColumns.split(" ").length;
@@ -133,6 +187,7 @@ const keys = {
   "-": () => stronger(-10),
   "+": () => stronger(10),
   "=": () => stronger(10), // the same key as +, without shift
+  w: () => showWords(!$("words").checked),
   "/": () => (body.classList.contains("large") ? null : $("name").focus()),
   "?": () => $("keys").showModal(),
 };
@@ -141,7 +196,7 @@ document.addEventListener("keydown", (event) => {
   const control = event.target.closest("input, select");
   if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
   if (event.key === "Escape" && body.classList.contains("large")) return close();
-  if (control && !["radio", "range"].includes(control.type)) return;
+  if (control && !["radio", "range", "checkbox"].includes(control.type)) return;
   const large = body.classList.contains("large");
   const vertical = event.key === "ArrowUp" || event.key === "ArrowDown";
   const act = keys[event.key] || (control || (large && vertical) ? null : moves[event.key]);
@@ -175,6 +230,7 @@ $("find").addEventListener("submit", (event) => {
 $("find").addEventListener("input", arrange);
 $("look").addEventListener("change", (event) => {
   if (event.target.name === "view") view(event.target.value);
+  if (event.target.id === "words") showWords(event.target.checked);
 });
 $("strength").addEventListener("input", () => strengthen($("strength").value));
 $("previous").addEventListener("click", () => step(-1));
@@ -194,6 +250,10 @@ for (const { card } of pairs) {
 for (const split of new Set(pairs.map((pair) => pair.split))) $("split").add(new Option(split));
 if (pairs.some((pair) => pair.problems)) $("sort").value = "problems";
 else $("sort").querySelector("[value=problems]").remove();
+if (!pairs.some((pair) => pair.words.length)) {
+  for (const part of document.querySelectorAll(".of-words")) part.remove();
+  delete keys.w;
+}
 strengthen($("strength").value);
 arrange();
 view(document.querySelector("[name=view]:checked").value);

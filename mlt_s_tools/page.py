@@ -2,8 +2,8 @@
 
 The file holds its pictures, its style (page.css) and its script (page.js), and needs no network: its content security
 policy forbids any. Label maps are transparent where background is, so that the browser lays them over their images at
-any strength. Names come from archives that anyone may have made, so all text is escaped, and the policy lets no script
-run but page.js.
+any strength. Words are polygons over them, in pixels of the stored image. Names and transcriptions come from archives
+that anyone may have made, so all text is escaped, and the policy lets no script run but page.js.
 """
 
 import base64
@@ -23,6 +23,8 @@ from tqdm import tqdm
 import mlt_s
 
 LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
+# Of the words of ground truth, as red, green, blue: no colour of a label map. A word takes some 120 bytes.
+WORD_COLORS = {"word": (0, 200, 255), "unreadable": (255, 90, 240)}
 QUALITY = 60
 OUTSIDE = 0.05  # of a label map's text outside every word, from which on it is shown: strokes swell past their boxes
 LEVELS = 7  # of how much of a pixel a class covers; with two classes and background, a palette of 4 bits
@@ -40,8 +42,11 @@ data-uncertain="{uncertain:.6f}" data-problems="{weight:.3f}">\
 """
 _PICTURE = (
     '<span class="picture"><img class="image" width="{width}" height="{height}" alt="{split} {name}" src="{image}">'
-    '<img class="label" width="{width}" height="{height}" alt="" src="{label}"></span>'
+    '<img class="label" width="{width}" height="{height}" alt="" src="{label}">{words}</span>'
 )
+# Corners count from the middle of the first pixel. The picture may be scaled by a hair's breadth more on one side.
+_WORDS = '<svg class="words" viewBox="-0.5 -0.5 {} {}" preserveAspectRatio="none">{}</svg>'
+_WORD = '<polygon{kind} points="{points}" data-script="{script}" data-transcription="{transcription}"/>'
 _SIZE = '<span class="size"> · {} × {}</span>'
 _FACTS = '<span class="text">{text:.1%} text</span><span class="uncertain">{uncertain:.1%} uncertain</span>'
 
@@ -53,17 +58,20 @@ class Problem(NamedTuple):
     weight: float
 
 
-def write_page(path, choices, read, problems=None):
-    """Writes the page, a pair at a time. A pair that cannot be read stands in it with the reason in place of pictures.
+def write_page(path, choices, read, read_words, problems=None):
+    """Writes the page, a pair at a time. A pair that cannot be read stands in it with the reason in place of pictures,
+    one whose words cannot be read with the reason and without words.
 
     Args:
         path: of the HTML file, which is replaced once the page is whole.
         choices: the pairs, a list of `mlt_s_tools.choose.Choice`.
         read: gives the example of a choice; an `mlt_s.MltSError` means that it cannot be read.
+        read_words: gives the words of a choice, a list as `mlt_s.parse_words` has it, or None; an `mlt_s.MltSError`
+            means the same.
         problems: (split, image_id) -> list of `Problem`, what a check found.
 
     Returns:
-        The reasons (str) why pairs could not be read.
+        The reasons (str) why pairs or words could not be read.
 
     Raises:
         OSError: the file cannot be written.
@@ -77,13 +85,14 @@ def write_page(path, choices, read, problems=None):
             file.write(head)
             for number, choice in enumerate(tqdm(choices, "pairs", unit="pair", disable=None)):
                 found = list((problems or {}).get((choice.split, choice.pair.image_id), ()))
+                example = words = None
                 try:
                     example = read(choice)
+                    words = read_words(choice)
                 except mlt_s.MltSError as error:
-                    example = None
                     unread.append(str(error))
                     found.insert(0, Problem(str(error), 1))
-                file.write(_card(number, choice, example, found))
+                file.write(_card(number, choice, example, words, found))
             file.write(tail)
         os.replace(part, path)
     except BaseException:
@@ -125,7 +134,7 @@ def read_problems(path):
 def _template(title):
     """What stands before and after the pairs."""
     colors = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
-    variables = " ".join(f"--{name}: rgb{color};" for name, color in colors.items())
+    variables = " ".join(f"--{name}: rgb{color};" for name, color in {**colors, **WORD_COLORS}.items())
     style = _source("page.css").replace("{{colors}}", variables)
     script = _source("page.js")
     page = _source("page.html").replace("{{title}}", html.escape(title))
@@ -142,7 +151,7 @@ def _hash(source):
     return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
-def _card(number, choice, example, problems):
+def _card(number, choice, example, words, problems):
     known = {"name": html.escape(choice.pair.image_id), "split": html.escape(choice.split)}
     if example is None:
         known.update(text=0, uncertain=0, size="", facts="", picture='<span class="unread">cannot be read</span>')
@@ -154,13 +163,34 @@ def _card(number, choice, example, problems):
         known.update(
             width=size[0], height=size[1], image=_image_uri(example["image"], size), label=_label_uri(label, size)
         )
+        known.update(words="" if words is None else _words_drawing(words, example["image"].size))
         known.update(picture=_PICTURE.format(**known), facts=_FACTS.format(**known))
+        known["facts"] += "" if words is None else _words_facts(words)
     items = "".join(f"<li>{html.escape(problem.text)}</li>" for problem in problems)
     if items:
         noun = "problem" if len(problems) == 1 else "problems"
         known["facts"] += f'<span class="found">{len(problems)} {noun}</span>'
         items = f'<ul class="problems">{items}</ul>'
     return _CARD.format(**known, number=number, weight=sum(problem.weight for problem in problems), problems=items)
+
+
+def _words_drawing(words, size):
+    return _WORDS.format(*size, "".join(map(_word, words)))
+
+
+def _word(word):
+    return _WORD.format(
+        kind="" if word["readable"] else ' class="unreadable"',
+        points=" ".join(f"{x:.0f},{y:.0f}" for x, y in word["quad"]),
+        script=mlt_s.SCRIPTS[word["script"]] if word["script"] >= 0 else "unknown",
+        transcription=html.escape(word["transcription"]),
+    )
+
+
+def _words_facts(words):
+    facts = f'<span class="words-count">{len(words):,} {"word" if len(words) == 1 else "words"}</span>'
+    unreadable = sum(not word["readable"] for word in words)
+    return facts + (f'<span class="unreadable-count">{unreadable:,} unreadable</span>' if unreadable else "")
 
 
 def _size(size):

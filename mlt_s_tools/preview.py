@@ -1,8 +1,8 @@
 """`mlt-s preview`, and pictures of examples: an overlay of one, a contact sheet of several.
 
 What draws are functions of values: they take examples as `load_dataset("mlt_s", …)` yields them (`image` a
-`PIL.Image` of mode "RGB", `label` one of mode "L" and the same size, holding 0, 1 and 255) and return pictures. All
-sizes are pixels.
+`PIL.Image` of mode "RGB", `label` one of mode "L" and the same size, holding 0, 1 and 255; `words`, where there are
+any, as `mlt_s.parse_words` has them) and return pictures. All sizes are pixels.
 """
 
 import sys
@@ -11,14 +11,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mlt_s import LABEL_MAP
+from mlt_s import LABEL_MAP, MltSError
 from mlt_s_tools.choose import Source
-from mlt_s_tools.page import read_problems, write_page
+from mlt_s_tools.page import WORD_COLORS, read_problems, write_page
 
 PANEL_NAMES = ("image", "label map", "overlay")
 PANEL_SIZE = (256, 192)
 COLUMNS = 2
 STRENGTH = 0.7
+OUTLINE = 1.5  # width of the lines around words
+CASING = 2.75  # width of the dark under them, by which they are seen on bright grounds too
+SHADE = 0.5  # how dark
+SMOOTH = 4  # times as large are lines drawn, and shrunk, as Pillow draws no smooth ones
 
 MARGIN = 24
 GAP = 4
@@ -26,6 +30,10 @@ COLUMN_GAP = 32
 LEGEND_HEIGHT = 34
 HEAD_HEIGHT = 30
 CAPTION_HEIGHT = 40
+CAPTION_MIDDLE = 15  # of its words, below the panels
+ABREAST = 4  # label maps alone
+LABEL_GAP = 16
+LEGEND_WIDTH = 560
 SIZE_WIDTH = 160  # room for an image's size after its name
 FONT_SIZE = 18
 SWATCH = 18
@@ -45,6 +53,9 @@ PAGE_COUNT = 300
 def run(data_dir, ids=None, count=None, seed=0, split=None, label_maps=None, out="preview.png", html=None, check=None):
     """Draws a contact sheet of some pairs, or writes a page of them, and prints where it is.
 
+    Words are outlined where there is ground truth in `data_dir`. A pair whose ground truth cannot be read is shown
+    without, and the reason printed to stderr.
+
     Args:
         data_dir: the folder of the archives, as for `load_dataset`.
         ids: which pairs, a list of str; by default `count` of them by chance, the same ones for the same seed.
@@ -63,12 +74,24 @@ def run(data_dir, ids=None, count=None, seed=0, split=None, label_maps=None, out
     source = Source(data_dir, label_maps, split)
     choices = source.find(ids) if ids else source.draw(count or (PAGE_COUNT if html else SHEET_COUNT), seed)
     if html:
-        unread = write_page(html, choices, source.read, problems)
-        for reason in unread:
-            print(f"mlt-s: {reason}", file=sys.stderr)
+        unread = write_page(html, choices, source.read, source.read_words, problems)
     else:
-        contact_sheet((choice.title, source.read(choice)) for choice in choices).save(out, "PNG")
+        unread = []
+        contact_sheet(_rows(source, choices, unread)).save(out, "PNG")
+    for reason in dict.fromkeys(unread):  # of an archive that cannot be read, each pair has the same
+        print(f"mlt-s: {reason}", file=sys.stderr)
     print(f"{len(choices):,} of {source.count:,} pairs: {Path(html or out).resolve()}")
+
+
+def _rows(source, choices, unread):
+    """Titles and examples of the choices. Why words could not be read is added to the list `unread`."""
+    for choice in choices:
+        example = source.read(choice)
+        try:
+            example["words"] = source.read_words(choice)
+        except MltSError as error:
+            unread.append(str(error))
+        yield choice.title, example
 
 
 def overlay(example, strength=STRENGTH):
@@ -82,8 +105,8 @@ def overlay(example, strength=STRENGTH):
         A `PIL.Image` of mode "RGB", as large as the image.
 
     Raises:
-        ValueError: no image in the example, image and label map differ in size, the label map holds a value other
-            than 0, 1 and 255, or the strength is out of range.
+        ValueError: no image or no label map in the example, the two differ in size, the label map holds a value
+            other than 0, 1 and 255, or the strength is out of range.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"The strength of an overlay lies between 0 and 1, not at {strength}.")
@@ -94,8 +117,10 @@ def overlay(example, strength=STRENGTH):
 def contact_sheet(rows):
     """A picture that shows examples as image, label map in the published colours, and overlay side by side.
 
+    Words are outlined on the image, unreadable ones in another colour: so each panel shows one thing.
+
     Args:
-        rows: pairs of a title (str) and an example (a dict as for `overlay`), at least one.
+        rows: pairs of a title (str) and an example (a dict as for `overlay`, with or without `words`), at least one.
 
     Returns:
         A `PIL.Image` of mode "RGB", two examples abreast, a title and the image's size under each.
@@ -103,21 +128,53 @@ def contact_sheet(rows):
     Raises:
         ValueError: no rows, or an example that `overlay` refuses.
     """
-    rows = [(title, _panels(example), _size(example["image"])) for title, example in rows]  # small: not the examples
-    if not rows:
+    with_words, small = False, []  # not the examples
+    for title, example in rows:
+        small.append((title, _panels(example), _size(example["image"])))
+        with_words = with_words or bool(example.get("words"))
+    if not small:
         raise ValueError("A contact sheet needs at least one example.")
-    columns = min(COLUMNS, len(rows))
-    lines = -(-len(rows) // columns)
+    columns = min(COLUMNS, len(small))
+    lines = -(-len(small) // columns)
     width = 2 * MARGIN + columns * GROUP_WIDTH + (columns - 1) * COLUMN_GAP
     top = MARGIN + LEGEND_HEIGHT + HEAD_HEIGHT
     sheet = Image.new("RGB", (width, top + lines * ROW_HEIGHT + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
-    _draw_legend(draw, (MARGIN, MARGIN))
+    _draw_legend(sheet, draw, (MARGIN, MARGIN), with_words)
     for column in range(columns):
         _draw_heads(draw, (_group_left(column), MARGIN + LEGEND_HEIGHT))
-    for index, row in enumerate(rows):
+    for index, row in enumerate(small):
         corner = (_group_left(index % columns), top + index // columns * ROW_HEIGHT)
         _draw_row(sheet, draw, corner, *row)
+    return sheet
+
+
+def label_sheet(rows):
+    """A picture that shows label maps alone, in the published colours.
+
+    Args:
+        rows: pairs of a title (str) and an example (a dict with `label`, as for `overlay`), at least one.
+
+    Returns:
+        A `PIL.Image` of mode "RGB", four label maps abreast, a title under each.
+
+    Raises:
+        ValueError: no rows, or a label map with a value other than 0, 1 and 255.
+    """
+    small = [(title, _picture(_colored(example["label"], _fitting(example["label"]))[0])) for title, example in rows]
+    if not small:
+        raise ValueError("A sheet needs at least one label map.")
+    columns, lines = min(ABREAST, len(small)), -(-len(small) // ABREAST)
+    step, top = PANEL_SIZE[0] + LABEL_GAP, MARGIN + LEGEND_HEIGHT
+    width = max(2 * MARGIN + columns * step - LABEL_GAP, LEGEND_WIDTH)
+    sheet = Image.new("RGB", (width, top + lines * ROW_HEIGHT + MARGIN // 2), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _draw_legend(sheet, draw, (MARGIN, MARGIN), with_words=False)
+    for index, (title, picture) in enumerate(small):
+        left, upper = MARGIN + index % columns * step, top + index // columns * ROW_HEIGHT
+        _draw_panel(sheet, draw, (left, upper), picture)
+        title = _shortened(draw, title, PANEL_SIZE[0])
+        _draw_words(draw, (left, upper + PANEL_SIZE[1] + CAPTION_MIDDLE), title, INK)
     return sheet
 
 
@@ -125,6 +182,8 @@ def _check_pair(example):
     if "image" not in example:
         raise ValueError("This example has no image. Load the configuration 'segmentation', not 'labels'.")
     image, label = example["image"], example["label"]
+    if label is None:
+        raise ValueError("This example has no label map: it is of an image that MLT_S has none for.")
     if image.size != label.size:
         raise ValueError(f"The image is {_size(image)}, its label map {_size(label)}; a pair has one size.")
 
@@ -158,10 +217,35 @@ def _panels(example):
     """The three pictures of a row, all of one size that fits a panel."""
     _check_pair(example)
     image, label = example["image"], example["label"]
-    scale = min(PANEL_SIZE[0] / image.width, PANEL_SIZE[1] / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    size = _fitting(image)
     colors, _ = _colored(label, size)
-    return image.resize(size, Image.Resampling.LANCZOS), _picture(colors), _lay_over(image, label, size, STRENGTH)
+    small = image.resize(size, Image.Resampling.LANCZOS)
+    if example.get("words"):
+        small = _outlined(small, example["words"], size[0] / image.width)
+    return small, _picture(colors), _lay_over(image, label, size, STRENGTH)
+
+
+def _fitting(picture):
+    """The size in which a picture fits a panel."""
+    scale = min(PANEL_SIZE[0] / picture.width, PANEL_SIZE[1] / picture.height)
+    return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+
+
+def _outlined(picture, words, scale):
+    """The picture with the words' quadrilaterals outlined on it; `scale` is its size over that of the stored image."""
+    outlined = picture.copy()
+    size = (SMOOTH * picture.width, SMOOTH * picture.height)
+    casing, layers = Image.new("L", size), {name: Image.new("L", size) for name in WORD_COLORS}
+    for word in words:
+        # Corners count from the middle of the first pixel, and drawing from its outer corner.
+        corners = [(SMOOTH * scale * (x + 0.5), SMOOTH * scale * (y + 0.5)) for x, y in word["quad"]]
+        line = corners + corners[:2]  # once around and on, so that the first corner is joined too
+        layer = layers["word" if word["readable"] else "unreadable"]
+        for drawn, width, strength in (casing, CASING, round(255 * SHADE)), (layer, OUTLINE, 255):
+            ImageDraw.Draw(drawn).line(line, strength, round(SMOOTH * width), "curve")
+    for color, layer in ((0, 0, 0), casing), *((WORD_COLORS[name], layer) for name, layer in layers.items()):
+        outlined.paste(color, (0, 0), layer.resize(picture.size, Image.Resampling.BOX))
+    return outlined
 
 
 def _group_left(column):
@@ -176,13 +260,23 @@ def _font():
     return ImageFont.load_default(size=FONT_SIZE)
 
 
-def _draw_legend(draw, corner):
+def _draw_legend(sheet, draw, corner, with_words):
     left, top = corner
     for value, color in LABEL_MAP.colors.items():
         draw.rectangle((left, top, left + SWATCH, top + SWATCH), fill=color, outline=FAINT_INK)
         left += SWATCH + 8
         left += _draw_words(draw, (left, top + SWATCH // 2), LABEL_MAP.int2str(value), INK) + 8
         left += _draw_words(draw, (left, top + SWATCH // 2), str(value), FAINT_INK) + COLUMN_GAP
+    for name, readable in (("word", True), ("unreadable word", False)) if with_words else ():
+        sheet.paste(_word_swatch(readable), (left, top))
+        left += SWATCH + 8
+        left += _draw_words(draw, (left, top + SWATCH // 2), name, INK) + COLUMN_GAP
+
+
+def _word_swatch(readable):
+    near, far = 2, SWATCH - 2
+    word = {"quad": [(near, near), (far, near), (far, far), (near, far)], "readable": readable}
+    return _outlined(Image.new("RGB", (SWATCH + 1, SWATCH + 1), CELL), [word], 1)
 
 
 def _draw_heads(draw, corner):
@@ -193,12 +287,17 @@ def _draw_heads(draw, corner):
 def _draw_row(sheet, draw, corner, title, panels, size):
     left, top = corner
     for index, panel in enumerate(panels):
-        cell = _panel_left(left, index)
-        draw.rectangle((cell, top, cell + PANEL_SIZE[0] - 1, top + PANEL_SIZE[1] - 1), fill=CELL)
-        sheet.paste(panel, (cell + (PANEL_SIZE[0] - panel.width) // 2, top + (PANEL_SIZE[1] - panel.height) // 2))
-    middle = top + PANEL_SIZE[1] + 15
+        _draw_panel(sheet, draw, (_panel_left(left, index), top), panel)
+    middle = top + PANEL_SIZE[1] + CAPTION_MIDDLE
     end = left + _draw_words(draw, (left, middle), _shortened(draw, title, GROUP_WIDTH - SIZE_WIDTH), INK)
     _draw_words(draw, (end + 14, middle), size, FAINT_INK)
+
+
+def _draw_panel(sheet, draw, corner, picture):
+    left, top = corner
+    width, height = PANEL_SIZE
+    draw.rectangle((left, top, left + width - 1, top + height - 1), fill=CELL)
+    sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
 
 
 def _shortened(draw, words, width):

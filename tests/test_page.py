@@ -8,12 +8,12 @@ import shutil
 import numpy as np
 import PIL.Image
 import pytest
-from archives import encoded, label_members, mlt, write_zip
+from archives import add_words, encoded, label_members, mlt, words_file, words_line, write_zip
 
 import mlt_s_tools
 from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
-from mlt_s_tools.page import LONGEST, read_problems, write_page
+from mlt_s_tools.page import LONGEST, WORD_COLORS, read_problems, write_page
 
 pytestmark = pytest.mark.once
 
@@ -29,6 +29,19 @@ PAIRS = {
     ("train", "img_10"): ((90, 160), 0.1, 0.6),
     ("train", HOSTILE): ((40, 40), 0.2, 0.1),
     ("validation", "img_2"): ((1600, 800), 0.3, 0.05),
+}
+HOSTILE_WORD = "</title><script>document.title='gone'</script>\" onerror=document.title='gone' x='&lt;###"
+
+# Name of a training image -> its words: corners, script, transcription
+WORDS = {
+    "img_1": [
+        ([(20, 100), (80, 90), (80, 130), (20, 140)], "Arabic", "صيدلية"),
+        ([(110, 20), (190, 20), (190, 50), (110, 50)], "Latin", HOSTILE_WORD),
+        ([(110, 90), (150, 90), (150, 120), (110, 120)], "None", "###"),
+        ([(0, 0), (60, 0), (60, 20), (0, 20)], "Latin", "long" * 300),
+    ],
+    "img_2": [([(5.4, 5.6), (50, 5), (50, 30), (5, 30)], "Klingon", "Cafe\u0301")],
+    "img_10": [],
 }
 BY_NAME = ["train img_1", "train img_2", "validation img_2", "train img_10"]
 
@@ -59,6 +72,17 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page_file(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "a page's name.html"
+    assert main(["preview", str(folder), "--html", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def words_file_of_page(tmp_path_factory):
+    """A page of the same pairs, with words."""
+    folder = archives_of(tmp_path_factory.mktemp("mlt_with_words"), PAIRS)
+    files = {f"gt_{name}.txt": words_file(*(words_line(*word) for word in words)) for name, words in WORDS.items()}
+    write_zip(folder / "ch8_training_localization_transcription_gt_v2.zip", files)
+    path = folder / "page.html"
     assert main(["preview", str(folder), "--html", str(path)]) == 0
     return path
 
@@ -110,6 +134,11 @@ def page(visit, page_file):
     return visit(page_file)
 
 
+@pytest.fixture
+def words_page(visit, words_file_of_page):
+    return visit(words_file_of_page)
+
+
 def shown(page):
     """Split and name of the pairs that are seen in the grid, in order, without the hostile one."""
     cards = page.eval_on_selector_all(
@@ -130,7 +159,7 @@ def at_large(page):
 
 
 def enlarge(page, name="img_1"):
-    page.click(f".pair[data-name='{name}'] button")
+    page.click(f".pair[data-name='{name}'] .name")
     page.wait_for_selector("#large", state="visible")
 
 
@@ -462,12 +491,14 @@ def test_on_a_phone_the_picture_is_the_point(visit, page_file):
         assert box["height"] >= 44 and box["y"] >= 0 and box["y"] + box["height"] <= 740
 
 
-def swipe(page, start, end):
+def swipe(page, start, end, height=300):
     """A finger's way over the large picture, by the protocol of the browser's own tools."""
     session = page.context.new_cdp_session(page)
-    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start, "y": 300}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start, "y": height}]})
     for x in np.linspace(start, end, 6):
-        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": float(x), "y": 302}]})
+        session.send(
+            "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": float(x), "y": height + 2}]}
+        )
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
@@ -479,6 +510,204 @@ def test_a_swipe_leafs(visit, page_file):
     page.wait_for_function("document.querySelector('#about .name').textContent === 'img_2'")
     swipe(page, 60, 300)
     page.wait_for_function("document.querySelector('#about .name').textContent === 'img_1'")
+
+
+# --- Words ---------------------------------------------------------------------------------------------------------
+
+
+def told(page):
+    """What the tooltip says: transcription and script; None where there is none."""
+    if not page.is_visible("#tip"):
+        return None
+    return page.inner_text("#reading"), page.inner_text("#script")
+
+
+def outline_at(page, x, y):
+    """The colour of the large picture that is nearest to a word's, around a pixel of img_1, which is 200 x 150."""
+    color_at(page, 0.5)  # waits for the pictures
+    box = page.locator("#large .picture").bounding_box()
+    down, across = (round(box["y"] + (y + 0.5) / 150 * box["height"]), round(box["x"] + (x + 0.5) / 200 * box["width"]))
+    around = pixels(page)[down - 2 : down + 3, across - 2 : across + 3].reshape(-1, 3).astype(int)
+    return min(
+        around.tolist(), key=lambda color: min(np.abs(np.subtract(color, one)).max() for one in WORD_COLORS.values())
+    )
+
+
+def test_words_are_polygons_in_pixels_of_the_stored_image(words_page):
+    words = words_page.eval_on_selector_all(
+        ".pair[data-name=img_2] polygon",
+        """all => all.map(word => {
+            const { x, y, width, height } = word.closest("svg").viewBox.baseVal;
+            const { script, transcription } = word.dataset;
+            return [word.getAttribute("points"), script, transcription, [x, y, width, height]];
+        })""",
+    )
+    assert words == [["5,6 50,5 50,30 5,30", "unknown", "Cafe\u0301", [-0.5, -0.5, 200, 150]]]
+
+
+def test_words_are_outlined_where_they_are(words_page):
+    enlarge(words_page)
+    words_page.keyboard.press("1")
+    for x, y in [(150, 20), (190, 35), (20, 120), (50, 95)]:
+        assert is_near(outline_at(words_page, x, y), WORD_COLORS["word"], 12)
+    corners = [outline_at(words_page, x, y) for x, y in [(110, 90), (150, 90), (150, 120), (110, 120)]]
+    assert any(is_near(corner, WORD_COLORS["unreadable"], 12) for corner in corners)  # the line is dashed
+    assert is_near(color_at(words_page, 0.75, 0.4), [100, 100, 100])
+
+
+def test_words_are_told_on_hovering_in_the_grid_and_at_large(words_page):
+    words_page.hover(".pair[data-name=img_1] polygon >> nth=0")
+    assert told(words_page) == ("صيدلية", "Script: Arabic")
+    words_page.hover("h1")
+    assert told(words_page) is None
+    enlarge(words_page)
+    for number, wanted in enumerate([("صيدلية", "Script: Arabic"), (HOSTILE_WORD, "Script: Latin")]):
+        words_page.hover(f"#large polygon >> nth={number}")
+        assert told(words_page) == wanted
+    words_page.keyboard.press("ArrowRight")
+    assert told(words_page) is None
+
+
+def test_an_unreadable_word_is_told_as_such(words_page):
+    enlarge(words_page)
+    words_page.hover("#large polygon >> nth=2")
+    assert told(words_page) == ("unreadable", "Script: None")
+
+
+def test_a_script_that_reads_from_the_right_does(words_page):
+    enlarge(words_page)
+    for number, direction, language in ((0, "rtl", "ar"), (1, "ltr", "")):
+        words_page.hover(f"#large polygon >> nth={number}")
+        found = words_page.eval_on_selector("#reading", "it => [getComputedStyle(it).direction, it.lang]")
+        assert found == [direction, language]
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_long_word_stays_on_the_screen(visit, words_file_of_page, width):
+    page = visit(words_file_of_page, viewport={"width": width, "height": 700})
+    enlarge(page)
+    for number in range(4):
+        page.hover(f"#large polygon >> nth={number}")
+        tip = page.locator("#tip").bounding_box()
+        assert tip["x"] >= 0 and tip["x"] + tip["width"] <= width
+        assert tip["y"] >= 0 and tip["y"] + tip["height"] <= 700 and tip["height"] < 300
+
+
+def test_tab_leads_through_the_words_of_the_large_view(words_page):
+    enlarge(words_page)
+    seen = []
+    for _ in range(5):
+        words_page.keyboard.press("Tab")
+        seen.append((told(words_page) or ("",))[0])
+    assert seen == ["صيدلية", HOSTILE_WORD, "unreadable", "long" * 300, ""]
+    names = words_page.eval_on_selector_all("#large polygon", "all => all.map(word => word.ariaLabel)")
+    assert names[0] == "صيدلية. Script: Arabic" and names[2] == "unreadable. Script: None"
+
+
+def test_words_of_the_grid_are_no_stops_for_tab(words_page):
+    assert [name for name, _ in tab_stops(words_page)] == [
+        *("name", "split", "sort", "view", "strength", "words", "help", "pair")
+    ]
+
+
+def test_a_tap_tells_a_word_and_another_one_beside_it_no_more(visit, words_file_of_page):
+    page = visit(words_file_of_page, **PHONE)
+    page.tap(".pair[data-name=img_1] polygon >> nth=0")
+    page.wait_for_selector("#large", state="visible")
+    assert told(page) is None
+    page.tap("#large polygon >> nth=0")
+    assert told(page) == ("صيدلية", "Script: Arabic")
+    page.tap("#about")
+    assert told(page) is None
+
+
+def test_a_finger_that_goes_down_to_scroll_tells_nothing(visit, words_file_of_page):
+    page = visit(words_file_of_page, **PHONE)
+    box = page.locator(".pair[data-name=img_1] polygon >> nth=0").bounding_box()
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    session = page.context.new_cdp_session(page)
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [middle]})
+    assert told(page) is None
+    session.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
+
+
+def test_a_swipe_over_a_word_leafs(visit, words_file_of_page):
+    page = visit(words_file_of_page, **PHONE)
+    page.tap(".pair[data-name=img_1] .name")
+    page.wait_for_selector("#large", state="visible")
+    box = page.locator("#large polygon >> nth=0").bounding_box()
+    swipe(page, box["x"] + box["width"] / 2 + 60, box["x"], box["y"] + box["height"] / 2)
+    page.wait_for_function("document.querySelector('#about .name').textContent === 'img_2'")
+    assert told(page) is None
+
+
+def test_words_can_be_switched_off_and_on(words_page):
+    enlarge(words_page)
+    for switch in (lambda: words_page.keyboard.press("w"), lambda: words_page.click("#words")):
+        for is_on in (False, True):
+            switch()
+            assert words_page.is_checked("#words") == is_on
+            assert words_page.is_visible("#large .words") == is_on
+    words_page.keyboard.press("1")  # the box has the focus, and keeps no key but its own
+    assert words_page.locator("body").get_attribute("data-view") == "image"
+
+
+def test_a_hostile_transcription_is_text(words_page, words_file_of_page):
+    enlarge(words_page)
+    words_page.hover("#large polygon >> nth=1")
+    assert words_page.title() == "MLT_S, 5 pairs"
+    assert words_page.evaluate("document.querySelectorAll('script').length") == 1
+    assert words_page.evaluate("document.querySelectorAll('[onerror]').length") == 0
+    assert "<script>document" not in words_file_of_page.read_text(encoding="utf-8")
+
+
+def test_it_counts_words(words_page):
+    facts = {
+        name: words_page.inner_text(f".pair[data-split=train][data-name={name}] .facts").split("\n")[2:]
+        for name in ("img_1", "img_2", "img_10")
+    }
+    assert facts == {"img_1": ["4 words", "1 unreadable"], "img_2": ["1 word"], "img_10": ["0 words"]}
+    assert "word" not in words_page.inner_text(".pair[data-split=validation] .facts")
+
+
+@pytest.mark.parametrize("word, found", [("دلي", ["img_1"]), ("CAFÉ", ["img_2"]), ("img_10", ["img_10"])])
+def test_it_finds_the_images_of_a_word(words_page, word, found):
+    assert words_page.get_by_label("Name or word").get_attribute("id") == "name"
+    words_page.fill("#name", word)
+    assert shown(words_page) == [f"train {name}" for name in found]
+    sought = words_page.eval_on_selector_all(".sought", "all => all.map(word => word.dataset.transcription)")
+    assert len(sought) == (word != "img_10")
+
+
+def test_without_ground_truth_there_is_nothing_of_words(page):
+    page.keyboard.press("w")
+    page.keyboard.press("?")
+    assert "word" not in page.inner_text("body").lower()
+    assert page.query_selector("#words") is None and page.query_selector(".words") is None
+
+
+@pytest.mark.parametrize("width", [320, 360, 768])
+def test_with_words_too_nothing_is_wider_than_the_screen(visit, words_file_of_page, width):
+    page = visit(words_file_of_page, **{**PHONE, "viewport": {"width": width, "height": 740}})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.tap(".pair[data-name=img_1] .name")
+    page.wait_for_selector("#large", state="visible")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#strength").bounding_box()["width"] >= 60
+    assert page.locator("#large .stage").bounding_box()["height"] > 0.6 * 740
+
+
+def test_ground_truth_that_cannot_be_read_is_a_problem_of_its_pair(visit, tmp_path, capsys):
+    add_words(mlt(tmp_path, train=2, validation=2), [], [1, 2])
+    write_zip(tmp_path / "ch8_training_localization_transcription_gt_v2.zip", {"gt_img_2.txt": b"1,2,<b>"})
+    assert main(["preview", str(tmp_path), "--html", str(tmp_path / "page.html")]) == 0
+    assert "mlt-s: " in capsys.readouterr().err
+    page = visit(tmp_path / "page.html")
+    assert shown(page)[0] == "train img_2" and page.query_selector(".unread") is None
+    enlarge(page, "img_2")
+    problem = page.inner_text("#about .problems")
+    assert "gt_img_2.txt, line 1, is no word of ground truth" in problem and "'1,2,<b>'" in problem
+    assert page.locator("#large img").count() == 2 and page.locator("#large polygon").count() == 0
 
 
 # --- What a check found, and what cannot be read -------------------------------------------------------------------
@@ -554,6 +783,10 @@ def test_a_pair_that_cannot_be_read_stands_there_with_the_reason(visit, tmp_path
 # --- Writing it ----------------------------------------------------------------------------------------------------
 
 
+def no_words(choice):
+    return None
+
+
 def test_it_refers_to_nothing_outside(page_file):
     text = page_file.read_text(encoding="utf-8")
     assert not re.search(
@@ -579,7 +812,7 @@ def test_a_page_is_whole_or_not_there(folder, tmp_path):
         return source.read(choice)
 
     with pytest.raises(KeyboardInterrupt):
-        write_page(path, source.choices, read)
+        write_page(path, source.choices, read, source.read_words)
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"] and path.read_text() == "an older one"
 
 
@@ -591,7 +824,7 @@ def test_it_is_written_pair_by_pair(folder, tmp_path):
         sizes.append((tmp_path / "page.html.part").stat().st_size)
         return {"image": noise, "label": PIL.Image.new("L", noise.size)}
 
-    write_page(tmp_path / "page.html", Source(folder).choices, read)
+    write_page(tmp_path / "page.html", Source(folder).choices, read, no_words)
     assert all(later - earlier > 100_000 for earlier, later in zip(sizes, sizes[1:]))
 
 
@@ -599,7 +832,7 @@ def test_a_name_that_is_no_unicode_is_spelled_out(tmp_path):
     choice = Source(mlt(tmp_path, train=1, validation=0)).choices[0]
     odd = choice._replace(pair=choice.pair._replace(image_id="img_\udcff"))
     example = {"image": PIL.Image.new("RGB", (8, 6)), "label": PIL.Image.new("L", (8, 6))}
-    write_page(tmp_path / "page.html", [odd], lambda _: example)
+    write_page(tmp_path / "page.html", [odd], lambda _: example, no_words)
     assert '<span class="name">img_\\udcff</span>' in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
@@ -607,7 +840,7 @@ def test_a_name_that_is_no_unicode_is_spelled_out(tmp_path):
 def test_pictures_of_any_shape_are_taken(size, tmp_path):
     choice = Source(mlt(tmp_path, train=1, validation=0)).choices[0]
     example = {"image": PIL.Image.new("RGB", size), "label": PIL.Image.new("L", size, 1)}
-    assert write_page(tmp_path / "page.html", [choice], lambda _: example) == []
+    assert write_page(tmp_path / "page.html", [choice], lambda _: example, no_words) == []
 
 
 def test_a_page_that_cannot_be_written_is_said(folder, tmp_path, capsys):

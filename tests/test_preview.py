@@ -7,12 +7,38 @@ import weakref
 import numpy as np
 import PIL.Image
 import pytest
-from archives import encoded, image_file, label_file, label_members, mlt, write_pairs, write_zip
+from archives import (
+    add_words,
+    encoded,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    words_file,
+    words_line,
+    words_of,
+    write_pairs,
+    write_zip,
+)
 
 import mlt_s
 from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
-from mlt_s_tools.preview import GROUP_WIDTH, MARGIN, PANEL_SIZE, PAPER, ROW_HEIGHT, contact_sheet
+from mlt_s_tools.page import WORD_COLORS
+from mlt_s_tools.preview import (
+    GAP,
+    GROUP_WIDTH,
+    LABEL_GAP,
+    LEGEND_HEIGHT,
+    MARGIN,
+    PANEL_SIZE,
+    PAPER,
+    ROW_HEIGHT,
+    contact_sheet,
+    label_sheet,
+    overlay,
+)
 
 
 @pytest.fixture
@@ -103,6 +129,145 @@ def test_an_example_is_what_the_loader_yields(folder, load_registered):
         assert read["label"].mode == "L" and np.array_equal(read["label"], example["label"])
 
 
+# --- Words ---------------------------------------------------------------------------------------------------------
+
+
+def ground_truth(folder, files, split="training"):
+    """Writes MLT's archive of ground truth: name of the image -> content of its file."""
+    members = {f"gt_{name}.txt": content for name, content in files.items()}
+    return write_zip(folder / f"ch8_{split}_localization_transcription_gt_v2.zip", members)
+
+
+def test_a_pair_has_its_own_words_or_none(folder):
+    add_words(folder, [1, 2], [1])
+    source = Source(folder)
+    words = {names([choice])[0]: source.read_words(choice) for choice in source.choices}
+    assert [word["transcription"] for word in words["train", "img_1"]] == ["word, 1", "###"]
+    assert [word["transcription"] for word in words["validation", "img_1"]] == ["word, 501", "###"]
+    assert {key for key, of_pair in words.items() if of_pair is None} == words.keys() - {
+        ("train", "img_1"),
+        ("train", "img_2"),
+        ("validation", "img_1"),
+    }
+
+
+def test_a_file_without_words_is_no_missing_file(folder):
+    ground_truth(folder, {"img_1": b""})
+    source = Source(folder)
+    assert source.read_words(source.choices[0]) == []
+
+
+def test_names_match_whatever_their_case_and_unicode_form(tmp_path):
+    write_zip(tmp_path / "ch8_training_images_1.zip", {"Caf\u00e9.jpg": image_file(1)})
+    write_zip(tmp_path / "MLT_S_labels.zip", label_members({"Caf\u00e9": label_file(1)}, {}))
+    ground_truth(tmp_path, {"CAFE\u0301": words_file(*words_of(1))})
+    source = Source(tmp_path)
+    assert len(source.read_words(source.choices[0])) == 2
+
+
+def test_to_choose_no_ground_truth_is_read(folder, monkeypatch):
+    add_words(folder, range(1, 10), range(1, 5))
+    monkeypatch.setattr(mlt_s, "read_member", None)
+    assert len(Source(folder).draw(3, seed=0)) == 3
+
+
+BOX = [(60, 40), (160, 40), (160, 90), (60, 90)]
+
+
+def pair_with_words(tmp_path, ground, *lines):
+    """A folder of one pair as large as a panel, of one colour and without text, so that nothing is scaled."""
+    image = encoded(PIL.Image.new("RGB", PANEL_SIZE, ground), "PNG")
+    write_pairs(tmp_path, {"img_1.png": (image, encoded(PIL.Image.new("L", PANEL_SIZE), "PNG"))})
+    if lines:
+        ground_truth(tmp_path, {"img_1": words_file(*lines)})
+    return tmp_path
+
+
+def panels_of(sheet):
+    """Image, label map and overlay of the last row: arrays (height, width, 3)."""
+    top = sheet.shape[0] - MARGIN // 2 - ROW_HEIGHT
+    lefts = [MARGIN + panel * (PANEL_SIZE[0] + GAP) for panel in range(3)]
+    return [sheet[top : top + PANEL_SIZE[1], left : left + PANEL_SIZE[0]].astype(int) for left in lefts]
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0), (0, 200, 255), (128, 128, 128)])
+@pytest.mark.parametrize("transcription, kind", [("word", "word"), ("###", "unreadable")])
+def test_words_are_outlined_on_the_image_alone(ground, transcription, kind, tmp_path):
+    folder = pair_with_words(tmp_path, ground, words_line(BOX, "Latin", transcription))
+    image, label, laid_over = panels_of(sheet_of(folder, tmp_path))
+    for x, y in [(110, 40), (110, 90), (60, 65), (160, 65)]:
+        assert image[y, x].tolist() == list(WORD_COLORS[kind])
+    assert image[65, 110].tolist() == image[30, 110].tolist() == list(ground)
+    assert (label == 0).all() and (laid_over == ground).all()
+    line, beside = image[65, 60], image[65, 57:60].min(axis=0)
+    assert np.abs(line - beside).max() > 60  # so it is seen on a ground of its own colour too
+
+
+def test_a_line_aslant_is_smooth(tmp_path):
+    folder = pair_with_words(tmp_path, (0, 0, 0), words_line([(20, 20), (220, 60), (220, 160), (20, 120)]))
+    image = panels_of(sheet_of(folder, tmp_path))[0]
+    assert len(np.unique(image[20:60, 40:200, 2])) > 5
+
+
+def test_words_stand_where_they_are_in_an_image_that_is_shrunk(tmp_path):
+    size = (4 * PANEL_SIZE[0], 4 * PANEL_SIZE[1])
+    image = encoded(PIL.Image.new("RGB", size, (0, 0, 0)), "PNG")
+    write_pairs(tmp_path, {"img_1.png": (image, encoded(PIL.Image.new("L", size), "PNG"))})
+    ground_truth(tmp_path, {"img_1": words_file(words_line([(4 * x + 1.5, 4 * y + 1.5) for x, y in BOX]))})
+    image = panels_of(sheet_of(tmp_path, tmp_path))[0]
+    lines = np.argwhere((image == WORD_COLORS["word"]).all(axis=2))
+    assert lines.min(axis=0).tolist() == [40, 60] and lines.max(axis=0).tolist() == [90, 160]
+
+
+@pytest.mark.parametrize(
+    "quad",
+    [
+        [(-50, -50), (300, -50), (300, 300), (-50, 300)],
+        [(10, 10)] * 4,
+        [(10, 10), (90, 90), (90, 10), (10, 90)],
+        [(-99999, -99999), (99999, -99999), (99999, 99999), (-99999, 99999)],
+        [(10, 10), (99999, 20), (99999, 40), (10, 30)],
+    ],
+)
+def test_a_quad_can_be_anything_and_stays_in_its_panel(quad, tmp_path):
+    folder = pair_with_words(tmp_path, (0, 0, 0), words_line(quad))
+    with_words = sheet_of(folder, tmp_path)
+    (folder / "ch8_training_localization_transcription_gt_v2.zip").unlink()
+    without = sheet_of(folder, tmp_path)
+    changed = (with_words != without).any(axis=2)[MARGIN + 30 :, MARGIN + PANEL_SIZE[0] :]
+    assert not changed.any()
+
+
+def test_label_maps_alone_are_shown_in_their_colours_four_abreast():
+    labels = [PIL.Image.fromarray(label_values(*PANEL_SIZE, seed)) for seed in range(5)]
+    sheet = label_sheet((f"train  img_{n}", {"label": label}) for n, label in enumerate(labels))
+    for n, label in enumerate(labels):
+        left = MARGIN + n % 4 * (PANEL_SIZE[0] + LABEL_GAP)
+        top = MARGIN + LEGEND_HEIGHT + n // 4 * ROW_HEIGHT
+        panel = sheet.crop((left, top, left + PANEL_SIZE[0], top + PANEL_SIZE[1]))
+        assert np.array_equal(panel, mlt_s.LABEL_MAP.colorize(label)), n
+    assert sheet.size == (left + 4 * PANEL_SIZE[0] + 3 * LABEL_GAP + MARGIN, top + ROW_HEIGHT + MARGIN // 2)
+    with pytest.raises(ValueError, match="at least one label map"):
+        label_sheet([])
+
+
+def test_the_legend_explains_words_only_where_there_are_some(tmp_path):
+    folder = pair_with_words(tmp_path / "mlt", (0, 0, 0))
+    legends = [sheet_of(folder, tmp_path)[: MARGIN + 30]]
+    for files in ({"img_1": b""}, {"img_1": words_file(words_line(BOX))}):
+        ground_truth(folder, files)
+        legends.append(sheet_of(folder, tmp_path)[: MARGIN + 30])
+    assert np.array_equal(legends[0], legends[1])
+    changed = (legends[2] != legends[0]).any(axis=(0, 2))
+    assert changed.any() and not changed[: MARGIN + 400].any()
+
+
+def test_an_overlay_is_of_the_label_map_alone():
+    example = {"image": PIL.Image.new("RGB", (90, 60)), "label": PIL.Image.new("L", (90, 60))}
+    words = [{"quad": [[10, 10], [50, 10], [50, 30], [10, 30]], "readable": True}]
+    assert np.array_equal(overlay({**example, "words": words}), overlay(example))
+
+
 # --- The picture ---------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +314,11 @@ def test_a_name_can_be_anything_and_stays_in_its_row(title):
 def test_a_sheet_refuses_what_is_no_pair():
     with pytest.raises(ValueError, match="'segmentation'"):
         contact_sheet([("img_1", {"label": PIL.Image.new("L", (3, 1))})])
+
+
+def test_a_sheet_refuses_an_image_without_a_label_map():
+    with pytest.raises(ValueError, match="no label map"):
+        contact_sheet([("img_1", {"image": PIL.Image.new("RGB", (3, 1)), "label": None})])
 
 
 def test_a_sheet_of_many_holds_one_example_at_a_time():
@@ -218,6 +388,45 @@ def test_a_label_map_of_other_values_is_named(tmp_path, capsys):
     assert preview(tmp_path) == 2
     said = error_of(capsys)
     assert "MLT_S_labels.zip" in said and "img_1.png" in said and "7" in said
+
+
+def test_ground_truth_that_is_none_is_named_and_the_picture_drawn_without(tmp_path, capsys):
+    mlt(tmp_path, train=2, validation=0)
+    plain = sheet_of(tmp_path, tmp_path)
+    ground_truth(tmp_path, {"img_1": b"1,2,3", "img_2": words_file(*words_of(2))})
+    capsys.readouterr()
+    drawn = sheet_of(tmp_path, tmp_path)
+    assert "gt_img_1.txt, line 1, is no word of ground truth: it has 3 fields" in error_of(capsys)
+    row = drawn[-ROW_HEIGHT - MARGIN // 2 :], plain[-ROW_HEIGHT - MARGIN // 2 :]
+    first, second = (slice(left, left + GROUP_WIDTH) for left in (MARGIN, MARGIN + GROUP_WIDTH + 32))
+    assert np.array_equal(row[0][:, first], row[1][:, first])
+    assert not np.array_equal(row[0][:, second], row[1][:, second])
+
+
+def test_ground_truth_of_two_contents_is_named(tmp_path, capsys):
+    add_words(mlt(tmp_path, train=2, validation=2), [1, 2], [1, 2])
+    other = tmp_path / "train" / "gt_img_2.txt"
+    other.parent.mkdir()
+    other.write_bytes(words_file(*words_of(7)))
+    sheet_of(tmp_path, tmp_path)
+    said = error_of(capsys)
+    assert "One name, two contents" in said and str(other) in said and "gt_img_1.txt" not in said
+
+
+def test_a_damaged_archive_of_ground_truth_is_named_once(tmp_path, capsys):
+    mlt(tmp_path, train=4, validation=2)
+    archive = ground_truth(tmp_path, {"img_1": words_file(*words_of(1))})
+    archive.write_bytes(archive.read_bytes()[:-30])
+    sheet_of(tmp_path, tmp_path)
+    assert f"{archive} (" in error_of(capsys)
+
+
+def test_ground_truth_of_no_known_split_is_left_out_with_a_word(tmp_path, caplog):
+    mlt(tmp_path, train=2, validation=0)
+    write_zip(tmp_path / "mine_gt.zip", {"gt_img_1.txt": words_file(*words_of(1))})
+    source = Source(tmp_path)
+    assert source.read_words(source.choices[0]) is None
+    assert "Left out 1 ground truth file of no known split" in caplog.text and "mine_gt.zip" in caplog.text
 
 
 def test_a_picture_that_cannot_be_written_is_said(folder, tmp_path, capsys):
