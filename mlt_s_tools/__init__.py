@@ -2,7 +2,7 @@
 
 `SAMPLE` is the folder of the sample, laid out like the archives of MLT and MLT_S, so it serves as a `data_dir`:
 `load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` is `mlt_s_tools.preview.overlay`; `word_mask` and
-`crop_word` are those of `mlt_s_tools.words`.
+`crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`.
 """
 
 import importlib
@@ -11,7 +11,7 @@ from pathlib import Path
 SAMPLE = Path(__file__).parent / "sample"
 
 # Lazy, because preview imports `datasets` (through mlt_s), which takes seconds.
-_MODULES = {"overlay": "preview", "word_mask": "words", "crop_word": "words"}
+_MODULES = {"overlay": "preview", "word_mask": "words", "crop_word": "words", "build": "hub"}
 
 __all__ = ["SAMPLE", *_MODULES]
 

@@ -43,6 +43,7 @@ def _parser():
     _add_demo(commands)
     _add_preview(commands)
     _add_check(commands)
+    _add_build(commands)
     return parser
 
 
@@ -62,7 +63,8 @@ def _demo(options):
 
 def _add_preview(commands):
     about = "draw a contact sheet of your pairs, or write a page to leaf through them"
-    command = commands.add_parser("preview", help=about, description=about.capitalize() + ".")
+    words = "Words are outlined where DATA_DIR holds ground truth."
+    command = commands.add_parser("preview", help=about, description=f"{about.capitalize()}. {words}")
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--ids", metavar="ID", nargs="+", help="these pairs, such as img_1 img_2")
@@ -101,8 +103,10 @@ exit status: 0 all well, 1 problems found, 2 could not look, 130 interrupted
 
 A problem keeps pairs from being loaded, or spoils them: an archive of images missing while its split has fewer images
 than MLT; an archive or file that cannot be read; no label maps, or another number than published; a label map without
-image, without a split, of another size, or with other values than 0, 1 and 255; a name with two contents. What else
-is odd is a note. An MD5 that differs is one, and so is text outside the words of the ground truth.
+image, without a split, of another size, or with other values than 0, 1 and 255; a name with two contents. Ground truth
+is optional, and none at all is no problem. It is one where a split has some of it but not that of every pair, or where
+a line of it is no word: the configuration "words" would stop there. What else is odd is a note: an MD5 that differs,
+text outside the words of the ground truth, words outside their image.
 
 keys of the JSON file:
   status      as above; with 2, "error" says why nothing could be looked at
@@ -110,11 +114,16 @@ keys of the JSON file:
   data_dir, label_maps
   archives    list of name, kind, state (archive, folder, file, elsewhere, damaged, missing), path, files,
               size (bytes), md5, md5_known
-  splits      by split: images, images_published, label_maps, label_maps_published, pairs, without_image (names)
+  splits      by split: images, images_published, label_maps, label_maps_published, pairs, without_image (names),
+              ground_truth (files), without_ground_truth (names of pairs, where the split has any)
   pixels      null without --pixels: files (to read), looked (read), image_kinds, label_kinds, orientations, turned,
               shares (by split, of label_maps, in pixels: background, text, uncertain), no_text (by split, names),
-              with_words (pairs), text_with_words and text_outside (pixels), outside (list of share, split, image_id,
-              text, orientation; worst first)
+              words (see below), with_words (pairs), text_with_words and text_outside (pixels), outside (list of share,
+              split, image_id, text, orientation; worst first)
+    words     by split, of the ground truth: files, words, unreadable (words), by_script (words by MLT's scripts),
+              unknown_scripts (words by other scripts, as the files name them), outside (list of image_id, words with a
+              corner outside the stored image, of these inside_if_turned by its orientation, orientation), misshapen
+              (list of image_id, words that are folded over, words without_area)
   problems    list of kind, text, archive, member, split, image_id, advice
   notes       the same
 """
@@ -144,3 +153,56 @@ def _check(options):
     return check.run(
         options.data_dir, options.label_maps, options.checksums, options.pixels, options.jobs, options.json
     )
+
+
+_BUILD_EPILOG = """\
+exit status: 0 built, 2 could not be built, 130 interrupted
+
+Stopped, it goes on where it was when it is called again with the same words, and ends in the same bytes. On a finished
+OUT it compares and pushes only.
+"""
+
+
+def _add_build(commands):
+    about = "write the data set as Parquet files that open with nothing but datasets, for the Hub or a disk"
+    command = commands.add_parser(
+        "build",
+        help=about,
+        description=about.capitalize() + ".",
+        epilog=_BUILD_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
+    command.add_argument("out", metavar="OUT", help="the folder to write, a new one")
+    command.add_argument(
+        "--config",
+        dest="configs",
+        metavar="CONFIG",
+        nargs="+",
+        default=["segmentation"],
+        help="what to build: segmentation (the default), words, labels, or several of them",
+    )
+    command.add_argument("--label-maps", metavar="PATH", help="the label archive or its folder, if it lies elsewhere")
+    command.add_argument("--palette", action="store_true", help="show label maps in the published colours, same pixels")
+    command.add_argument(
+        "--no-verify", dest="verify", action="store_false", help="do not compare what was written with the archives"
+    )
+    command.add_argument("--jobs", metavar="N", type=_positive, help="processes (default: all cores)")
+    command.add_argument("--push-to", metavar="REPO", help="put it on the Hub, as namespace/name, when it is done")
+    command.add_argument(
+        "--private", action="store_true", help="with --push-to: only you, and whom you let, can see it"
+    )
+    command.set_defaults(run=_build, parser=command)
+
+
+def _build(options):
+    if options.private and not options.push_to:
+        options.parser.error("--private goes with --push-to")
+    from mlt_s_tools.hub import build
+
+    words = ("data_dir", "out", "configs", "label_maps", "palette", "verify", "jobs", "push_to", "private")
+    build(**{word: getattr(options, word) for word in words})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,10 +12,12 @@ import threading
 
 import datasets
 import pytest
-from archives import mlt
+from archives import add_words, mlt
 from conftest import ROOT, VERSION
+from hub import Hub
 
 import mlt_s
+import mlt_s_tools
 from mlt_s_tools.cli import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,14 +51,22 @@ def python(code, folder, installed=True, **environment):
 
 @pytest.fixture
 def home(tmp_path):
-    mlt(tmp_path / "mlt")
+    add_words(mlt(tmp_path / "mlt"), range(1, 6), range(1, 4))
     (tmp_path / "path" / "to").mkdir(parents=True)
     shutil.copy(ROOT / "mlt_s.py", tmp_path / "path" / "to")
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    mlt_s_tools.build(mlt(folder / "mlt"), folder / "mlt-s-built", jobs=1)
+    return folder / "mlt-s-built"
+
+
 @pytest.mark.parametrize("block", list(filter(is_for_this_version, BLOCKS)), ids=title)
-def test_what_the_readme_shows_runs(block, home):
+def test_what_the_readme_shows_runs(block, home, built):
+    shutil.copytree(built, home / "mlt-s-built")
     done = python(block, home)
     assert done.returncode == 0, done.stderr
 
@@ -67,11 +77,29 @@ COMMANDS = re.findall(r"^mlt-s (.*?) *(?:#.*)?$", README, re.MULTILINE)
 def test_the_commands_that_the_readme_shows_run(home, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setenv("HOME", str(home))
-    status = {command: main(shlex.split(command)) for command in COMMANDS}
+    here = [command for command in COMMANDS if "--push-to" not in command]
+    status = {command: main(shlex.split(command)) for command in here}
     problems = 1  # the small set in this home lacks archives
-    assert list(status.values()) == [problems, problems, 0, 0] and len(COMMANDS) == 4
+    assert list(status.values()) == [problems, problems, 0, 0, 0, 0] and len(COMMANDS) == 7
     assert json.loads((home / "check.json").read_text()) and (home / "preview.png").exists()
     assert "img_3" in (home / "pairs.html").read_text(encoding="utf-8")
+    assert datasets.load_dataset(str(home / "mlt-s-all"), "words", split="train")[0]["words"]
+
+
+def test_what_the_readme_pushes_arrives(home):
+    (command,) = (command for command in COMMANDS if "--push-to" in command)
+    with Hub({"hf_ann": ("ann", "write", ["lab"])}) as hub:
+        environment = {**hub.environment(home, "hf_ann"), "HOME": str(home)}
+        environment["PYTHONPATH"] = os.path.dirname(mlt_s.__file__)
+        code = f"from mlt_s_tools.cli import main; raise SystemExit(main({shlex.split(command)!r}))"
+        done = subprocess.run([sys.executable, "-c", code], cwd=home, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        arrived = hub.files("lab/mlt-s-labels")
+    assert b'label_maps="hf://datasets/lab/mlt-s-labels"' in arrived["README.md"]
+    assert [path for path in arrived if path.endswith(".parquet")] == [
+        "labels/train-00000-of-00001.parquet",
+        "labels/validation-00000-of-00001.parquet",
+    ]
 
 
 def test_the_readme_shows_every_way():
@@ -107,14 +135,15 @@ def test_readme_and_code_state_the_same_facts():
     assert f"{sum(mlt_s.PUBLISHED_COUNTS.values()):,} images" in README
     assert mlt_s._CITATION in README
     assert mlt_s.IMAGES_URL in README and mlt_s._HOMEPAGE in README
-    for name in (mlt_s.LABEL_ARCHIVE, mlt_s.IMAGE_ARCHIVES[0], mlt_s.IMAGE_ARCHIVES[7], mlt_s.IMAGE_ARCHIVES[8]):
+    archives = (mlt_s.IMAGE_ARCHIVES[0], mlt_s.IMAGE_ARCHIVES[7], mlt_s.IMAGE_ARCHIVES[8], *mlt_s.WORDS_ARCHIVES)
+    for name in (mlt_s.LABEL_ARCHIVE, *archives):
         assert f"`{name}`" in README
     names = {**mlt_s.LABEL_MAP.id2label, mlt_s.LABEL_MAP.ignore_index: mlt_s.LABEL_MAP.ignore_name}
     for value, name in names.items():
         assert re.search(rf"^\| {value} \| {name}", README, re.MULTILINE)
 
 
-@pytest.mark.parametrize("config", ["segmentation", "labels"])
+@pytest.mark.parametrize("config", list(mlt_s.MltS.builder_configs))
 def test_dataset_infos_and_code_state_the_same_facts(config):
     stated = json.loads((ROOT / "dataset_infos.json").read_text(encoding="utf-8"))[config]
     info = mlt_s.MltS(config_name=config).info

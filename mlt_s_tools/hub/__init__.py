@@ -1,0 +1,180 @@
+"""`mlt-s build`: the data set as a folder of Parquet files that opens with nothing but `datasets`.
+
+`plan` says which pairs go into which file, `shards` writes a file, `verify` reads one back, `processes` does that for
+several at a time, `manifest` remembers what is done. `layout` is what a finished folder holds; `card` writes what
+stands beside the Parquet files, and `push` puts all of it on the Hub.
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import mlt_s
+from mlt_s_tools.choose import read
+from mlt_s_tools.hub import manifest, plan, processes, shards
+from mlt_s_tools.hub import verify as verifying
+from mlt_s_tools.hub.layout import Built, features_of
+
+_PICTURED = 6  # examples in the picture of the card
+_CARD_FILES = ("README.md", "id2label.json", "preview.png")
+
+
+def build(
+    data_dir,
+    out,
+    configs=("segmentation",),
+    label_maps=None,
+    palette=False,
+    verify=True,
+    jobs=None,
+    push_to=None,
+    private=False,
+):
+    """Writes the data set as Parquet files with their card, and prints what came out.
+
+    Stopped, it goes on where it was when it is called again, and ends in the same bytes. A finished folder is not
+    written again, but verified.
+
+    Args:
+        data_dir: as for the loader: the folder of the archives, or an fsspec address.
+        out: the folder to write, not inside of `data_dir`.
+        configs: what to build, of "segmentation", "words" and "labels".
+        label_maps: as for the loader: where the label maps are, if not in `data_dir`.
+        palette: whether label maps get the published colours as a palette. Their pixels stay what they are.
+        verify: whether to read everything back and to compare it with the archives.
+        jobs: processes that write and read; by default as many as there are cores.
+        push_to: "namespace/name", to put it on the Hub when it is done.
+        private: whether the repository on the Hub is made private.
+
+    Returns:
+        The `layout.Built`.
+
+    Raises:
+        mlt_s.MltSError: something cannot be read, is not there, or does not fit; before anything is written, where that
+            can be known. Or what was written is not what the archives hold.
+        OSError: a file cannot be written.
+    """
+    planned = plan.make(data_dir, configs, label_maps, palette)
+    out = os.path.abspath(os.path.expanduser(out))
+    _refuse_inside(out, data_dir)
+    for _ in _examples(planned):  # of pairs that cannot be pictured, the error comes now and not at the end
+        pass
+    with manifest.held(out):
+        whole = manifest.take_up(out, planned)
+        _check_space(out, planned, whole)
+        if push_to:
+            from mlt_s_tools.hub import push
+
+            push.prepare(push_to, private)
+        built = _write(out, planned, whole, verify, jobs, push_to)
+    _tell(out, built, verify)
+    if push_to:
+        print(f"On the Hub: {push.upload(Path(out), push_to)}")
+    return built
+
+
+def _refuse_inside(out, data_dir):
+    """The loader would take the picture of the card for an image of MLT."""
+    source = mlt_s._absolute(data_dir)
+    if not mlt_s._is_remote(source) and (out + os.sep).startswith(source.rstrip(os.sep) + os.sep):
+        raise mlt_s.MltSError(f"{out} lies in {source}, where the loader would find its pictures: give another folder.")
+
+
+def _write(out, planned, whole, verify, jobs, push_to):
+    try:
+        _write_files(out, planned, whole, jobs)
+        built = Built(planned.configs, planned.palette, tuple(whole[shard.path] for shard in planned.shards))
+        if verify:
+            _verify_files(out, planned, built, jobs)
+        if _needs_card(out, push_to):
+            from mlt_s_tools.hub import card
+
+            card.write(Path(out), built, _examples(planned), push_to)
+            manifest.finish(out, planned, built)
+    except Exception as error:
+        if not mlt_s._is_out_of_space(error):
+            raise
+        raise mlt_s.MltSError(
+            f"There is no space left in {out}. Free some and run the same again: what is written whole is kept."
+        ) from error
+    return built
+
+
+def _write_files(out, planned, whole, jobs):
+    """Writes the files that are not whole, and adds them to those that are."""
+    rest = [shard for shard in planned.shards if shard.path not in whole]
+    is_finished = manifest.is_finished(out)  # and a file of it is gone
+    if not is_finished:
+        manifest.begin(out, planned, whole.values())
+    call = functools.partial(_write_shard, out=out, schemas=_schemas(planned), palette=planned.palette)
+    counts = [len(shard.pairs) for shard in rest]
+    running = processes.run_all(call, rest, counts, "writing", jobs, planned.is_remote)
+    with contextlib.closing(running):  # so that the processes end before an error goes on
+        for file in running:
+            whole[file.path] = file
+            if not is_finished:
+                manifest.add(out, file)
+
+
+def _write_shard(shard, step, out, schemas, palette):
+    return shards.write(shard, out, schemas[shard.config], palette, {}, step)
+
+
+def _verify_files(out, planned, built, jobs):
+    call = functools.partial(_verify_shard, out=out, schemas=_schemas(planned), palette=planned.palette)
+    tasks, counts = list(zip(planned.shards, built.files)), [file.rows for file in built.files]
+    with contextlib.closing(processes.run_all(call, tasks, counts, "verifying", jobs, planned.is_remote)) as running:
+        for _ in running:
+            pass
+
+
+def _verify_shard(task, step, out, schemas, palette):
+    shard, file = task
+    verifying.verify(shard, file, out, schemas[shard.config], palette, {}, step)
+
+
+def _schemas(planned):
+    return {config: shards.schema_of(config) for config in {shard.config for shard in planned.shards}}
+
+
+def _needs_card(out, push_to):
+    """Whether the card is still to be written, or to name the repository that it goes to. One's own card is kept."""
+    if not manifest.is_finished(out):
+        return True
+    if manifest.has_own_card(out):
+        return False
+    return bool(push_to) or not all(os.path.exists(os.path.join(out, name)) for name in _CARD_FILES)
+
+
+def _examples(planned):
+    """Titles and examples of the first pairs, decoded, for the picture of the card."""
+    first = planned.shards[0]
+    features = features_of(first.config)
+    for pair in itertools.islice(first.pairs, _PICTURED):
+        yield f"{first.split}  {pair.image_id}", read(pair, features, {})
+
+
+def _check_space(out, planned, whole):
+    needed = sum(shard.size for shard in planned.shards if shard.path not in whole)
+    free = shutil.disk_usage(out).free
+    if needed > free:
+        raise mlt_s.MltSError(
+            f"There is not enough space for {out}: the build takes {_megabytes(needed)} there, and {_megabytes(free)} "
+            "are free. Free some, or give a folder on another disk."
+        )
+
+
+def _megabytes(size):
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _tell(out, built, verified):
+    files, size = mlt_s._count(built.files, "Parquet file"), _megabytes(sum(file.size for file in built.files))
+    print(f"{out}: {files}, {size}{', read back and compared with the archives' if verified else ', not verified'}")
+    for config in built.configs:
+        counts = (f"{split} {built.rows_of(config, split):,}" for split in built.splits_of(config))
+        print(f"  {config}: {', '.join(counts)}")
+    print(f"It opens with nothing but datasets: load_dataset({mlt_s._quoted(out)})")

@@ -1,0 +1,92 @@
+"""What a built repository holds: configurations, their columns and folders, and its Parquet files.
+
+    README.md  id2label.json  manifest.json  preview.png
+    data/train-00000-of-00012.parquet  ...  data/validation-00000-of-00002.parquet      (segmentation, words)
+    labels/train-00000-of-00001.parquet  labels/validation-00000-of-00001.parquet       (labels)
+
+"segmentation" and "words" share their files, as the images are 7 GB: where there are words, "segmentation" is the same
+files without that column. "labels" has files of its own, so that whoever wants label maps alone fetches 100 MB.
+"""
+
+import dataclasses
+
+import mlt_s
+
+CONFIGS = ("segmentation", "words", "labels")  # in the order of the card; the first one that is there is the default
+FOLDERS = {"segmentation": "data", "words": "data", "labels": "labels"}
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A Parquet file of the repository.
+
+    Attributes:
+        path: in the repository, with forward slashes.
+        split: "train" or "validation".
+        rows: number of examples.
+        size: bytes on disk.
+        nbytes: bytes in memory, as Arrow tables.
+        sha256: of the file, in hexadecimal digits.
+    """
+
+    path: str
+    split: str
+    rows: int
+    size: int
+    nbytes: int
+    sha256: str
+
+    @property
+    def folder(self):
+        return self.path.split("/")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A whole repository.
+
+    Attributes:
+        configs: names, in the order of `CONFIGS`.
+        palette: whether label maps have the published colours as a palette.
+        files: all Parquet files, in the order of their paths.
+    """
+
+    configs: tuple
+    palette: bool
+    files: tuple
+
+    def files_of(self, config, split=None):
+        return [file for file in self.files if file.folder == FOLDERS[config] and split in (None, file.split)]
+
+    def splits_of(self, config):
+        """The splits that have examples, in order."""
+        return [split for split in mlt_s.PUBLISHED_COUNTS if self.files_of(config, split)]
+
+    def rows_of(self, config, split):
+        return sum(file.rows for file in self.files_of(config, split))
+
+
+def features_of(config):
+    """The `datasets.Features` of a configuration: as the loader gives them."""
+    return mlt_s.MltS(config_name=config).info.features
+
+
+def widest(configs, folder):
+    """The configuration whose columns the files of a folder have."""
+    in_folder = [config for config in configs if FOLDERS[config] == folder]
+    return max(in_folder, key=lambda config: len(features_of(config)))
+
+
+def portable(features):
+    """Features as JSON values in the form that every version reads: lists as [...], which 5 writes as `_type: List`."""
+    return {name: _portable(feature) for name, feature in features.to_dict().items()}
+
+
+def _portable(feature):
+    if isinstance(feature, list):
+        return [_portable(inner) for inner in feature]
+    if feature.get("_type") == "List":
+        return [_portable(feature["feature"])]
+    if "_type" in feature:
+        return feature
+    return {name: _portable(inner) for name, inner in feature.items()}

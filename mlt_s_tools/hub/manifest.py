@@ -1,0 +1,180 @@
+"""What a build knows of itself in its folder: manifest.json, and until that is written a record of the whole files.
+
+By them an interrupted build goes on where it stopped, and a finished one is not written again. Neither holds a date, a
+path or the name of a machine: the same archives give the same bytes.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+
+import filelock
+import pyarrow
+
+import mlt_s
+from mlt_s_tools.hub.layout import File
+from mlt_s_tools.hub.shards import PART
+
+MANIFEST = "manifest.json"
+RECORD = ".mlt-s-build.jsonl"  # first line: which build it is; one more for each whole file
+LOCK = ".mlt-s-build.lock"
+CARD = "README.md"
+
+_PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
+
+_FORMAT = 1  # to be raised where the same archives shall become other files
+# By what the build in a folder differs from the one that is asked for, the most telling first.
+_OTHER = {
+    "format": "by another version of mlt-s",
+    "code": "by another version of mlt_s.py",
+    "pyarrow": "by pyarrow {there}, which writes other bytes than the {here} here",
+    "configs": "of {there}",
+    "palette": "where label maps have a palette, or have none, unlike here",
+    "source": "of other archives",
+}
+
+
+@contextlib.contextmanager
+def held(out):
+    """Makes the folder, and keeps other builds out of it. Takes it away again if nothing came into it.
+
+    Raises:
+        mlt_s.MltSError: it is a file, or another build is at work there.
+        OSError: it cannot be made.
+    """
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise mlt_s.MltSError(f"{out} is a file: give a folder for the build to make.")
+    is_new = not os.path.exists(out)
+    os.makedirs(out, exist_ok=True)
+    lock = filelock.FileLock(os.path.join(out, LOCK))
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except filelock.Timeout:
+        raise mlt_s.MltSError(
+            f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
+        ) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(lock.lock_file)
+        lock.release()
+        if is_new:
+            with contextlib.suppress(OSError):
+                os.rmdir(out)
+
+
+def take_up(out, plan):
+    """The files that an earlier run of this build left whole, by their paths; removes what it left half done.
+
+    Raises:
+        mlt_s.MltSError: there is something else in the folder, or another build.
+    """
+    earlier, files = _earlier(out)
+    if earlier is None:
+        if strange := sorted(set(os.listdir(out)) - {LOCK, RECORD, RECORD + PART}):
+            raise mlt_s.MltSError(
+                f"{out} is not empty, and no build of mlt-s: it holds {mlt_s._first(strange)}. Give a new folder."
+            )
+        return {}
+    if other := _difference(earlier, _identity(plan)):
+        raise mlt_s.MltSError(f"{out} holds another build, {other}. Give another folder, or remove this one.")
+    for shard in plan.shards:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(out, shard.path) + PART)
+    paths = {shard.path for shard in plan.shards}
+    return {file.path: file for file in files if file.path in paths and _is_whole(out, file)}
+
+
+def is_finished(out):
+    return os.path.exists(os.path.join(out, MANIFEST))
+
+
+def begin(out, plan, whole):
+    """Starts the record of a build with the files that are whole."""
+    lines = [_identity(plan), *map(dataclasses.asdict, whole)]
+    _write(out, RECORD, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def add(out, file):
+    """Adds a whole file to the record."""
+    with open(os.path.join(out, RECORD), "a", encoding="ascii") as record:
+        record.write(json.dumps(dataclasses.asdict(file)) + "\n")
+
+
+def finish(out, plan, built):
+    """Writes manifest.json, by which the folder is a finished build, and removes the record."""
+    examples = {
+        config: {split: built.rows_of(config, split) for split in built.splits_of(config)} for config in built.configs
+    }
+    files = [dataclasses.asdict(file) for file in built.files]
+    manifest = {**_identity(plan), "examples": examples, "card": _sha256_of_card(out), "files": files}
+    _write(out, MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(out, RECORD))
+
+
+def has_own_card(out):
+    """Whether somebody changed the card of a finished build."""
+    if not os.path.exists(os.path.join(out, CARD)):
+        return False
+    with open(os.path.join(out, MANIFEST), encoding="ascii") as file:
+        return json.load(file)["card"] != _sha256_of_card(out)
+
+
+def _sha256_of_card(out):
+    with open(os.path.join(out, CARD), "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _identity(plan):
+    """All that decides which bytes a build writes."""
+    return {
+        "format": _FORMAT,
+        "configs": list(plan.configs),
+        "palette": plan.palette,
+        "source": plan.source,
+        "code": mlt_s._SOURCE_HASH,
+        "pyarrow": pyarrow.__version__,
+    }
+
+
+def _difference(earlier, here):
+    """What to say of a build that is another one than the one here; nothing if it is the same."""
+    for key, words in _OTHER.items():
+        there = earlier.get(key)
+        if there != here[key]:
+            return words.format(there=", ".join(there) if key == "configs" else there, here=here[key])
+    return ""
+
+
+def _earlier(out):
+    """What the build in a folder says it is, and its files; None and no files where there is none."""
+    try:
+        if is_finished(out):
+            with open(os.path.join(out, MANIFEST), encoding="ascii") as file:
+                earlier = json.load(file)
+            return earlier, [File(**of) for of in earlier["files"]]
+        with open(os.path.join(out, RECORD), encoding="ascii") as file:
+            lines = file.read().split("\n")[:-1]  # what a killed build did not write to the end of the line is no file
+            earlier, *files = map(json.loads, lines)
+            return earlier, [File(**of) for of in files]
+    except FileNotFoundError:
+        return None, []
+    except (ValueError, KeyError, TypeError):  # of another program, or damaged
+        return None, []
+
+
+def _is_whole(out, file):
+    path = os.path.join(out, file.path)
+    return os.path.isfile(path) and os.path.getsize(path) == file.size
+
+
+def _write(out, name, text):
+    """Writes a file that has its name when it is whole."""
+    path = os.path.join(out, name)
+    with open(path + PART, "w", encoding="ascii", newline="\n") as file:
+        file.write(text)
+    os.replace(path + PART, path)

@@ -1,0 +1,135 @@
+"""What a build will write, from the directories of the archives alone: which pairs go into which Parquet file."""
+
+import dataclasses
+import itertools
+import math
+
+import datasets
+
+import mlt_s
+from mlt_s_tools.hub.layout import CONFIGS, FOLDERS, widest
+
+SHARD_SIZE = 500_000_000  # bytes of pictures in a file, as `datasets` cuts what it pushes to the Hub
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A Parquet file to be.
+
+    Attributes:
+        path: in the repository, with forward slashes.
+        split: "train" or "validation".
+        config: the configuration whose columns it has.
+        pairs: the examples, in order, with no more of each than the columns take.
+    """
+
+    path: str
+    split: str
+    config: str
+    pairs: tuple
+
+    @property
+    def size(self):
+        """Bytes of the pictures and ground truth, which is what the file takes but for a few per mille."""
+        return sum(map(_size, self.pairs))
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A build.
+
+    Attributes:
+        configs: names, in the order of `CONFIGS`.
+        palette: whether label maps get the published colours as a palette.
+        source: another one where another file, or another content, is built.
+        shards: the files, in the order of their paths.
+    """
+
+    configs: tuple
+    palette: bool
+    source: str
+    shards: tuple
+
+    @property
+    def is_remote(self):
+        return any(mlt_s._is_remote(member.address) for pair in self.shards[0].pairs for member in _members(pair))
+
+
+def make(data_dir, configs=("segmentation",), label_maps=None, palette=False):
+    """Plans a build.
+
+    Args:
+        data_dir: as for the loader: the folder of the archives, or an fsspec address.
+        configs: what to build, of `CONFIGS`.
+        label_maps: as for the loader: where the label maps are, if not there.
+        palette: whether label maps get the published colours as a palette.
+
+    Raises:
+        mlt_s.MltSError: an unknown configuration; or what the loader says where a split lacks something.
+    """
+    configs = _ordered(configs)
+    # The widest one finds all that any of them could miss, and says it once. A label map without image, or an image
+    # without ground truth, ends the plan here, so the other configurations have the same pairs.
+    widest_of_all = max(configs, key=lambda config: len(mlt_s._ROLES[config]))
+    builder = mlt_s.MltS(config_name=widest_of_all, data_dir=data_dir, label_maps=label_maps)
+    splits = {
+        generator.name: [pair for shard in generator.gen_kwargs["shards"] for pair in shard]
+        for generator in builder._split_generators(datasets.DownloadManager())
+    }
+    shards = []
+    for folder in sorted({FOLDERS[config] for config in configs}):
+        config = widest(configs, folder)
+        for split, pairs in splits.items():
+            shards += _shards(folder, split, config, [_reduced(pair, config) for pair in pairs])
+    return Plan(configs, palette, _fingerprint(splits), tuple(shards))
+
+
+def _ordered(configs):
+    configs = (configs,) if isinstance(configs, str) else tuple(configs)
+    unknown = [config for config in configs if config not in CONFIGS]
+    if unknown or not configs:
+        raise mlt_s.MltSError(
+            f"There is no configuration {', '.join(map(repr, unknown)) or 'to build'}: choose of {', '.join(CONFIGS)}."
+        )
+    return tuple(config for config in CONFIGS if config in configs)
+
+
+def _reduced(pair, config):
+    unwanted = {"image", "words"}.difference(mlt_s._ROLES[config])
+    return pair._replace(**dict.fromkeys(unwanted, ()))
+
+
+def _shards(folder, split, config, pairs):
+    """The files of a split, of about one size each, in the order of the pairs."""
+    total = sum(map(_size, pairs))
+    count = math.ceil(total / SHARD_SIZE)
+    ends = itertools.accumulate(map(_size, pairs))
+    # Where the middle of a pair lies tells its file. A file that a larger one leaves empty is none.
+    places = [int((end - _size(pair) / 2) * count / total) for end, pair in zip(ends, pairs)]
+    groups = [
+        tuple(pair for _, pair in group)
+        for _, group in itertools.groupby(zip(places, pairs), key=lambda placed: placed[0])
+    ]
+    return [
+        Shard(f"{folder}/{split}-{at:05d}-of-{len(groups):05d}.parquet", split, config, group)
+        for at, group in enumerate(groups)
+    ]
+
+
+def _members(pair):
+    """The files that are read of a pair; others of the same name are copies."""
+    return [copies[0] for copies in (pair.image, pair.label, pair.words) if copies]
+
+
+def _size(pair):
+    return sum(member.size for member in _members(pair))
+
+
+def _fingerprint(splits):
+    """That of the listing, cut down to what is built: neither MLT's images without label map nor copies count."""
+    placed = {
+        (role, split): [(pair.image_id, getattr(pair, role)[0]) for pair in pairs if getattr(pair, role)]
+        for split, pairs in splits.items()
+        for role in ("image", "label", "words")
+    }
+    return mlt_s.Listing(placed).fingerprint()

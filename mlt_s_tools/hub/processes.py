@@ -1,0 +1,87 @@
+"""Calls in several processes, with the progress of all of them in one bar, and an end to all of them at once."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures.process import BrokenProcessPool
+
+from tqdm import tqdm
+
+import mlt_s
+
+_LOOK = 0.1  # seconds between two looks at how far the processes are
+
+
+class _Stopped(Exception):
+    """Ends a call whose result nobody waits for any more."""
+
+
+def run_all(call, tasks, counts, about, jobs=None, spawn=False):
+    """Makes a call for each task, and yields the results in any order. On an error, or Ctrl-C, all calls end.
+
+    Args:
+        call: takes a task and a function `step`, which it calls with the examples done since the last time.
+        tasks: a list.
+        counts: of each task, how many examples it has.
+        about: what stands before the bar.
+        jobs: processes at a time; by default as many as there are cores.
+        spawn: whether processes start afresh, for calls that use threads.
+
+    Raises:
+        mlt_s.MltSError: a process was killed, as the system does when memory runs out; or what a call raised.
+    """
+    jobs = min(jobs or _cores(), len(tasks))
+    tqdm.monitor_interval = 0  # no thread beside us when processes are forked
+    with tqdm(total=sum(counts), desc=about, unit=" examples", disable=None, leave=False, dynamic_ncols=True) as bar:
+        if jobs <= 1:
+            for task in tasks:
+                yield call(task, bar.update)
+            return
+        context = multiprocessing.get_context("spawn" if spawn else None)
+        # Plain memory without locks: a process that is killed while it holds one would stop the others for ever.
+        done, stopped = context.RawArray("q", len(tasks)), context.RawValue("b")
+        executor = concurrent.futures.ProcessPoolExecutor(jobs, context, _begin, (done, stopped))
+        try:
+            running = {executor.submit(_call, call, task, index) for index, task in enumerate(tasks)}
+            while running:
+                ended, running = concurrent.futures.wait(running, _LOOK, concurrent.futures.FIRST_EXCEPTION)
+                bar.update(sum(done) - bar.n)
+                # What is done counts, whatever else failed.
+                for future in sorted(ended, key=lambda future: future.exception() is not None):
+                    yield future.result()
+        except BrokenProcessPool:
+            raise mlt_s.MltSError(
+                "A process was killed, as happens when memory runs out. Run the same again, with fewer --jobs: what is "
+                "written whole is kept."
+            ) from None
+        finally:
+            stopped.value = True
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _begin(done, stopped):
+    """In a new process: leaves Ctrl-C to the one that started it, and does not outlive that one."""
+    global _done, _stopped
+    _done, _stopped = done, stopped
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(parent):
+    parent.join()
+    os._exit(1)
+
+
+def _call(call, task, index):
+    def step(count):
+        _done[index] += count
+        if _stopped.value:
+            raise _Stopped
+
+    return call(task, step)

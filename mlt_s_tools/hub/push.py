@@ -1,0 +1,171 @@
+"""Puts a built folder into a data set repository on the Hugging Face Hub, by its own client."""
+
+import contextlib
+import fnmatch
+
+import huggingface_hub
+from huggingface_hub.utils import HFValidationError, RepositoryNotFoundError, validate_repo_id
+
+from mlt_s import MltSError, _count
+from mlt_s_tools.hub.layout import FOLDERS
+
+_PARQUET = [f"{folder}/*.parquet" for folder in sorted(set(FOLDERS.values()))]
+# Only what a build is made of: no file that is half written, and nothing that the user has put beside it.
+_UPLOADED = ["README.md", "id2label.json", "manifest.json", "preview.png", *_PARQUET]
+_LOG_IN = "Log in with `hf auth login` (`huggingface-cli login` below huggingface_hub 0.34), or set HF_TOKEN"
+_TOKENS = "https://huggingface.co/settings/tokens"
+
+
+def prepare(repo, private):
+    """Makes sure that the repository is there and takes an upload, as a build takes hours and should not end in a no.
+
+    Creates it where it is not there: no other call proves the right to. A token's description names its role, but not
+    what an organisation lets its members do, nor what a fine-grained token is for.
+
+    Args:
+        repo: "namespace/name".
+        private: whether nobody else may see it.
+
+    Raises:
+        mlt_s.MltSError: there is no token, or one without the right to write; the Hub cannot be reached; or the
+            repository has no valid name, is public though a private one is wanted, or holds what is in the way.
+    """
+    _check_name(repo)
+    api = huggingface_hub.HfApi()
+    user = _check_token(api)
+    with _asking(f"look at {repo}"):
+        try:
+            found = api.dataset_info(repo)
+        except RepositoryNotFoundError:
+            found = None
+    if found:
+        _check_content(repo, [file.rfilename for file in found.siblings])
+        if private and not found.private:
+            raise MltSError(
+                f"{repo} is public, and --private was asked for: make it private at {_url(api, repo)}/settings, or "
+                "choose another name."
+            )
+        _check_writable(api, repo, user)
+    else:
+        options = {"private": True} if private else {}  # otherwise, as the namespace has it by default
+        with _asking(f"create {repo}", {403: _no_right(user, repo)}):
+            api.create_repo(repo, repo_type="dataset", **options)
+
+
+def upload(out, repo):
+    """Uploads a built folder in one commit, with the client's progress bar. What arrived before is not sent again.
+
+    Parquet files of an earlier build that this one lacks are deleted in the same commit, as they would be loaded too;
+    their number is printed.
+
+    Args:
+        out: the folder, a `pathlib.Path`.
+        repo: "namespace/name", as `prepare` left it.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        mlt_s.MltSError: the upload was refused or cut off.
+    """
+    api = huggingface_hub.HfApi()
+    cut_off = "The build is whole, so run the same command again: it goes on from there."
+    with _asking(f"take the upload of {out} to {repo}", advice=cut_off):
+        there = {name for name in api.list_repo_files(repo, repo_type="dataset") if _is_ours(name)}
+        api.upload_folder(
+            repo_id=repo,
+            repo_type="dataset",
+            folder_path=out,
+            allow_patterns=_UPLOADED,
+            delete_patterns=_PARQUET,
+            commit_message="Upload MLT_S, as built by mlt-s",
+        )
+    stale = [name for name in there if not (out / name).exists()]
+    if stale:
+        print(f"Deleted from {repo}: {_count(stale, 'Parquet file')} of an earlier build.")
+    return _url(api, repo)
+
+
+def _url(api, repo):
+    return f"{api.endpoint}/datasets/{repo}"
+
+
+def _is_ours(name):
+    return any(fnmatch.fnmatch(name, pattern) for pattern in _PARQUET)  # as the client does it
+
+
+def _check_name(repo):
+    try:
+        validate_repo_id(repo)
+        is_valid = "/" in repo  # the client takes a name without namespace, but nobody could load what the card shows
+    except HFValidationError:
+        is_valid = False
+    if not is_valid:
+        raise MltSError(
+            f"{repo!r} is no name of a repository: give your user name or organisation, a slash, and a name of "
+            "letters, digits, '-', '_' and '.', such as ann/mlt-s."
+        )
+
+
+def _check_token(api):
+    """The user's name."""
+    if huggingface_hub.get_token() is None:
+        raise MltSError(f"There is no token for the Hub. {_LOG_IN} to a token with the role write, from {_TOKENS}.")
+    invalid = f"The Hub does not know your token. {_LOG_IN}, which goes first where it is set, to one from {_TOKENS}."
+    with _asking("say whose your token is", {401: invalid}):
+        user = api.whoami()
+    if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise MltSError(
+            f"Your token, of {user['name']}, may only read. Make one with the role write at {_TOKENS}. Then: {_LOG_IN}."
+        )
+    return user["name"]
+
+
+def _check_content(repo, names):
+    script = repo.split("/")[1] + ".py"
+    if script in names:
+        raise MltSError(
+            f"{repo} holds {script}, a loading script, and `datasets` from 4 on opens no repository with a script of "
+            "its own name. Delete the script, or choose another name."
+        )
+    parquet = [name for name in names if _is_ours(name)]
+    if parquet and "manifest.json" not in names:
+        raise MltSError(
+            f"{repo} holds Parquet files that mlt-s did not build ({parquet[0]} and others), which would be mixed with "
+            "ours. Delete them, or choose another name."
+        )
+
+
+def _check_writable(api, repo, user):
+    """Asks how a file would have to be uploaded, which only those learn who may: nothing is."""
+    file = huggingface_hub.CommitOperationAdd("README.md", b"?")
+    with _asking(f"say whether {user} may write to {repo}", {401: _no_right(user, repo), 403: _no_right(user, repo)}):
+        api.preupload_lfs_files(repo, [file], repo_type="dataset")
+
+
+def _no_right(user, repo):
+    return (
+        f"Your token, of {user}, has no right to write to {repo}: choose a namespace of your own, or make a token with "
+        f"that right at {_TOKENS}."
+    )
+
+
+@contextlib.contextmanager
+def _asking(what, meanings=None, advice="Check the connection, and try again."):
+    """Turns what the client raises into our error.
+
+    Args:
+        what: the Hub was asked for.
+        meanings: what to say of a status, by its number.
+        advice: what to do about anything else.
+    """
+    try:
+        yield
+    except Exception as error:  # by requests below 1.0, by other clients from there on, and by huggingface_hub itself
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (meanings or {}):
+            raise MltSError(meanings[status]) from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise MltSError(
+            f"The Hub at {huggingface_hub.constants.ENDPOINT} did not {what}: {reason.rstrip('.')}. {advice}"
+        ) from error

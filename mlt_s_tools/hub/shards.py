@@ -1,0 +1,113 @@
+"""Writes a Parquet file, a row group at a time: the examples of a shard as loading gives them."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import mlt_s
+from mlt_s_tools.hub.layout import File, features_of, portable
+from mlt_s_tools.hub.palette import with_palette
+
+# What is held in memory at a time, and what a reader fetches at least who wants one row.
+ROW_GROUP_ROWS = 100
+ROW_GROUP_SIZE = 16_000_000  # bytes of pictures
+
+PART = ".part"  # ends the name of a file that is being written
+
+
+def schema_of(config):
+    """The Arrow schema of a configuration's files, with the features where `datasets` looks for them."""
+    features = features_of(config)
+    info = {"info": {"features": portable(features)}}
+    return features.arrow_schema.with_metadata({"huggingface": json.dumps(info)})
+
+
+def read_row(pair, palette, options):
+    """A pair as the files hold it: `mlt_s.read_example`, with a palette where one is wanted.
+
+    Raises:
+        mlt_s.MltSError: the pair cannot be read.
+    """
+    row = mlt_s.read_example(pair, options)
+    if palette:
+        row["label"]["bytes"] = with_palette(row["label"]["bytes"])
+    return row
+
+
+def write(shard, out, schema, palette, options, step):
+    """Writes the file of a shard, under its name when it is whole and not before.
+
+    Args:
+        shard: a `plan.Shard`.
+        out: path of the repository.
+        schema: its Arrow schema.
+        palette: whether label maps get a palette.
+        options: for the fsspec file system of a remote source.
+        step: called with a number of examples after each row group; what it raises ends the work.
+
+    Returns:
+        The `File`.
+
+    Raises:
+        mlt_s.MltSError: a pair cannot be read.
+        OSError: the file cannot be written.
+    """
+    path = os.path.join(out, *shard.path.split("/"))
+    part = path + PART
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    rows, nbytes = (read_row(pair, palette, options) for pair in shard.pairs), 0
+    try:
+        with _Hashed(part) as file, _writer(file, schema) as writer:
+            for group in _row_groups(rows):
+                table = pa.Table.from_pylist(group, schema)
+                writer.write_table(table)
+                nbytes += table.nbytes
+                step(len(group))
+        size = os.path.getsize(part)
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(part)
+        raise
+    return File(shard.path, shard.split, len(shard.pairs), size, nbytes, file.sha256.hexdigest())
+
+
+class _Hashed(io.BufferedWriter):
+    """A file that knows the SHA-256 of what went into it."""
+
+    def __init__(self, path):
+        super().__init__(io.FileIO(path, "w"))
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data):
+        self.sha256.update(data)
+        return super().write(data)
+
+
+def _writer(file, schema):
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression="NONE",  # pictures are compressed, and all else is one per mille
+        use_dictionary=False,
+        write_statistics=["image_id"],
+        write_page_index=True,
+        write_batch_size=1,  # values after which a page may end: with the 1,024 of Arrow, none would in a row group
+    )
+
+
+def _row_groups(rows):
+    group, size = [], 0
+    for row in rows:
+        added = sum(len(row[column]["bytes"]) for column in ("image", "label") if column in row)
+        if group and (len(group) == ROW_GROUP_ROWS or size + added > ROW_GROUP_SIZE):
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += added
+    yield group

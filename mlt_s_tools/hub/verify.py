@@ -1,0 +1,80 @@
+"""Reads a build back, and compares every example with the archives."""
+
+import hashlib
+import os
+
+import pyarrow.parquet as pq
+
+import mlt_s
+from mlt_s_tools.hub.shards import read_row
+
+
+def verify(shard, file, out, schema, palette, options, step):
+    """Compares a Parquet file with its pairs: their number and order, all bytes and words, and the file's SHA-256.
+
+    Args:
+        shard: the `plan.Shard`.
+        file: the `layout.File` that was written of it.
+        out: path of the repository.
+        schema: the Arrow schema that it should have.
+        palette: whether label maps have a palette.
+        options: for the fsspec file system of a remote source.
+        step: called with a number of examples after each row group; what it raises ends the work.
+
+    Raises:
+        mlt_s.MltSError: they differ; says in which row group and example. Or a pair cannot be read any more.
+    """
+    path = os.path.join(out, file.path)
+    opened = _readable(path, "", lambda: pq.ParquetFile(path))
+    with opened:
+        _check_schema(opened.schema_arrow, schema, path)
+        if opened.metadata.num_rows != len(shard.pairs):
+            found, belong = mlt_s._count(opened.metadata.num_rows, "example"), f"{len(shard.pairs):,}"
+            raise _different(path, f"has {found}, of the {belong} that belong there")
+        pairs = iter(shard.pairs)
+        for group in range(opened.num_row_groups):
+            place = f", row group {group}"
+            rows = _readable(
+                path, place, lambda group=group: opened.read_row_group(group, use_threads=False).to_pylist()
+            )
+            for row, pair in zip(rows, pairs):
+                _compare(row, pair, palette, options, path, place)
+            step(len(rows))
+    with open(path, "rb") as content:
+        if _sha256(content) != file.sha256:
+            raise _different(path, f"does not have the SHA-256 that it was written with, {file.sha256}")
+
+
+def _readable(path, place, read):
+    try:
+        return read()
+    except Exception as error:  # pyarrow answers damage with half a dozen types
+        raise _different(path, f"cannot be read ({error})", place) from error
+
+
+def _check_schema(found, schema, path):
+    if not found.equals(schema) or (found.metadata or {}).get(b"huggingface") != schema.metadata[b"huggingface"]:
+        raise _different(path, "has other columns than it was written with")
+
+
+def _compare(row, pair, palette, options, path, place):
+    if row["image_id"] != pair.image_id:
+        raise _different(path, f"has {row['image_id']!a} where {pair.image_id} belongs", place)
+    expected = read_row(pair, palette, options)
+    for column, value in row.items():
+        if value != expected[column]:
+            raise _different(path, f"has another {column} than the archives", f"{place}, {pair.image_id}")
+
+
+def _different(path, what, place=""):
+    return mlt_s.MltSError(
+        f"{path}{place}, {what}. Remove that file and run the same again, which writes it anew. If it differs again, "
+        "disk or memory are failing."
+    )
+
+
+def _sha256(file):
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()

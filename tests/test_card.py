@@ -1,0 +1,293 @@
+"""The card of a built repository: its metadata are those of the data, what it shows runs, what it says is so."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+
+import datasets
+import numpy as np
+import PIL.Image
+import pytest
+from archives import add_words, mlt
+from conftest import ROOT
+from datasets.info import DatasetInfosDict
+from huggingface_hub import DatasetCard
+
+import mlt_s
+from mlt_s_tools import build
+from mlt_s_tools.hub import card, layout
+from mlt_s_tools.preview import contact_sheet, label_sheet
+
+
+class Repository:
+    """A built folder, and what its picture shows."""
+
+    def __init__(self, out, data_dir, configs, palette, repo):
+        self.out, self.built = out, build(data_dir, out, configs, palette=palette, jobs=1)
+        config = layout.widest(configs, layout.FOLDERS[configs[0]])
+        source = mlt_s.MltS(config_name=config, data_dir=str(data_dir)).as_streaming_dataset(split="train")
+        self.examples = [(f"train  {example['image_id']}", example) for example in source]
+        if repo:
+            card.write(out, self.built, self.examples, repo)
+
+    @property
+    def text(self):
+        return (self.out / "README.md").read_text(encoding="utf-8")
+
+    @property
+    def data(self):
+        return DatasetCard(self.text).data
+
+    @property
+    def blocks(self):
+        return re.findall(r"```python\n(.*?)```", self.text, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home folder with ~/mlt in it."""
+    folder = tmp_path_factory.mktemp("home")
+    add_words(mlt(folder / "mlt"), range(1, 6), range(1, 4))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def repositories(home):
+    return {
+        "all": Repository(home / "all", home / "mlt", ("segmentation", "words", "labels"), False, None),
+        "colours": Repository(home / "colours", home / "mlt", ("segmentation",), True, "lab/mlt-s"),
+        "labels": Repository(home / "labels", home / "mlt", ("labels",), False, None),
+    }
+
+
+@pytest.fixture(params=["all", "colours", "labels"])
+def repository(request, repositories):
+    return repositories[request.param]
+
+
+def loaded(repository, config, cache, **options):
+    return datasets.load_dataset(str(repository.out), config, cache_dir=str(cache), **options)
+
+
+# --- The metadata --------------------------------------------------------------------------------------------------
+
+
+def test_the_metadata_are_those_of_the_data(repository, tmp_path):
+    infos = DatasetInfosDict.from_dataset_card_data(repository.data)
+    assert set(infos) == set(repository.built.configs)
+    for config, info in infos.items():
+        splits = loaded(repository, config, tmp_path)
+        assert info.features == next(iter(splits.values())).features == mlt_s.MltS(config_name=config).info.features
+        assert list(info.features) == list(splits["train"].features)
+        assert {name: split.num_examples for name, split in info.splits.items()} == {"train": 5, "validation": 3}
+        for name, split in splits.items():
+            assert len(split) == info.splits[name].num_examples
+            assert info.splits[name].num_bytes == pytest.approx(split.data.nbytes, rel=0.02)
+        files = (repository.out / layout.FOLDERS[config]).iterdir()
+        assert info.download_size == sum(file.stat().st_size for file in files)
+        assert info.dataset_size == sum(split.num_bytes for split in info.splits.values())
+
+
+def test_the_files_of_a_configuration_are_named(repositories):
+    both = repositories["all"].data.configs
+    splits = ("train", "validation")
+    data, labels = (
+        [{"split": split, "path": f"{folder}/{split}-*"} for split in splits] for folder in ("data", "labels")
+    )
+    assert both == [
+        {
+            "config_name": "segmentation",
+            "default": True,
+            "data_files": data,
+            "columns": ["image_id", "image", "label"],
+        },
+        {"config_name": "words", "data_files": data},
+        {"config_name": "labels", "data_files": labels},
+    ]
+    assert repositories["colours"].data.configs == [
+        {"config_name": "segmentation", "default": True, "data_files": data}
+    ]
+    assert repositories["labels"].data.configs == [{"config_name": "labels", "default": True, "data_files": labels}]
+
+
+def test_the_default_is_the_first_configuration(repository, tmp_path):
+    default, named = (loaded(repository, name, tmp_path, split="train") for name in (None, repository.built.configs[0]))
+    assert default.column_names == named.column_names and default["image_id"][:] == named["image_id"][:]
+
+
+def test_lists_are_written_as_every_version_reads_them(repositories):
+    words = next(info for info in repositories["all"].data.dataset_info if info["config_name"] == "words")
+    assert words["features"][3]["name"] == "words"
+    quad, script, *_ = words["features"][3]["list"]
+    assert quad == {"name": "quad", "list": {"list": "float64"}}
+    assert script["dtype"]["class_label"]["names"]["8"] == "None"
+
+
+def test_the_rest_is_as_in_the_readme_of_the_project(repository):
+    fields = ("license", "task_categories", "task_ids", "language", "multilinguality", "pretty_name", "tags")
+    project = DatasetCard((ROOT / "README.md").read_text(encoding="utf-8")).data
+    for field in (*fields, "annotations_creators", "source_datasets"):
+        assert repository.data.get(field) == project.get(field)
+    assert repository.data.size_categories == ["n<1K"]
+
+
+@pytest.mark.parametrize(
+    "rows, category", [(999, "n<1K"), (1_000, "1K<n<10K"), (6_896, "1K<n<10K"), (10_000, "10K<n<100K")]
+)
+def test_the_size_category_follows_the_count(rows, category):
+    assert card._size_category(rows) == category
+
+
+def test_a_split_without_examples_is_none(repositories, tmp_path):
+    whole = repositories["all"]
+    part = layout.Built(("segmentation", "words"), False, tuple(whole.built.files_of("words", "validation")))
+    os.symlink(whole.out / "data", tmp_path / "data")
+    card.write(tmp_path, part, whole.examples)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert [entry["split"] for entry in DatasetCard(text).data.configs[0]["data_files"]] == ["validation"]
+    assert 'split="train"' not in text and '| "words" | 0 | 3 |' in text
+
+
+# --- What it shows runs --------------------------------------------------------------------------------------------
+
+
+def run(code, home):
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": os.path.dirname(mlt_s.__file__)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=home, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def of_folder(repository, block):
+    """The block with the folder in place of the repository's id."""
+    name = "lab/mlt-s" if "lab/mlt-s" in block else card.PLACEHOLDER
+    return block.replace(f"hf://datasets/{name}", str(repository.out)).replace(name, str(repository.out))
+
+
+def is_training(block):
+    return "torch" in block
+
+
+def test_the_calls_run(repository, home):
+    configs = repository.built.configs
+    first, *joins = (of_folder(repository, block) for block in repository.blocks if not is_training(block))
+    assert len(joins) == ("labels" in configs)
+    shown = "print(sorted(example))\nprint(ds['train'].column_names)"
+    joined = "print(ds['train'].column_names, len(ds['train']))"
+    pair, label = ["image", "image_id", "label"], ["image_id", "label"]
+    expected = [pair if "segmentation" in configs else label]
+    expected += [label if "labels" in configs else ["image_id", "image", "label"]]
+    expected += [f"{['image_id', 'image', 'label']} 5" for join in joins]
+    told = run("\n".join([first, shown, *(f"{join}\n{joined}" for join in joins)]), home)
+    assert told.splitlines() == list(map(str, expected))
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
+@pytest.mark.parametrize("name", ["all", "colours"])
+def test_the_training_loop_runs(repositories, home, name):
+    repository = repositories[name]
+    (block,) = filter(is_training, repository.blocks)
+    shown = """
+batch = next(iter(loader))
+print(tuple(batch["pixel_values"].shape), batch["pixel_values"].max().item() <= 1, batch["labels"].unique().tolist())
+print(loss(torch.zeros(5, 2, *SIZE), batch["labels"]).item() > 0)
+"""
+    assert run(of_folder(repository, block) + shown, home).splitlines() == [
+        "(5, 3, 512, 512) True [0, 1, 255]",
+        "True",
+    ]
+
+
+def test_there_is_no_training_loop_without_images(repositories):
+    assert not any(map(is_training, repositories["labels"].blocks))
+
+
+# --- What it says is so --------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_template_is_left(repository):
+    assert not re.search(r"\{\{\w+\}\}|<!--", repository.text)
+    assert not re.search(r"\n\n\n(?!def|train)", repository.text)  # two blank lines are Python's
+
+
+def test_values_and_attribution_stand_in_each(repository):
+    for value, color in mlt_s.LABEL_MAP.colors.items():
+        name = mlt_s.LABEL_MAP.int2str(value)
+        assert re.search(rf"^\| {value} \| {name}.* \| {card.COLOR_NAMES[name]} \|$", repository.text, re.MULTILINE)
+        assert PIL.Image.new("RGB", (1, 1), card.COLOR_NAMES[name]).getpixel((0, 0))[:1] == color[:1]
+    assert mlt_s._CITATION in repository.text
+    for words in ("CC BY 4.0", "Bonechi", "Nayef", mlt_s._HOMEPAGE, mlt_s.IMAGES_URL, "Changed here", "Machine-made"):
+        assert words in repository.text
+    assert str(mlt_s.LABEL_MAP.id2label) in repository.text
+
+
+def test_what_grey_would_make_of_a_palette(repositories):
+    text = repositories["colours"].text
+    label = PIL.Image.new("P", (1, 1), 1)
+    label.putpalette([0, 0, 0, 255, 0, 0])
+    assert label.convert("L").getpixel((0, 0)) == 76 and "text would be 76" in text
+    assert "np.asarray" in text and 'mode "P"' in text and "plain viewer" not in text
+    assert "plain viewer" in repositories["all"].text and "palette" not in repositories["all"].text
+
+
+def test_parts_are_said_to_be_parts(repositories):
+    assert '| "words" | 5 | 3 |' in repositories["all"].text
+    assert "These are not the counts published" in repositories["all"].text
+    files = [
+        layout.File(f"labels/{split}-0.parquet", split, rows, 1, 1, "")
+        for split, rows in mlt_s.PUBLISHED_COUNTS.items()
+    ]
+    text = card._text(layout.Built(("labels",), False, tuple(files)), None)
+    assert '| "labels" | 5,540 | 1,356 |' in text and "These are not the counts published" not in text
+
+
+def test_the_repository_is_named_where_it_is_known(repositories):
+    assert 'load_dataset("lab/mlt-s")' in repositories["colours"].text
+    assert card.PLACEHOLDER not in repositories["colours"].text
+    assert f"`{card.PLACEHOLDER}` stands for this repository" in repositories["all"].text
+
+
+def test_label_maps_alone_say_where_the_images_are(repositories):
+    text = repositories["labels"].text
+    assert "The images are not in here" in text and "ch8_validation_images.zip" in text
+    assert f'label_maps="hf://datasets/{card.PLACEHOLDER}"' in text
+    assert "pixel on pixel" not in text and "`image`" not in text
+
+
+def test_words_are_explained_where_there_are_some(repositories):
+    numbers = ", ".join(f"{value} {name}" for value, name in enumerate(mlt_s.SCRIPTS))
+    assert numbers in repositories["all"].text and "`quad`" in repositories["all"].text
+    assert "`quad`" not in repositories["colours"].text
+
+
+# --- What stands beside it -----------------------------------------------------------------------------------------
+
+
+def test_the_names_of_the_classes_are_a_file(repository):
+    names = json.loads((repository.out / "id2label.json").read_text(encoding="utf-8"))
+    assert names == {"0": "background", "1": "text"}
+
+
+def test_the_picture_is_a_contact_sheet(repositories):
+    for name in ("all", "colours"):
+        repository = repositories[name]
+        with PIL.Image.open(repository.out / "preview.png") as picture:
+            assert np.array_equal(picture, contact_sheet(repository.examples))
+        assert "](preview.png)" in repository.text
+
+
+def test_the_picture_of_label_maps_alone_shows_them_with_the_legend(repositories):
+    with PIL.Image.open(repositories["labels"].out / "preview.png") as picture:
+        assert np.array_equal(picture, label_sheet(repositories["labels"].examples))
+
+
+def test_the_same_is_written_again(repository, tmp_path):
+    for folder in {file.folder for file in repository.built.files}:
+        os.symlink(repository.out / folder, tmp_path / folder)
+    named = "lab/mlt-s" if "lab/mlt-s" in repository.text else None
+    card.write(tmp_path, repository.built, repository.examples, named)
+    for name in ("README.md", "id2label.json", "preview.png"):
+        assert (tmp_path / name).read_bytes() == (repository.out / name).read_bytes()

@@ -1,0 +1,71 @@
+"""Sharing the loader itself: installed from a git address, or a repository of the Hub that holds the script."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from archives import mlt
+from conftest import ROOT, VERSION
+from hub import Hub
+
+LOADER = ("mlt_s.py", "dataset_infos.json", "README.md")
+
+
+def run(code, folder, environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.stdout.strip(), done.stderr
+
+
+@pytest.mark.once
+def test_it_installs_from_a_git_address(tmp_path):
+    """With what is in the working tree, committed to a repository of the test's own."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).exists():
+            (tmp_path / "loader" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "loader" / name).write_bytes((ROOT / name).read_bytes())
+    identity = ["-c", "user.name=ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=main"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "loader"]):
+        subprocess.run(["git", *identity, *command], cwd=tmp_path / "loader", check=True)
+    address, target = f"git+file://{tmp_path / 'loader'}", tmp_path / "installed"
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--target", str(target)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, address], check=True)
+    mlt(tmp_path / "mlt")
+    code = (
+        "import sys; sys.path = [p for p in sys.path if not os.path.exists(os.path.join(p or '.', 'mlt_s.py'))]\n"
+        f"sys.path.insert(0, {str(target)!r})\n"
+        "import mlt_s, mlt_s_tools.hub, mlt_s_tools.check, mlt_s_tools.page; from datasets import load_dataset\n"
+        'ds = load_dataset("mlt_s", data_dir="mlt", cache_dir="cache"); print(len(ds["train"]), mlt_s.__file__)\n'
+        "mlt_s_tools.page._source('page.html')\n"
+    )
+    out, err = run("import os\n" + code, tmp_path, {**os.environ, "PYTHONPATH": ""})
+    assert out.endswith(f"5 {target / 'mlt_s.py'}"), err
+    assert (target / "mlt_s_tools" / "sample" / "MLT_S_labels.zip").exists()
+
+
+@pytest.mark.parametrize("name", ["lab/mlt_s", "lab/mlt-s-loader"])
+def test_as_a_script_of_the_hub_its_name_decides(tmp_path, name):
+    mlt(tmp_path / "mlt")
+    code = (
+        "import datasets; datasets.config.USE_PARQUET_EXPORT = False\n"
+        f'ds = datasets.load_dataset("{name}", data_dir="mlt", trust_remote_code=True); print(len(ds["train"]))'
+    )
+    with Hub() as hub:
+        hub.put(name, {file: (ROOT / file).read_bytes() for file in LOADER})
+        out, err = run(code, tmp_path, {**hub.environment(tmp_path / "home"), "PYTHONPATH": ""})
+    if name == "lab/mlt_s" and VERSION < (4, 0):
+        assert out.endswith("5"), err
+    elif name == "lab/mlt_s":
+        assert "RuntimeError: Dataset scripts are no longer supported, but found mlt_s.py" in err
+    else:
+        assert "Error" in err and out == ""
