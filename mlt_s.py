@@ -1514,12 +1514,12 @@ class MltS(datasets.GeneratorBasedBuilder):
         return "\n".join([*lines, f"    {self._call(missing_images='skip')}"])
 
     def _instructions(self) -> str:
-        words = f", {WORDS_ARCHIVES[0]} and {WORDS_ARCHIVES[1]}" if "words" in self.config.roles else ""
+        words = WORDS_ARCHIVES if "words" in self.config.roles else ()
+        *archives, last = f"{IMAGE_ARCHIVES[0]} to {IMAGE_ARCHIVES[7]}", IMAGE_ARCHIVES[8], *words
         return (
-            f"Register at {IMAGES_URL} (ICDAR 2017 MLT, task 1), download {IMAGE_ARCHIVES[0]} to "
-            f"{IMAGE_ARCHIVES[7]} and {IMAGE_ARCHIVES[8]}{words}, and put them, zipped or unpacked, into one folder. "
-            f"{LABEL_ARCHIVE} belongs there too; without it, it is downloaded. Then:\n"
-            f"    {self._call(data_dir='path/to/that/folder')}"
+            f"Register at {IMAGES_URL} (ICDAR 2017 MLT, task 1), download {', '.join(archives)} and {last}, and put "
+            f"them, zipped or unpacked, into one folder. {LABEL_ARCHIVE} belongs there too; without it, it is "
+            f"downloaded. Then:\n    {self._call(data_dir='path/to/that/folder')}"
         )
 
     def _call(self, **options: Any) -> str:

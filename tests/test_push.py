@@ -160,6 +160,37 @@ def test_what_is_pushed_loads_for_anybody_as_the_source_does(hub, tmp_path, data
         assert found[f"{config} False"] == found[f"{config} True"] == expected
 
 
+def test_it_has_what_the_segmentation_example_of_transformers_takes(hub, tmp_path, out):
+    hub.put("lab/mlt-s", content(out))
+    told_of = read(
+        """
+        import numpy as np
+        from huggingface_hub import hf_hub_download
+        ds = datasets.load_dataset("lab/mlt-s")
+        labels = [np.array(label) for split in ds.values() for label in split["label"]]
+        images = [np.array(image.convert("RGB")) for split in ds.values() for image in split["image"]]
+        id2label = json.load(open(hf_hub_download("lab/mlt-s", "id2label.json", repo_type="dataset"), "r"))
+        print(json.dumps({
+            "columns": {name: split.column_names for name, split in ds.items()},
+            "labels": [
+                sorted({str(label.dtype) for label in labels}),
+                sorted({label.ndim for label in labels}),
+                np.unique(labels).tolist(),
+            ],
+            "same sizes": [image.shape[:2] for image in images] == [label.shape for label in labels],
+            "id2label": {int(value): name for value, name in id2label.items()} == {0: "background", 1: "text"},
+        }))
+        """,
+        hub,
+        tmp_path,
+        token=None,
+    )
+    columns = ["image_id", "image", "label"]
+    assert told_of["columns"] == {"train": columns, "validation": columns}
+    assert told_of["labels"] == [["uint8"], [2], [0, 1, 255]]
+    assert told_of["same sizes"] and told_of["id2label"]
+
+
 def test_only_what_belongs_to_a_build_goes_up(hub, tmp_path, out):
     more = tmp_path / "out"
     for name, held in {**content(out), "data/train-9.parquet.part": b"", "state.json": b"", "mine.py": b""}.items():
