@@ -42,13 +42,11 @@ def test_it_installs_from_a_git_address(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "install", *options, address], check=True)
     mlt(tmp_path / "mlt")
     code = (
-        "import sys; sys.path = [p for p in sys.path if not os.path.exists(os.path.join(p or '.', 'mlt_s.py'))]\n"
-        f"sys.path.insert(0, {str(target)!r})\n"
         "import mlt_s, mlt_s_tools.hub, mlt_s_tools.check, mlt_s_tools.page; from datasets import load_dataset\n"
         'ds = load_dataset("mlt_s", data_dir="mlt", cache_dir="cache"); print(len(ds["train"]), mlt_s.__file__)\n'
         "mlt_s_tools.page._source('page.html')\n"
     )
-    out, err = run("import os\n" + code, tmp_path, {**os.environ, "PYTHONPATH": ""})
+    out, err = run(code, tmp_path, {**os.environ, "PYTHONPATH": str(target)})
     assert out.endswith(f"5 {target / 'mlt_s.py'}"), err
     assert (target / "mlt_s_tools" / "sample" / "MLT_S_labels.zip").exists()
 
