@@ -232,11 +232,13 @@ class Listing:
             gt_img_1.txt is that of its image, img_1.
         unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
         containers: (role, archive or folder) -> number of files of that role in it.
+        parquet: number of Parquet files, which are of a built set and no source of images.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
     containers: Counter = dataclasses.field(default_factory=Counter)
+    parquet: int = 0
 
     def has(self, role: str) -> bool:
         return any(role == placed for placed, _ in self.placed)
@@ -246,6 +248,7 @@ class Listing:
             self.placed.setdefault(place, []).extend(files)
         self.unplaced += other.unplaced
         self.containers += other.containers
+        self.parquet += other.parquet
 
     def fingerprint(self) -> str:
         """Another one exactly where a file is added, removed, replaced or placed elsewhere."""
@@ -276,6 +279,7 @@ def list_source(
     for file, parts in _files(root, options):
         if leave_out and (file.address == leave_out or file.address.startswith(leave_out.rstrip("/") + "/")):
             continue
+        listing.parquet += parts[-1].lower().endswith(".parquet")
         if not parts[-1].lower().endswith(".zip"):
             _place(listing, file, parts[:-1], parts[-1], roles, default_role)
         elif _is_wanted(parts, roles):
@@ -344,7 +348,9 @@ def _files(root: str, options: dict[str, Any]) -> Iterator[tuple[Member, tuple[s
     """Every file below the root, as a loose member with its path from the root in parts; the root itself if a file."""
     try:
         yield from _remote_files(root, options) if _is_remote(root) else _local_files(root)
-    except (OSError, ValueError, ImportError) as error:
+    except MltSError:
+        raise
+    except Exception as error:  # each remote file system, and its client, has types of its own
         raise MltSError(f"Cannot read {root}: {error}. {_REMEDY}") from error
 
 
@@ -512,7 +518,12 @@ def _whole(member: Member, content: bytes) -> bytes:
 def _read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
     if _is_remote(address):
         filesystem, path = fsspec.core.url_to_fs(address, **options)
-        return filesystem.cat_file(path, start=start, end=start + size)
+        try:
+            return filesystem.cat_file(path, start=start, end=start + size)
+        except OSError:
+            raise
+        except Exception as error:  # each client of a remote file system has types of its own
+            raise OSError(f"{type(error).__name__}: {error}") from error
     with open(address, "rb") as file:
         file.seek(start)
         return file.read(size)
@@ -1053,14 +1064,15 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
     except UnicodeDecodeError as error:
         before, bad = error.object[: error.start], error.object[error.start : error.start + 8]
         number = len(_LINE_END.findall(before.decode())) + 1
-        raise _no_word(member, number, f"it is not UTF-8, from {bad!r} on") from None
+        raise _no_word(member, number, f"it is not UTF-8, from {bad!r} on", "save it as UTF-8") from None
     words = []
     for number, line in enumerate(_LINE_END.split(text), 1):
         if line.strip():
             try:
                 words.append(_word(line, member))
             except ValueError as error:
-                raise _no_word(member, number, f"{error}: {line[:100]!r}") from None
+                reason = f"{error}: {line[:100]!r}. Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription"
+                raise _no_word(member, number, reason, "correct the line") from None
     return words
 
 
@@ -1100,11 +1112,11 @@ def _script_value(name: str, member: Member) -> int:
     return value
 
 
-def _no_word(member: Member, number: int, reason: str) -> MltSError:
+def _no_word(member: Member, number: int, reason: str, remedy: str) -> MltSError:
+    steps = remedy if member.name is None else f"unpack the archive, {remedy} and take the archive away"
     return MltSError(
-        f"{member}, line {number}, is no word of ground truth: {reason}. Expected is "
-        "x1,y1,x2,y2,x3,y3,x4,y4,script,transcription. Unpack the archive, correct the line and take the archive away; "
-        'or load "segmentation", which needs no ground truth.'
+        f"{member}, line {number}, is no word of ground truth: {reason}. {steps[0].upper()}{steps[1:]}; or load "
+        '"segmentation", which needs no ground truth.'
     )
 
 
@@ -1327,6 +1339,8 @@ class MltSConfig(datasets.BuilderConfig):
         """
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
+        if not isinstance(self.unlabelled, bool):
+            raise MltSError(f"unlabelled={self.unlabelled!r}: it takes True or False.")
         if self.unlabelled and not self.with_images:
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
         roles = tuple(role for role in self.roles if role != "label" or not self.label_maps)
@@ -1335,6 +1349,11 @@ class MltSConfig(datasets.BuilderConfig):
         if self.data_dir and roles:
             listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=label_maps)
         if label_maps:
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(self.label_maps)) and not os.path.exists(label_maps):
+                raise MltSError(
+                    f"There is nothing at {label_maps}. A repository of the Hub is given as "
+                    f'label_maps="hf://datasets/{self.label_maps}".'
+                )
             source = label_source(label_maps, self.remote_options)
             listing.add(list_source(source, ("label",), self.remote_options, "label"))
         return listing
@@ -1354,7 +1373,6 @@ _SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # othe
 # How messages call the files of a role, and which archives of MLT hold them.
 _KINDS = {"label": "label map", "image": "image", "words": "ground truth file"}
 _LACKING = {"image": ("label map", "an image"), "words": ("image", "ground truth")}
-_NO_FILES = {"image": "are no images", "words": "is no ground truth"}
 _ARCHIVES = {
     "image": (IMAGE_ARCHIVES, "nine image archives"),
     "words": (WORDS_ARCHIVES, "two archives of ground truth"),
@@ -1448,10 +1466,20 @@ class MltS(datasets.GeneratorBasedBuilder):
         if config.with_images and not config.data_dir:
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
+        if listing.parquet and not any(map(listing.has, config.roles)):
+            place = _quoted(config.data_dir)
+            raise MltSError(
+                f"{config.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
+                f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
+            )
         self._report_unplaced(listing)
-        for role in config.roles:
-            if role != "label" and not listing.has(role):
-                raise MltSError(f"There {_NO_FILES[role]} of MLT in {self._places()}.\n{self._instructions()}")
+        if config.with_images and not listing.has("image"):
+            raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
+        if "words" in config.roles and not listing.has("words"):
+            raise MltSError(
+                f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
+                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
+            )
         if not listing.has("label") and config.label_maps in (None, config.labels_url):
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(config.labels_url, folder, dl_manager.download_config.force_download)
@@ -1459,7 +1487,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         if not listing.has("label"):
             raise MltSError(
                 f"There are no label maps in {config.label_maps or config.labels_url}: PNG files in folders or "
-                "archives that are named for a split, such as training_labels and validation_labels."
+                "archives that are named for a split, such as training_labels and validation_labels; or what "
+                "mlt-s build made."
             )
         return listing
 
@@ -1509,7 +1538,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             archives, are_called = _ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
             lines.append(f"Found: {_first(found, 12)}.")
-            lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none'}.")
+            lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.")
         lines.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
         return "\n".join([*lines, f"    {self._call(missing_images='skip')}"])
 

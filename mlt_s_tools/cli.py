@@ -15,7 +15,9 @@ def main(arguments=None):
         The exit status: 0 all well, 1 problems found by a check, 2 the work could not be done (the reason stands on
         stderr), 130 interrupted.
     """
-    options = _parser().parse_args(arguments)
+    options, strange = _parser().parse_known_args(arguments)
+    if strange:  # said with the usage of the command, and not that of all
+        options.parser.error(f"unrecognized arguments: {' '.join(strange)}")
     try:
         status = options.run(options) or 0
         sys.stdout.flush()
@@ -44,14 +46,19 @@ def _parser():
     _add_preview(commands)
     _add_check(commands)
     _add_build(commands)
+    _add_evaluate(commands)
     return parser
+
+
+def _sentence(about):
+    return f"{about[0].upper()}{about[1:]}."
 
 
 def _add_demo(commands):
     about = "load the bundled sample, say what came out, and draw a picture of it"
-    command = commands.add_parser("demo", help=about, description=about.capitalize() + ".")
+    command = commands.add_parser("demo", help=about, description=_sentence(about))
     command.add_argument("--out", metavar="FILE", default="preview.png", help="the PNG to write (default: %(default)s)")
-    command.set_defaults(run=_demo)
+    command.set_defaults(run=_demo, parser=command)
 
 
 def _demo(options):
@@ -64,7 +71,7 @@ def _demo(options):
 def _add_preview(commands):
     about = "draw a contact sheet of your pairs, or write a page to leaf through them"
     words = "Words are outlined where DATA_DIR holds ground truth."
-    command = commands.add_parser("preview", help=about, description=f"{about.capitalize()}. {words}")
+    command = commands.add_parser("preview", help=about, description=f"{_sentence(about)} {words}")
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--ids", metavar="ID", nargs="+", help="these pairs, such as img_1 img_2")
@@ -134,7 +141,7 @@ def _add_check(commands):
     command = commands.add_parser(
         "check",
         help=about,
-        description=about.capitalize() + ".",
+        description=_sentence(about),
         epilog=_CHECK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -144,7 +151,7 @@ def _add_check(commands):
     command.add_argument("--pixels", action="store_true", help="read every file: CRCs, pictures, sizes, label values")
     command.add_argument("--jobs", metavar="N", type=_positive, help="processes for --pixels (default: all cores)")
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
-    command.set_defaults(run=_check)
+    command.set_defaults(run=_check, parser=command)
 
 
 def _check(options):
@@ -164,11 +171,11 @@ OUT it compares and pushes only.
 
 
 def _add_build(commands):
-    about = "write the data set as Parquet files that open with nothing but datasets, for the Hub or a disk"
+    about = "write the data set as Parquet files that open without this project, for the Hub or a disk"
     command = commands.add_parser(
         "build",
         help=about,
-        description=about.capitalize() + ".",
+        description=_sentence(about),
         epilog=_BUILD_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -183,6 +190,12 @@ def _add_build(commands):
         help="what to build: segmentation (the default), words, labels, or several of them",
     )
     command.add_argument("--label-maps", metavar="PATH", help="the label archive or its folder, if it lies elsewhere")
+    command.add_argument(
+        "--missing-images",
+        choices=("error", "skip"),
+        default="error",
+        help="skip: build what is there, say what is not",
+    )
     command.add_argument("--palette", action="store_true", help="show label maps in the published colours, same pixels")
     command.add_argument(
         "--no-verify", dest="verify", action="store_false", help="do not compare what was written with the archives"
@@ -200,8 +213,75 @@ def _build(options):
         options.parser.error("--private goes with --push-to")
     from mlt_s_tools.hub import build
 
-    words = ("data_dir", "out", "configs", "label_maps", "palette", "verify", "jobs", "push_to", "private")
-    build(**{word: getattr(options, word) for word in words})
+    words = (
+        "data_dir",
+        "out",
+        "configs",
+        "label_maps",
+        "missing_images",
+        "palette",
+        "verify",
+        "jobs",
+        "push_to",
+        "private",
+    )
+    try:
+        build(**{word: getattr(options, word) for word in words})
+    except KeyboardInterrupt:
+        print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+_EVALUATE_EPILOG = """\
+exit status: 0 the figures are over the whole split, 1 they are not, 2 could not evaluate, 130 interrupted
+
+Predictions are PNG files named like the images (img_1.png for img_1.jpg) and of their size: text is 1, or 255 in a file
+without 1, and background 0, in grey, one bit, a palette, or RGB of one grey level. One that is missing, of another size
+or of other values is named, and nothing is counted in its place. Pixels whose label is 255 count nowhere.
+
+keys of the JSON file:
+  split, whole_split (bool), images_published
+  figures     fgiou and f_score as published, and others: help(mlt_s_tools.metrics.TextMetrics.compute)
+  missing     list of image_id
+  refused     image_id -> why
+  extra       list of predictions for no label map of the split
+columns of the CSV file:
+  image_id, state (counted, missing, refused), tp, fp, fn, tn (pixels), iou, precision, recall
+"""
+
+
+def _add_evaluate(commands):
+    about = "compute the published metrics of predicted masks"
+    command = commands.add_parser(
+        "evaluate",
+        help=about,
+        description=_sentence(about),
+        epilog=_EVALUATE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "predictions", metavar="PREDICTIONS", help="a folder or zip of PNG files named like the images"
+    )
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
+    command.add_argument(
+        "--split", choices=("train", "validation"), default="validation", help="of which split (default: %(default)s)"
+    )
+    command.add_argument("--label-maps", metavar="PATH", help="the label archive, where it is not in DATA_DIR")
+    command.add_argument("--per-image", action="store_true", help="print a line an image, too")
+    command.add_argument("--csv", metavar="FILE", help="write a table of all images")
+    command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
+    command.add_argument("--worst", metavar="N", type=_positive, help="draw the N worst images and their errors")
+    command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: worst.png)")
+    command.set_defaults(run=_evaluate, parser=command)
+
+
+def _evaluate(options):
+    if options.out and not options.worst:
+        options.parser.error("--out goes with --worst")
+    from mlt_s_tools import evaluate
+
+    words = ("predictions", "data_dir", "split", "label_maps", "per_image", "csv", "json", "worst")
+    return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
 
 
 if __name__ == "__main__":

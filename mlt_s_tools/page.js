@@ -6,7 +6,7 @@ const body = document.body;
 
 /* What is compared where one searches: whatever the case and the Unicode form */
 const plain = (text) => text.normalize().toLowerCase();
-const asWord = (polygon) => ({ polygon, text: plain(polygon.dataset.transcription) });
+const asWord = (polygon) => ({ polygon, text: plain(`${polygon.dataset.transcription}\n${polygon.dataset.script}`) });
 
 const pairs = [...grid.children].map((card) => ({
   card,

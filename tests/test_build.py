@@ -312,7 +312,7 @@ def test_it_says_what_was_written_and_how_to_open_it(source, out, small, capsys)
         f"{out}: 5 Parquet files, {size / 1e6:.1f} MB, read back and compared with the archives",
         "  segmentation: train 5, validation 3",
         "  words: train 5, validation 3",
-        f'It opens with nothing but datasets: load_dataset("{out}")',
+        f'It opens without this project: load_dataset("{out}")',
     ]
 
 
@@ -346,11 +346,11 @@ def test_from_an_address_it_is_the_same(source, tmp_path, small):
 
 def test_an_unknown_configuration(source, out):
     text = refused(source, out, configs=("words", "boxes"))
-    assert text == "There is no configuration 'boxes': choose of segmentation, words, labels."
+    assert text == "There is no configuration 'boxes': choose from segmentation, words, labels."
 
 
 def test_no_configuration(source, out):
-    assert refused(source, out, configs=()).startswith("There is no configuration to build: choose of")
+    assert refused(source, out, configs=()).startswith("There is no configuration to build: choose from")
 
 
 def test_words_without_ground_truth(tmp_path, out):
@@ -362,6 +362,13 @@ def test_missing_images(source, out):
     (source / "ch8_validation_images.zip").unlink()
     assert "3 label maps of the validation split without an image" in refused(source, out)
     assert not out.exists()
+
+
+def test_what_is_there_can_be_built(source, out, capsys):
+    (source / "ch8_training_images_2.zip").unlink()  # img_4 and img_5
+    mlt_s_tools.build(source, out, missing_images="skip", jobs=1)
+    assert "  segmentation: train 3, validation 3\n" in capsys.readouterr().out
+    assert [row["image_id"] for row in rows(out / parquet(out)[0])] == ["img_1", "img_2", "img_3"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -490,7 +497,8 @@ def test_a_stopped_build_goes_on_with_the_files_that_are_not_whole(source, out, 
     ran = run(source, out, "--jobs", jobs, before=before)
     assert ran.returncode == (130 if signal_name == "SIGINT" else -signal.SIGKILL), ran.stderr
     if signal_name == "SIGINT":
-        assert ran.stderr.splitlines()[-1] == "mlt-s: interrupted" and "Traceback" not in ran.stderr
+        last = ran.stderr.splitlines()[-1]
+        assert last == "mlt-s: interrupted; the same command goes on from here" and "Traceback" not in ran.stderr
         assert not list(out.rglob("*.part"))
     assert not (out / "manifest.json").exists()
     assert "data/train-00000-of-00003.parquet" in assert_goes_on(source, out, tmp_path)

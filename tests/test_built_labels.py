@@ -191,6 +191,41 @@ def test_a_folder_without_label_maps(load_registered, images, tmp_path):
     assert text.startswith(f"There are no label maps in {tmp_path / 'empty'}: ")
 
 
+def test_a_repository_of_the_hub_without_its_scheme(load_registered, images, tmp_path):
+    text = str(failure(lambda: load_registered(images, label_maps="lab/mlt-s-labels")))
+    assert text == (
+        f"There is nothing at {Path('lab/mlt-s-labels').absolute()}. A repository of the Hub is given as "
+        'label_maps="hf://datasets/lab/mlt-s-labels".'
+    )
+
+
+@pytest.mark.parametrize("config", ["segmentation", "labels"])
+def test_a_built_set_is_no_folder_of_archives(load_registered, tmp_path, config):
+    folder = labels_set(tmp_path / "built")
+    text = str(failure(lambda: load_registered(folder, config)))
+    assert text == (
+        f"{folder} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
+        f'load_dataset("{folder}"), or join its label maps with your images by label_maps="{folder}".'
+    )
+
+
+def test_a_hub_that_cannot_be_reached_is_our_error(images, tmp_path):
+    code = textwrap.dedent(
+        """
+        import sys, mlt_s
+        try:
+            mlt_s.MltS(data_dir=sys.argv[1], label_maps="hf://datasets/lab/mlt-s-labels")
+        except mlt_s.MltSError as error:
+            print(error)
+        """
+    )
+    with Hub() as hub:
+        environment = {**hub.environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, str(images)]  # the server has gone
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout.startswith("Cannot read hf://datasets/lab/mlt-s-labels: "), done.stderr
+
+
 FROM_THE_HUB = """
     import sys
     import datasets, mlt_s, numpy as np

@@ -171,17 +171,22 @@ def is_training(block):
     return "torch" in block
 
 
+COLUMNS = {
+    "ds": ["image_id", "image", "label"],
+    "with_words": ["image_id", "image", "label", "words"],
+    "labels": ["image_id", "label"],
+}
+
+
 def test_the_calls_run(repository, home):
     configs = repository.built.configs
     first, *joins = (of_folder(repository, block) for block in repository.blocks if not is_training(block))
-    assert len(joins) == ("labels" in configs)
-    shown = "print(sorted(example))\nprint(ds['train'].column_names)"
+    names = [name for name in COLUMNS if f"\n{name} = " in first]
+    assert len(names) == len(configs) and len(joins) == ("labels" in configs)
+    shown = "".join(f"print({name}['train'].column_names)\n" for name in names)
     joined = "print(ds['train'].column_names, len(ds['train']))"
-    pair, label = ["image", "image_id", "label"], ["image_id", "label"]
-    expected = [pair if "segmentation" in configs else label]
-    expected += [label if "labels" in configs else ["image_id", "image", "label"]]
-    expected += [f"{['image_id', 'image', 'label']} 5" for join in joins]
-    told = run("\n".join([first, shown, *(f"{join}\n{joined}" for join in joins)]), home)
+    told = run("\n".join([first, "print(sorted(example))", shown, *(f"{join}\n{joined}" for join in joins)]), home)
+    expected = [sorted(COLUMNS[names[0]]), *map(COLUMNS.get, names), *(f"{COLUMNS['ds']} 5" for join in joins)]
     assert told.splitlines() == list(map(str, expected))
 
 

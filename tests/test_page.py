@@ -679,6 +679,12 @@ def test_it_finds_the_images_of_a_word(words_page, word, found):
     assert len(sought) == (word != "img_10")
 
 
+def test_it_finds_the_images_of_a_script(words_page):
+    words_page.fill("#name", "arabic")
+    assert shown(words_page) == ["train img_1"]
+    assert words_page.eval_on_selector_all(".sought", "all => all.map(word => word.dataset.script)") == ["Arabic"]
+
+
 def test_without_ground_truth_there_is_nothing_of_words(page):
     page.keyboard.press("w")
     page.keyboard.press("?")

@@ -11,8 +11,10 @@ import sys
 import threading
 
 import datasets
+import numpy as np
+import PIL.Image
 import pytest
-from archives import add_words, mlt
+from archives import add_words, encoded, label_values, mlt
 from conftest import ROOT, VERSION
 from hub import Hub
 
@@ -77,10 +79,15 @@ COMMANDS = re.findall(r"^mlt-s (.*?) *(?:#.*)?$", README, re.MULTILINE)
 def test_the_commands_that_the_readme_shows_run(home, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setenv("HOME", str(home))
+    (home / "predictions").mkdir()
+    for n in (1, 2, 3):
+        text = PIL.Image.fromarray(np.uint8(label_values(seed=500 + n) == 1))
+        (home / "predictions" / f"img_{n}.png").write_bytes(encoded(text, "PNG"))
     here = [command for command in COMMANDS if "--push-to" not in command]
     status = {command: main(shlex.split(command)) for command in here}
-    problems = 1  # the small set in this home lacks archives
-    assert list(status.values()) == [problems, problems, 0, 0, 0, 0] and len(COMMANDS) == 7
+    problems = 1  # the small set in this home lacks archives, and a part of the validation set
+    assert list(status.values()) == [problems, problems, 0, 0, problems, problems, 0, 0] and len(COMMANDS) == 9
+    assert json.loads((home / "figures.json").read_text())["figures"]["fgiou"] == 1 and (home / "worst.png").exists()
     assert json.loads((home / "check.json").read_text()) and (home / "preview.png").exists()
     assert "img_3" in (home / "pairs.html").read_text(encoding="utf-8")
     assert datasets.load_dataset(str(home / "mlt-s-all"), "words", split="train")[0]["words"]

@@ -120,6 +120,11 @@ def test_label_maps_alone_have_no_images_to_add(load_registered, tmp_path):
     assert str(raised.value) == text
 
 
+def test_it_takes_true_or_false(load_registered, tmp_path):
+    with pytest.raises(mlt_s.MltSError, match=r"^unlabelled='no': it takes True or False\.$"):
+        load_registered(mlt(tmp_path / "mlt"), unlabelled="no")
+
+
 def test_both_ways_have_a_cache_of_their_own(load_registered, tmp_path):
     folder = folder_with_unlabelled(tmp_path / "mlt")
     assert len(load_registered(folder)["train"]) == 5

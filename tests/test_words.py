@@ -170,10 +170,26 @@ def test_no_ground_truth_is_an_error_with_the_way_to_it(load_registered, tmp_pat
     folder = mlt(tmp_path / "mlt")
     with pytest.raises(mlt_s.MltSError) as raised:
         load_registered(folder, "words")
-    text = str(raised.value)
-    assert text.startswith(f"There is no ground truth of MLT in {folder}.\nRegister at {mlt_s.IMAGES_URL}")
+    assert str(raised.value) == (
+        f"There is no ground truth of MLT in {folder}. Fetch {TRAINING_WORDS} and {VALIDATION_WORDS} from "
+        f'{mlt_s.IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
+    )
+
+
+def test_without_images_the_way_to_all_of_it_is_told(load_registered, tmp_path):
+    folder = words_folder(tmp_path / "mlt")
+    for archive in folder.glob("ch8_*_images*"):
+        archive.unlink()
+    text = str(failure(lambda: load_registered(folder, "words")))
+    assert text.startswith(f"There are no images of MLT in {folder}.\nRegister at {mlt_s.IMAGES_URL}")
     assert f"ch8_validation_images.zip, {TRAINING_WORDS} and {VALIDATION_WORDS}, and put them" in text
-    assert text.endswith('load_dataset("mlt_s", "words", data_dir="path/to/that/folder")')
+
+
+def test_archives_that_are_there_and_not_whole(load_registered, tmp_path):
+    folder = words_folder(tmp_path / "mlt")
+    write_zip(folder / TRAINING_WORDS, {f"gt_img_{n}.txt": words_file(*words_of(n)) for n in (1, 2, 3, 4)})
+    text = str(failure(lambda: load_registered(folder, "words")))
+    assert "Not found, of MLT's two archives of ground truth: none, so one is not whole.\n" in text
 
 
 def test_missing_ground_truth_is_an_error_that_says_which(load_registered, tmp_path):
@@ -310,10 +326,11 @@ def test_a_transcription_is_what_the_file_says(transcription):
     ]
 
 
-EXPECTED = (
+CORRECT = (
     "Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription. Unpack the archive, correct the line and take the "
     'archive away; or load "segmentation", which needs no ground truth.'
-)  # fmt: skip
+)
+SAVE = CORRECT.split(". ")[1].replace("correct the line", "save it as UTF-8")
 REFUSED = {
     "too few fields": (f"{PLACE},Latin", 1, f"it has 9 fields, not 10: '{PLACE},Latin'"),
     "one field": ("word", 1, "it has 1 field, not 10: 'word'"),
@@ -352,7 +369,14 @@ def test_what_is_no_word_is_refused_by_file_and_line(kind):
     with pytest.raises(mlt_s.MltSError) as raised:
         parsed(content)
     place = f"/mlt/gt.zip, member gt_img_1.txt, line {number}"
-    assert str(raised.value) == f"{place}, is no word of ground truth: {reason}. {EXPECTED}"
+    remedy = SAVE if "UTF-8" in reason else CORRECT
+    assert str(raised.value) == f"{place}, is no word of ground truth: {reason}. {remedy}"
+
+
+def test_a_broken_line_of_a_loose_file_needs_no_unpacking():
+    with pytest.raises(mlt_s.MltSError) as raised:
+        mlt_s.parse_words(b"1,2", mlt_s.Member("/mlt/gt_img_1.txt", None, 3, ""))
+    assert ". Correct the line; or load" in str(raised.value)
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -1,4 +1,4 @@
-"""`mlt-s build`: the data set as a folder of Parquet files that opens with nothing but `datasets`.
+"""`mlt-s build`: the data set as a folder of Parquet files that opens without this project.
 
 `plan` says which pairs go into which file, `shards` writes a file, `verify` reads one back, `processes` does that for
 several at a time, `manifest` remembers what is done. `layout` is what a finished folder holds; `card` writes what
@@ -27,6 +27,7 @@ def build(
     out,
     configs=("segmentation",),
     label_maps=None,
+    missing_images="error",
     palette=False,
     verify=True,
     jobs=None,
@@ -43,6 +44,7 @@ def build(
         out: the folder to write, not inside of `data_dir`.
         configs: what to build, of "segmentation", "words" and "labels".
         label_maps: as for the loader: where the label maps are, if not in `data_dir`.
+        missing_images: as for the loader: "skip" builds what is whole, and says how many are left out.
         palette: whether label maps get the published colours as a palette. Their pixels stay what they are.
         verify: whether to read everything back and to compare it with the archives.
         jobs: processes that write and read; by default as many as there are cores.
@@ -57,7 +59,7 @@ def build(
             can be known. Or what was written is not what the archives hold.
         OSError: a file cannot be written.
     """
-    planned = plan.make(data_dir, configs, label_maps, palette)
+    planned = plan.make(data_dir, configs, label_maps, missing_images, palette)
     out = os.path.abspath(os.path.expanduser(out))
     _refuse_inside(out, data_dir)
     for _ in _examples(planned):  # of pairs that cannot be pictured, the error comes now and not at the end
@@ -177,4 +179,4 @@ def _tell(out, built, verified):
     for config in built.configs:
         counts = (f"{split} {built.rows_of(config, split):,}" for split in built.splits_of(config))
         print(f"  {config}: {', '.join(counts)}")
-    print(f"It opens with nothing but datasets: load_dataset({mlt_s._quoted(out)})")
+    print(f"It opens without this project: load_dataset({mlt_s._quoted(out)})")

@@ -143,6 +143,9 @@ def _parts(built, repo):
     return {
         "images": _has_images(built),
         "words": "words" in built.configs,
+        "pairs": "segmentation" in built.configs,
+        "pairs_and_words": {"segmentation", "words"} <= set(built.configs),
+        "words_only": "words" in built.configs and "segmentation" not in built.configs,
         "labels": "labels" in built.configs,
         "labels_only": not _has_images(built),
         "palette": built.palette,

@@ -55,13 +55,14 @@ class Plan:
         return any(mlt_s._is_remote(member.address) for pair in self.shards[0].pairs for member in _members(pair))
 
 
-def make(data_dir, configs=("segmentation",), label_maps=None, palette=False):
+def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="error", palette=False):
     """Plans a build.
 
     Args:
         data_dir: as for the loader: the folder of the archives, or an fsspec address.
         configs: what to build, of `CONFIGS`.
         label_maps: as for the loader: where the label maps are, if not there.
+        missing_images: as for the loader: "error" or "skip".
         palette: whether label maps get the published colours as a palette.
 
     Raises:
@@ -71,7 +72,8 @@ def make(data_dir, configs=("segmentation",), label_maps=None, palette=False):
     # The widest one finds all that any of them could miss, and says it once. A label map without image, or an image
     # without ground truth, ends the plan here, so the other configurations have the same pairs.
     widest_of_all = max(configs, key=lambda config: len(mlt_s._ROLES[config]))
-    builder = mlt_s.MltS(config_name=widest_of_all, data_dir=data_dir, label_maps=label_maps)
+    options = {"label_maps": label_maps, "missing_images": missing_images}
+    builder = mlt_s.MltS(config_name=widest_of_all, data_dir=data_dir, **options)
     splits = {
         generator.name: [pair for shard in generator.gen_kwargs["shards"] for pair in shard]
         for generator in builder._split_generators(datasets.DownloadManager())
@@ -88,9 +90,8 @@ def _ordered(configs):
     configs = (configs,) if isinstance(configs, str) else tuple(configs)
     unknown = [config for config in configs if config not in CONFIGS]
     if unknown or not configs:
-        raise mlt_s.MltSError(
-            f"There is no configuration {', '.join(map(repr, unknown)) or 'to build'}: choose of {', '.join(CONFIGS)}."
-        )
+        unknown = ", ".join(map(repr, unknown)) or "to build"
+        raise mlt_s.MltSError(f"There is no configuration {unknown}: choose from {', '.join(CONFIGS)}.")
     return tuple(config for config in CONFIGS if config in configs)
 
 

@@ -1,0 +1,310 @@
+"""`mlt-s evaluate`: the published figures for a folder of predicted masks.
+
+Only figures over the whole split can stand beside published ones. So nothing is made up for an image without a
+prediction, or with one that does not fit: it is named, the figures are those of the others and say so, and the exit
+status is 1.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+from PIL import Image
+
+import mlt_s
+from mlt_s_tools.choose import Choice, Source
+from mlt_s_tools.metrics import Counts, TextMetrics, count
+from mlt_s_tools.predictions import Predictions, read_prediction
+from mlt_s_tools.worst import error_sheet
+
+_SHOWN = 5  # names of a kind; JSON has all of them
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of an image: its counts, or why its prediction was refused, or neither where there is none."""
+
+    choice: Choice
+    counts: Optional[Counts] = None
+    refused: Optional[str] = None
+
+    @property
+    def image_id(self):
+        return self.choice.pair.image_id
+
+    @property
+    def state(self):
+        return "missing" if self.counts is None and self.refused is None else "refused" if self.refused else "counted"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What came of a split.
+
+    Attributes:
+        split: its name.
+        results: of each of its images that is in the folder, in the order of their numbers.
+        extra: predictions for none of them, a list of `mlt_s.Member`.
+    """
+
+    split: str
+    results: list
+    extra: list
+
+    @property
+    def counted(self):
+        return [result for result in self.results if result.state == "counted"]
+
+    @property
+    def missing(self):
+        return [result.image_id for result in self.results if result.state == "missing"]
+
+    @property
+    def refused(self):
+        return [result for result in self.results if result.state == "refused"]
+
+    @property
+    def is_whole(self):
+        """Whether the figures are over all images that MLT_S has in the split."""
+        return len(self.counted) == len(self.results) == mlt_s.PUBLISHED_COUNTS[self.split]
+
+    @property
+    def worst_first(self):
+        """The counted results, by IoU of text, and by wrong pixels among equals; those without a wrong pixel last."""
+        return sorted(self.counted, key=lambda result: _badness(result.counts), reverse=True)
+
+    def figures(self):
+        """What `TextMetrics.compute` returns."""
+        metrics = TextMetrics()
+        metrics.add_counts([result.counts for result in self.counted])
+        return metrics.compute()
+
+
+def run(
+    predictions,
+    data_dir,
+    split="validation",
+    label_maps=None,
+    per_image=False,
+    csv=None,
+    worst=None,
+    out="worst.png",
+    json=None,
+):
+    """Evaluates the predictions of a split and prints the figures and what is wrong with the predictions.
+
+    Args:
+        predictions: folder or zip of PNG files named like the images; see `predictions.read_prediction`.
+        data_dir: the folder of the archives, as for `load_dataset`.
+        split: "train" or "validation".
+        label_maps: the label archive, where it is not in `data_dir`.
+        per_image: whether to print a line an image, too.
+        csv: path of a table to write, a line an image.
+        worst: how many of the worst images to draw; by default none.
+        out: path of the PNG file to draw them on.
+        json: path of the report to write for a program.
+
+    Returns:
+        The exit status: 0 where the figures are over the whole split, else 1.
+
+    Raises:
+        mlt_s.MltSError: no prediction is of any use, or the data cannot be read.
+        OSError: a file cannot be written.
+    """
+    source = Source(data_dir, label_maps, split)
+    predicted = Predictions(predictions)
+    evaluation = evaluate(source, predicted, split)
+    if not evaluation.counted:
+        raise mlt_s.MltSError(_nothing_counted(evaluation, predictions))
+    if per_image:
+        print("\n".join(_image_lines(evaluation)), end="\n\n")
+    print("\n".join(_report(evaluation)))
+    if csv:
+        _write_csv(evaluation, csv)
+    if json:
+        _write_json(evaluation, json)
+    if worst:
+        shown = evaluation.worst_first[:worst]
+        error_sheet(_sheet_rows(source, predicted, shown)).save(out, "PNG")
+        print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {Path(out).resolve()}")
+    return 0 if evaluation.is_whole else 1
+
+
+def evaluate(source, predictions, split):
+    """Counts the pixels of every image of a split that has a prediction.
+
+    Args:
+        source: a `choose.Source` of that split alone.
+        predictions: `Predictions`.
+        split: its name.
+
+    Returns:
+        An `Evaluation`.
+
+    Raises:
+        mlt_s.MltSError: a label map, or the image that it belongs to, cannot be read.
+    """
+    # Threads, as most of the time goes into unpacking PNG files, during which Python lets others run.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda choice: _result(source, predictions, choice), source.choices))
+    return Evaluation(split, results, predictions.extra(result.image_id for result in results))
+
+
+def _result(source, predictions, choice):
+    member = predictions.find(choice.pair.image_id)
+    if member is None:
+        return Result(choice)
+    label = _label(source, choice)
+    try:
+        prediction = read_prediction(member)
+    except mlt_s.MltSError as error:
+        return Result(choice, refused=str(error))
+    if prediction.shape != label.shape:
+        return Result(choice, refused=_misfit(member, prediction.shape, label.shape))
+    try:
+        return Result(choice, count(prediction, label))
+    except ValueError as error:
+        raise mlt_s.MltSError(f"{choice.pair.label[0]}: {error} Fetch its archive again.") from None
+
+
+def _label(source, choice):
+    """The label map in the frame of its image, (height, width), uint8. The image itself is not decoded."""
+    data = mlt_s.read_example(choice.pair, source._builder.config.remote_options)["label"]["bytes"]
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture)
+    except Exception as error:  # a broken picture: Pillow raises many kinds
+        raise mlt_s.MltSError(f"{choice.pair.label[0]} cannot be decoded: {error}. Fetch it again.") from error
+
+
+def _misfit(member, shape, wanted):
+    advice = "bring the logits, not the mask, to the image's own size, and decide then"
+    if shape == wanted[::-1]:
+        advice = "the image has an EXIF orientation, by which your reader turned it; load images with mlt_s"
+    return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {advice}."
+
+
+def _size(shape):
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _badness(counts):
+    wrong = counts.fp + counts.fn
+    return (wrong > 0, 1 - counts.iou, wrong)
+
+
+def _nothing_counted(evaluation, predictions):
+    if evaluation.refused:
+        first = evaluation.refused[0].refused
+        return f"No prediction in {predictions} fits its image; the first of {len(evaluation.refused):,}: {first}"
+    return (
+        f"No prediction in {predictions} is named like an image of the {evaluation.split} split. It holds "
+        f"{_name(evaluation.extra[0])}; wanted are names such as {evaluation.missing[0]}.png."
+    )
+
+
+def _name(member):
+    return Path(member.name or member.address).name
+
+
+# --- For the eye ---------------------------------------------------------------------------------------------------
+
+
+def _report(evaluation):
+    figures, published = evaluation.figures(), mlt_s.PUBLISHED_COUNTS[evaluation.split]
+    counted = figures["images"]
+    yield f"{evaluation.split}: {counted:,} of the {published:,} images of MLT_S" + (
+        "" if evaluation.is_whole else ". NOT THE WHOLE SPLIT: do not compare these figures with published ones"
+    )
+    yield ""
+    yield from _figure_lines(figures)
+    for line in _remarks(evaluation, figures):
+        yield ""
+        yield line
+
+
+def _figure_lines(figures):
+    yield "As published"
+    yield f"  fgIoU      {100 * figures['fgiou']:6.2f} %  of text, pixels of all images pooled"
+    yield (
+        f"  F-score    {figures['f_score']:6.4f}    of mean precision {figures['mean_precision']:.4f} and mean recall "
+        f"{figures['mean_recall']:.4f}, averaged over images"
+    )
+    yield "Beside it, pixels of all images pooled"
+    for name, key in (("precision", "pooled_precision"), ("recall", "pooled_recall"), ("F-score", "pooled_f_score")):
+        yield f"  {name:<11}{figures[key]:6.4f}"
+    background = 100 * figures["background_iou"]
+    yield f"  mean IoU   {100 * figures['mean_iou']:6.2f} %  of text and background ({background:.2f} %)"
+    yield f"  accuracy   {100 * figures['pixel_accuracy']:6.2f} %  of pixels"
+
+
+def _remarks(evaluation, figures):
+    if without := figures["images_without_text"]:
+        yield (
+            f"No labelled text in {mlt_s._count(without, 'image')}: 0 in precision and recall whatever is predicted, "
+            "as the published protocol has it."
+        )
+    if lacking := mlt_s.PUBLISHED_COUNTS[evaluation.split] - len(evaluation.results):
+        yield (
+            f"The data has {mlt_s._count(len(evaluation.results), 'label map')} with image in this split, "
+            f"{abs(lacking):,} {'fewer' if lacking > 0 else 'more'} than MLT_S: mlt-s check says what to do."
+        )
+    if missing := evaluation.missing:
+        yield f"No prediction for {mlt_s._count(missing, 'image')}: {mlt_s._first(missing, _SHOWN)}."
+    if refused := [result.refused for result in evaluation.refused]:
+        more = [f"and {len(refused) - _SHOWN:,} more"] if len(refused) > _SHOWN else []
+        yield "\n  ".join([f"Refused {mlt_s._count(refused, 'prediction')}:", *refused[:_SHOWN], *more])
+    if extra := evaluation.extra:
+        names = mlt_s._first([_name(member) for member in extra], _SHOWN)
+        yield f"Left out {mlt_s._count(extra, 'prediction')} for no label map of this split: {names}."
+
+
+def _image_lines(evaluation):
+    width = max(len("image"), *(len(result.image_id) for result in evaluation.results))
+    yield f"{'image':<{width}}  {'IoU %':>6}  {'precision':>9}  {'recall':>6}  {'missed':>9}  {'wrong':>9}"
+    for result in evaluation.results:
+        counts = result.counts
+        yield f"{result.image_id:<{width}}  " + (
+            f"{100 * counts.iou:6.2f}  {counts.precision:9.4f}  {counts.recall:6.4f}  {counts.fn:9,}  {counts.fp:9,}"
+            if counts
+            else result.state
+        )
+
+
+def _sheet_rows(source, predictions, results):
+    for result in results:
+        counts = result.counts
+        title = f"{result.image_id}   IoU {100 * counts.iou:.1f} %, pixels: {counts.fn:,} missed, {counts.fp:,} wrong"
+        yield title, source.read(result.choice), read_prediction(predictions.find(result.image_id))
+
+
+# --- For a program -------------------------------------------------------------------------------------------------
+
+
+def _write_csv(evaluation, path):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image_id", "state", *Counts._fields, "iou", "precision", "recall"])
+        for result in evaluation.results:
+            counts = result.counts
+            numbers = (*counts, counts.iou, counts.precision, counts.recall) if counts else ("",) * 7
+            writer.writerow([result.image_id, result.state, *numbers])
+
+
+def _write_json(evaluation, path):
+    report = {
+        "split": evaluation.split,
+        "whole_split": evaluation.is_whole,
+        "images_published": mlt_s.PUBLISHED_COUNTS[evaluation.split],
+        "figures": evaluation.figures(),
+        "missing": evaluation.missing,
+        "refused": {result.image_id: result.refused for result in evaluation.refused},
+        "extra": list(map(str, evaluation.extra)),
+    }
+    Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

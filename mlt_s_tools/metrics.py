@@ -1,0 +1,409 @@
+"""How good a text segmentation is: the figures that papers publish for MLT_S, and those that go with them.
+
+Alone, image by image:
+
+    metrics = TextMetrics()
+    for example in validation:
+        metrics.add(model_of_yours(example["image"]), example["label"])  # 0 and 1, of the label map's size
+    metrics.compute()["fgiou"]
+
+In the `Trainer` of transformers, which would otherwise keep the logits of the whole split:
+
+    Trainer(
+        ...,
+        args=TrainingArguments(..., batch_eval_metrics=True),
+        compute_metrics=TextMetrics(),
+        preprocess_logits_for_metrics=count_logits,
+    )
+
+The protocol is that of "Rethinking Text Segmentation" (Xu et al., CVPR 2021), as its code has it
+(github.com/SHI-Labs/Rethinking-Text-Segmentation, lib/evaluate_service.py, `miou` and `fscore`). Pixels whose label is
+255 count nowhere. Published figures are those of the full resolution: in `Trainer`, give label maps of their own sizes
+(in batches of one, as they differ; the logits are brought to their size).
+
+Only numpy is needed. Where logits are PyTorch's tensors, the work is done on their device.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Those of mlt_s.LABEL_MAP, whose import takes seconds, as it brings `datasets`.
+BACKGROUND, TEXT, UNCERTAIN = 0, 1, 255
+
+# `Trainer` puts rows of this value under label maps, where other processes or batches have higher ones
+# (`pad_across_processes` and `nested_concat`, on axis 1).
+_PADDING = -100
+
+# Precision and recall of an image are summed as whole numbers of this fraction, 2 to the power of -64. Sums of whole
+# numbers are the same in any order and however the images were dealt out to processes; those of floats are not.
+_FRACTION = 1 << 64
+
+
+class Counts(NamedTuple):
+    """The pixels of an image, those of uncertain label left out, by prediction and label."""
+
+    tp: int  # text in both
+    fp: int  # text only in the prediction
+    fn: int  # text only in the label map
+    tn: int  # background in both
+
+    @property
+    def precision(self):
+        """The share of the predicted text that is right; 0 where none is predicted, as the protocol has it."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self):
+        """The share of the labelled text that is found; 0 where none is labelled, as the protocol has it."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def iou(self):
+        """Intersection over union of the text; 0 where there is none in either."""
+        return _ratio(self.tp, self.tp + self.fp + self.fn)
+
+
+class TextMetrics:
+    """Adds up images and gives the figures of all of them. Keeps eight numbers, however many images there are.
+
+    An instance is a `compute_metrics` for the `Trainer` of transformers, with `batch_eval_metrics` and without. There,
+    `preprocess_logits_for_metrics=count_logits` makes four numbers an image of the logits before processes exchange
+    them. `Trainer` drops what its sampler repeats to give all processes as many images, so each counts once, and
+    every process gets the figures of the whole split. An evaluation that was interrupted leaves its images here:
+    call `reset` before the next one.
+
+    In loops of your own on several processes, either gather counts and drop what is repeated, as in
+    `metrics.add_counts(accelerator.gather_for_metrics(count_logits(logits, labels)))`, or give each process images of
+    its own, gather the instances (they pickle; `torch.distributed.all_gather_object`), and `merge` them.
+
+    Attributes:
+        images: how many were added.
+    """
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        """Forgets all images."""
+        self.images = 0
+        self._without_text = 0
+        self._pixels = (0, 0, 0, 0)
+        self._precision = self._recall = 0
+
+    def add(self, prediction, label):
+        """Adds an image; arguments and errors are those of `count`."""
+        self.add_counts([count(prediction, label)])
+
+    def add_batch(self, predictions, labels):
+        """Adds images.
+
+        Args:
+            predictions: an array (images, height, width) of 0 and 1, or a list of arrays (height, width).
+            labels: the same of label maps, as many.
+
+        Raises:
+            ValueError: not as many of one as of the other, or what `count` raises; then none of them is added.
+        """
+        _check_number(predictions, labels, "predictions")
+        self.add_counts([count(*pair) for pair in zip(predictions, labels)])
+
+    def add_counts(self, counts):
+        """Adds images that were counted already, by `count` or `count_logits`.
+
+        Args:
+            counts: whole numbers (images, 4), in the order of `Counts`: a list, an array or a tensor.
+
+        Raises:
+            ValueError: another shape, or numbers that are no counts.
+        """
+        counts = _array(counts)
+        if counts.size == 0:
+            return
+        if counts.ndim != 2 or counts.shape[1] != 4 or counts.dtype.kind not in "iu" or counts.min() < 0:
+            raise ValueError(
+                "Counts are whole numbers of the shape (images, 4), those of tp, fp, fn and tn; not "
+                f"{counts.dtype} of the shape {counts.shape}{', some below 0' if counts.min() < 0 else ''}."
+            )
+        for tp, fp, fn, tn in counts.tolist():
+            self.images += 1
+            self._without_text += tp + fn == 0
+            self._pixels = tuple(map(sum, zip(self._pixels, (tp, fp, fn, tn))))
+            self._precision += _in_fractions(tp, tp + fp)
+            self._recall += _in_fractions(tp, tp + fn)
+
+    def merge(self, other):
+        """Adds the images of another instance, such as another process's; that one stays as it is."""
+        self.images += other.images
+        self._without_text += other._without_text
+        self._pixels = tuple(map(sum, zip(self._pixels, other._pixels)))
+        self._precision += other._precision
+        self._recall += other._recall
+
+    def compute(self):
+        """The figures of all images added so far.
+
+        Returns:
+            A dict. All are from 0 to 1, but for the numbers of images; a ratio without a denominator is 0.
+
+            | key | what |
+            | --- | --- |
+            | fgiou | published: intersection over union of text, pixels of all images pooled (papers give it in %) |
+            | f_score | published: the harmonic mean of mean_precision and mean_recall |
+            | mean_precision | of text, averaged over images; an image with no predicted text counts 0 |
+            | mean_recall | of text, averaged over images; an image with no labelled text counts 0 |
+            | pooled_precision, pooled_recall, pooled_f_score | of text, pixels of all images pooled |
+            | background_iou | as fgiou, of background |
+            | mean_iou | the mean of fgiou and background_iou |
+            | pixel_accuracy | the share of pixels that are right |
+            | images | int, how many |
+            | images_without_text | int, how many of them have no labelled text, 255 throughout among them |
+
+            In the published protocol, images without labelled text lower the F-score, whatever is predicted.
+
+        Raises:
+            ValueError: no image was added.
+        """
+        if not self.images:
+            raise ValueError("There are no figures of no images: add some first.")
+        tp, fp, fn, tn = self._pixels
+        mean_precision, mean_recall = (total / (_FRACTION * self.images) for total in (self._precision, self._recall))
+        fgiou, background_iou = _ratio(tp, tp + fp + fn), _ratio(tn, tn + fp + fn)
+        return {
+            "fgiou": fgiou,
+            "f_score": _harmonic_mean(mean_precision, mean_recall),
+            "mean_precision": mean_precision,
+            "mean_recall": mean_recall,
+            "pooled_precision": _ratio(tp, tp + fp),
+            "pooled_recall": _ratio(tp, tp + fn),
+            "pooled_f_score": _ratio(2 * tp, 2 * tp + fp + fn),
+            "background_iou": background_iou,
+            "mean_iou": (fgiou + background_iou) / 2,
+            "pixel_accuracy": _ratio(tp + tn, tp + fp + fn + tn),
+            "images": self.images,
+            "images_without_text": self._without_text,
+        }
+
+    def __call__(self, evaluation, compute_result=True):
+        """What `Trainer` calls as `compute_metrics`: adds images; at the end gives the figures and forgets the images.
+
+        Args:
+            evaluation: an `EvalPrediction`. Its `predictions` are what `count_logits` returns, or logits (images,
+                classes, height, width), or classes (images, height, width); in a list, those of one batch after
+                another.
+            compute_result: whether this was the last batch.
+
+        Returns:
+            The dict of `compute` after the last batch, an empty one before.
+
+        Raises:
+            ValueError: what `count` and `count_logits` raise.
+        """
+        batches = [(evaluation.predictions, evaluation.label_ids)]
+        if isinstance(evaluation.predictions, list):  # with eval_do_concat_batches=False
+            batches = zip(*batches[0])
+        for predictions, labels in batches:
+            predictions = _logits_of(predictions)
+            if predictions.ndim == 2:
+                self.add_counts(predictions)
+            elif predictions.ndim == 3:
+                self.add_batch(predictions, [_unpadded(label) for label in labels])
+            else:
+                self.add_counts(count_logits(predictions, labels))
+        if not compute_result:
+            return {}
+        figures = self.compute()
+        self.reset()
+        return figures
+
+
+def count(prediction, label):
+    """Counts the pixels of an image.
+
+    Args:
+        prediction: (height, width) of 0 and 1, or bool: an array, a tensor or a picture of one channel.
+        label: the label map, (height, width) of 0, 1 and 255.
+
+    Returns:
+        `Counts`, all zero where the label map is 255 throughout.
+
+    Raises:
+        ValueError: the two differ in shape, or hold other values.
+    """
+    prediction, label = _array(prediction), _array(label)
+    is_text = prediction == 1
+    known = is_text | (prediction == 0)
+    if not known.all():
+        raise ValueError(
+            f"A prediction holds 0 and 1, or bool; this one holds {_some(prediction[~known])}. "
+            "Probabilities need a threshold, and logits go through predict."
+        )
+    return Counts(*map(int, _count(is_text, label)))
+
+
+def predict(logits, size, input_size=None, content=None):
+    """Logits of an image to a prediction of its label map's size: upsampled bilinearly, and only then decided.
+
+    Where the model saw the picture on a padded input, `input_size` and `content` say where; the padding is cut away
+    first. For an image fitted into the upper left of 512 x 512 pixels, 512 wide and 384 high:
+    `predict(logits, label.shape, (512, 512), (0, 0, 512, 384))`.
+
+    Args:
+        logits: float (classes, height, width), an array or a tensor, of any resolution. Two classes: background and
+            text. One: the logit of text, which is text above 0 (a probability above one half).
+        size: (height, width) of the label map.
+        input_size: (height, width) of the padded input, in pixels.
+        content: (left, top, right, bottom) of the picture in it, as `PIL.Image.crop` has it.
+
+    Returns:
+        bool (height, width), an array or a tensor as the logits are.
+
+    Raises:
+        ValueError: logits of another shape; content without input_size, or outside it.
+    """
+    # Both steps are linear, so the difference of two logits can go through them in place of the two.
+    margin = _margin(logits)
+    if (input_size is None) != (content is None):
+        raise ValueError("input_size and content go together: one is the padded input, the other the picture in it.")
+    if content is not None:
+        left, top, right, bottom = content
+        if not (0 <= left < right <= input_size[1] and 0 <= top < bottom <= input_size[0]):
+            raise ValueError(
+                f"The content {tuple(content)} (left, top, right, bottom) does not lie in an input of the size "
+                f"{tuple(input_size)} (height, width)."
+            )
+        margin = _resized(margin, input_size)[top:bottom, left:right]
+    return _resized(margin, size) > 0
+
+
+def count_logits(logits, labels):
+    """Counts the pixels of a batch at the size of its label maps: `preprocess_logits_for_metrics` for `Trainer`.
+
+    Where inputs were resized, give label maps of their own sizes, and the figures are those of the full resolution.
+    (Padded inputs go through `predict` and `count`.)
+
+    Args:
+        logits: float (images, classes, height, width) as for `predict`, an array or a tensor; of several outputs of a
+            model, a tuple, the first.
+        labels: label maps: an array or tensor (images, height, width), or a list of (height, width), each of its own
+            size. Rows of -100 under them, which `Trainer` adds, are cut away.
+
+    Returns:
+        int64 (images, 4), in the order of `Counts`: an array, or a tensor on the device of the logits.
+
+    Raises:
+        ValueError: not as many of one as of the other, logits of another shape, or label maps of other values.
+    """
+    logits = _logits_of(logits)
+    _check_number(logits, labels, "logits")
+    labels = [_unpadded(_beside(label, logits)) for label in labels]
+    rows = [_count(predict(one, label.shape), label) for one, label in zip(logits, labels)]
+    if not _is_tensor(logits):
+        return np.array(rows, np.int64).reshape(-1, 4)
+    import torch
+
+    return torch.stack([number for row in rows for number in row]).reshape(-1, 4)
+
+
+# --- Arrays and tensors: what both can do is written once ----------------------------------------------------------
+
+
+def _count(is_text, label):
+    """tp, fp, fn and tn of a bool prediction and a label map, as numbers of the kind that the two are."""
+    if is_text.ndim != 2 or is_text.shape != label.shape:
+        raise ValueError(
+            "Prediction and label map have one shape, (height, width); here the prediction has "
+            f"{tuple(is_text.shape)}, the label map {tuple(label.shape)}."
+        )
+    text, background = label == TEXT, label == BACKGROUND
+    known = text | background | (label == UNCERTAIN)
+    if not known.all():
+        raise ValueError(f"A label map holds 0, 1 and 255; this one holds {_some(label[~known])}.")
+    tp, fp = (is_text & text).sum(), (is_text & background).sum()
+    return tp, fp, text.sum() - tp, background.sum() - fp
+
+
+def _is_tensor(values):
+    return hasattr(values, "detach")  # told without importing torch
+
+
+def _array(values):
+    return np.asarray(values.detach().cpu() if _is_tensor(values) else values)
+
+
+def _beside(label, logits):
+    """The label map as what the logits are, and where they are."""
+    if not _is_tensor(logits):
+        return _array(label)
+    import torch
+
+    return (label if _is_tensor(label) else torch.from_numpy(np.array(label))).to(logits.device)
+
+
+def _logits_of(outputs):
+    return outputs[0] if isinstance(outputs, tuple) else outputs  # models add hidden states and the like after them
+
+
+def _unpadded(label):
+    if not (label[-1:] == _PADDING).all():
+        return label
+    padded = (label == _PADDING).all(1)
+    return label[: int((~padded).sum())]
+
+
+def _margin(logits):
+    """By how much the logit of text is above that of background: float32 (height, width)."""
+    logits = logits.detach().float() if _is_tensor(logits) else np.asarray(logits, np.float32)
+    if logits.ndim != 3 or logits.shape[0] not in (1, 2):
+        raise ValueError(
+            "Logits of an image have the shape (classes, height, width) with two classes, background and text, or "
+            f"one, text; not {tuple(logits.shape)}."
+        )
+    return logits[1] - logits[0] if logits.shape[0] == 2 else logits[0]
+
+
+def _resized(values, size):
+    """Float (height, width) at another size, bilinearly between the middles of pixels, as `align_corners=False`."""
+    size = tuple(map(int, size))
+    if tuple(values.shape) == size:
+        return values
+    if _is_tensor(values):
+        from torch.nn.functional import interpolate
+
+        return interpolate(values[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+    return _resized_rows(_resized_rows(values, size[0]).T, size[1]).T
+
+
+def _resized_rows(values, count):
+    height = values.shape[0]
+    at = np.clip((np.arange(count) + 0.5) * height / count - 0.5, 0, height - 1)
+    upper = at.astype(int)
+    lower = np.minimum(upper + 1, height - 1)
+    share = (at - upper).astype(np.float32)[:, None]
+    return values[upper] * (1 - share) + values[lower] * share
+
+
+# --- Numbers -------------------------------------------------------------------------------------------------------
+
+
+def _ratio(part, whole):
+    return part / whole if whole else 0.0
+
+
+def _in_fractions(part, whole):
+    return part * _FRACTION // whole if whole else 0
+
+
+def _harmonic_mean(first, second):
+    return _ratio(2 * first * second, first + second)
+
+
+def _check_number(predictions, labels, what):
+    if len(predictions) != len(labels):
+        raise ValueError(f"There are {what} of {len(predictions)} images, but {len(labels)} label maps.")
+
+
+def _some(values):
+    """A few values of an array or tensor, for a message."""
+    values = np.unique(_array(values))
+    return ", ".join(str(value) for value in values[:5].tolist()) + (", ..." if len(values) > 5 else "")

@@ -1,0 +1,102 @@
+"""Predicted masks of text as PNG files, from any framework: which there are, and each as what is text in it."""
+
+import io
+import os
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+import mlt_s
+
+_NAMING = "Predictions are PNG files named like the images, such as img_1.png for img_1.jpg."
+
+
+class Predictions:
+    """The predictions in a folder or a zip, by the names of their images.
+
+    Names match whatever their case and Unicode form, and at any depth. What is no PNG file is none.
+
+    Args:
+        root: path of the folder or of the zip.
+
+    Raises:
+        mlt_s.MltSError: there is nothing, it cannot be read, it holds no PNG file, or two of one name.
+    """
+
+    def __init__(self, root):
+        self._members = {}
+        for stem, member in sorted(_png_files(root), key=lambda found: str(found[1])):
+            first = self._members.setdefault(mlt_s.name_key(stem), member)
+            if first is not member:
+                raise mlt_s.MltSError(
+                    f"Two predictions for one image: {first} and {member}. The same names occur in both splits: give "
+                    "a folder that holds those of one."
+                )
+        if not self._members:
+            raise mlt_s.MltSError(f"There are no predictions in {root}. {_NAMING}")
+
+    def find(self, image_id):
+        """The prediction for that image, an `mlt_s.Member`; None where there is none."""
+        return self._members.get(mlt_s.name_key(image_id))
+
+    def extra(self, image_ids):
+        """Those for none of these images, a list of `mlt_s.Member` in the order of their names."""
+        wanted = {mlt_s.name_key(image_id) for image_id in image_ids}
+        names = sorted(self._members.keys() - wanted, key=mlt_s._number_order)
+        return [self._members[name] for name in names]
+
+
+def _png_files(root):
+    """Stem and member of every PNG file."""
+    root = mlt_s._absolute(root)
+    if not os.path.exists(root):
+        raise mlt_s.MltSError(f"There is nothing at {root}: give the folder, or the zip, of the predictions.")
+    for file, parts in mlt_s._files(root, {}):
+        names = [(parts[-1], file)]
+        if file.address == root and root.lower().endswith(".zip"):
+            names = [(entry.filename, mlt_s._member(root, entry)) for entry in mlt_s._directory(file, {})]
+        for path, member in names:
+            *folders, name = path.replace("\\", "/").split("/")
+            stem, _, extension = name.rpartition(".")
+            if stem and extension.lower() == "png" and not any(map(mlt_s._is_hidden, (*folders, name))):
+                yield stem, member
+
+
+def read_prediction(member):
+    """A prediction as what is text in it: bool (height, width).
+
+    Text is 1, or 255 in a file without 1. The file may be grey of any depth up to 8 bits, a palette (its indices, or
+    its colours where only these are 0 and 255), or RGB of one grey level.
+
+    Raises:
+        mlt_s.MltSError: it is damaged or no PNG file, holds other values or colours, or its palette says the opposite
+            of its indices.
+    """
+    data = mlt_s.read_member(member, {})
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            image.load()
+            values = mlt_s._single_channel(image, depth=data[24])  # the byte of the header that says it
+            _check_palette(image, values)
+    except Exception as error:  # a broken picture, of which Pillow raises many kinds, or values that are none
+        reason = "it is no PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
+        raise mlt_s.MltSError(f"{member} cannot be read as a prediction: {reason}. {_WANTED}") from error
+    found = set(np.unique(values).tolist())
+    if not (found <= {0, 1} or found <= {0, 255}):
+        some = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
+        raise mlt_s.MltSError(f"{member} is no prediction: it holds the values {some}. {_WANTED}")
+    return values != 0
+
+
+_WANTED = "A prediction is a PNG file of 0 and 1, or of 0 and 255; probabilities need a threshold."
+
+
+def _check_palette(image, values):
+    """Refuses a palette that draws index 0 white and index 1, or 255, black: which one is text, nobody can tell."""
+    if image.mode != "P":
+        return
+    colors = np.asarray(image.convert("RGB"))
+    drawn = {value: {tuple(color) for color in colors[values == value].tolist()} for value in np.unique(values)}
+    black, white = {(0, 0, 0)}, {(255, 255, 255)}
+    if drawn.get(0, white) == white and all(color == black for value, color in drawn.items() if value):
+        raise ValueError("its palette draws 0 white and the other value black, so which one is text is not clear")

@@ -1,0 +1,67 @@
+"""Batches of tensors from what the transforms give, and classes from a model's logits."""
+
+import numpy as np
+import torch
+
+from mlt_s_tools.training.transforms import IGNORED, padded
+
+
+def collate(examples, keep=()):
+    """What `TrainTransform` or `EvalTransform` gives, as a batch: the `collate_fn` of a `DataLoader`.
+
+    Images of several sizes are padded below and on the right with 0, which is the mean, label maps with 255. Label maps
+    that are larger than the images (`EvalTransform(reduce=2)`) stay larger by the same factor.
+
+    Args:
+        examples: a list of dicts.
+        keep: names of what else is to be in the batch, as lists: with `functools.partial(collate, keep=("size",
+            "image_id"))` a loop of your own knows which prediction is whose. Nothing by default, as a `Trainer` hands
+            all of a batch to the model.
+
+    Returns:
+        A dict of `pixel_values`, a float32 tensor (batch, 3, height, width), and `labels`, an int64 tensor (batch,
+        height, width) of 0, 1 and 255, whose height and width are larger by the factor.
+
+    Raises:
+        ValueError: label maps of one batch differ in the factor, or no pixel of a training batch counts: its loss would
+            be NaN, and so would be all weights after a step. No crop of a labelled image is like that, only a batch of
+            images without label map. (Evaluation takes no step, and there it is allowed.)
+    """
+    images = [np.asarray(example["pixel_values"], np.float32) for example in examples]
+    labels = [np.asarray(example["labels"], np.int64) for example in examples]
+    factors = {of / to for image, label in zip(images, labels) for of, to in zip(label.shape, image.shape[1:])}
+    if len(factors) != 1 or not min(factors).is_integer():
+        raise ValueError(f"The label maps of a batch are larger than the images by one factor, not by {factors}.")
+    if "size" not in examples[0] and all((label == IGNORED).all() for label in labels):
+        raise ValueError(
+            "No pixel of this batch has a label, so its loss would be NaN, and so would be all weights. Leave images "
+            'without label map out: dataset.filter(lambda label: label is not None, input_columns="label").'
+        )
+    frame = np.max([image.shape[1:] for image in images], 0)
+    return {
+        "pixel_values": torch.from_numpy(np.stack([padded(image, frame, 0) for image in images])),
+        "labels": torch.from_numpy(np.stack([padded(label, frame * int(*factors), IGNORED) for label in labels])),
+        **{name: [example[name] for example in examples] for name in keep},
+    }
+
+
+def to_label_size(logits, labels, sizes=None):
+    """The class of each pixel of the label maps: logits resized bilinear, then the greatest.
+
+    A `Trainer` takes it as `preprocess_logits_for_metrics`.
+
+    Args:
+        logits: a float tensor (batch, classes, height, width) that covers the whole input, at any resolution:
+            SegFormer's have a quarter of its height and width.
+        labels: `labels` of the batch, of which only the shape counts.
+        sizes: `size` of each example, to cut the padding off.
+
+    Returns:
+        A uint8 tensor (batch, height, width) in the frame of `labels`, padding included, where `labels` is 255; with
+        `sizes` a list of tensors (height, width), each as large as its own label map.
+    """
+    full = torch.nn.functional.interpolate(logits.float(), labels.shape[-2:], mode="bilinear", align_corners=False)
+    classes = full.argmax(1).to(torch.uint8)
+    if sizes is None:
+        return classes
+    return [values[:height, :width] for values, (height, width) in zip(classes, sizes)]

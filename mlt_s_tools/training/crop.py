@@ -1,0 +1,64 @@
+"""Where a random crop lies: drawn for image and label map together, cut from each with its own filter.
+
+Sizes and boxes are as in Pillow: (width, height), and (left, top, right, bottom), in pixels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Crop(NamedTuple):
+    """A box of the source that is resized to `size` and put at `place` (left, top) of the crop; the rest is padding."""
+
+    box: tuple
+    size: tuple
+    place: tuple
+
+    def of(self, picture, resample):
+        """The part of a `PIL.Image` that the crop shows, of `size`; only this part is resized, whatever the scale."""
+        return picture.resize(self.size, resample, box=self.box)
+
+    def put(self, part, canvas):
+        """Writes `part` to its place in `canvas`, both arrays (..., height, width), and returns the canvas."""
+        (left, top), (width, height) = self.place, self.size
+        canvas[..., top : top + height, left : left + width] = part
+        return canvas
+
+
+def random_crop(source, size, scale, rng, target=None):
+    """A crop somewhere in an image, or one that shows a pixel of it.
+
+    An image that is smaller than the crop, in width or in height, is shown whole there, at a random place.
+
+    Args:
+        source: the size of the image.
+        size: the size of the crop.
+        scale: pixels of the crop for a pixel of the image, up to rounding.
+        rng: a `random.Random`.
+        target: (x, y) of the pixel to show. From scale 1 on, the nearest neighbour leaves out no pixel of the box.
+    """
+    axes = [_random_span(*lengths, scale, rng, at) for *lengths, at in zip(source, size, target or (None, None))]
+    starts, ends, sizes, places = zip(*axes)
+    return Crop((*starts, *ends), sizes, places)
+
+
+def _random_span(length, wanted, scale, rng, target):
+    """One axis of a crop: start and end in the image, length and place in the crop."""
+    taken, shown = max(1, round(wanted / scale)), wanted
+    if taken > length:
+        taken, shown = length, min(wanted, max(1, round(length * scale)))
+    first, last = 0, length - taken
+    if target is not None:
+        first, last = max(first, target - taken + 1), min(last, target)
+    start = first + int(rng.random() * (last - first + 1))
+    return start, start + taken, shown, int(rng.random() * (wanted - shown + 1))
+
+
+def random_pixel(mask, rng):
+    """(x, y) of one of the pixels where `mask`, a bool array (height, width), is true; None where it nowhere is."""
+    found = np.flatnonzero(mask)
+    if not found.size:
+        return None
+    y, x = divmod(int(found[int(rng.random() * found.size)]), mask.shape[1])
+    return x, y

@@ -1,0 +1,40 @@
+"""The number of the epoch, seen by every process that works for a training run."""
+
+import multiprocessing
+from multiprocessing.context import get_spawning_popen
+
+
+class SharedEpoch:
+    """An integer in shared memory.
+
+    The workers of a `DataLoader` hold copies of the transform, made when they started, and persistent workers keep
+    theirs for the whole run: a plain attribute set in the training process would not reach them. A worker, forked or
+    spawned, shares the memory; so do the copies that `datasets` makes of a transform within a process. A pickle made
+    for anything else (a fingerprint, a file, `map(num_proc=...)`) holds the number as it is then.
+    """
+
+    def __init__(self, value=0):
+        self._cell = multiprocessing.RawValue("q", value)
+
+    @property
+    def value(self):
+        return self._cell.value
+
+    @value.setter
+    def value(self, value):
+        self._cell.value = value
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        # Shared memory can only be handed to a process that is being started; pickling it otherwise is an error.
+        if get_spawning_popen() is None:
+            return SharedEpoch, (self.value,)
+        return _attached, (self._cell,)
+
+
+def _attached(cell):
+    epoch = SharedEpoch.__new__(SharedEpoch)
+    epoch._cell = cell
+    return epoch

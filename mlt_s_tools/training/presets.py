@@ -1,0 +1,73 @@
+"""Transforms and options that fit a model, taken from its own image processor."""
+
+import math
+from dataclasses import dataclass
+
+import mlt_s
+from mlt_s_tools.training.transforms import EvalTransform, TrainTransform
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What the transforms have to know about a model.
+
+    Attributes:
+        mean: of the three channels, of values from 0 to 1.
+        std: likewise the standard deviation.
+        size: (height, width) of a crop in pixels.
+    """
+
+    mean: tuple
+    std: tuple
+    size: tuple
+
+    def training(self, **options):
+        """A `TrainTransform` with these options; `size` is the preset's unless given."""
+        return TrainTransform(self.mean, self.std, **{"size": self.size, **options})
+
+    def evaluation(self, **options):
+        """An `EvalTransform` with these options."""
+        return EvalTransform(self.mean, self.std, **options)
+
+    def model_options(self):
+        """What `from_pretrained` or the config of the model takes: two classes with their names, and 255 ignored.
+
+        Weights that were trained on other classes need `ignore_mismatched_sizes=True` beside it.
+        """
+        label_map = mlt_s.LABEL_MAP
+        return {
+            "num_labels": label_map.num_classes,
+            "id2label": dict(label_map.id2label),
+            "label2id": dict(label_map.label2id),
+            "semantic_loss_ignore_index": label_map.ignore_index,
+        }
+
+
+def for_segformer(image_processor):
+    """The preset for a model whose images this processor of `transformers` prepares: mean, std and size are its own.
+
+    The processor itself sees no label map, so that nothing but the transforms resizes one.
+
+    Args:
+        image_processor: a `SegformerImageProcessor`, or another one that divides by 255 and normalises.
+
+    Returns:
+        A `Preset`.
+
+    Raises:
+        ValueError: the processor drops the background (`do_reduce_labels`), does not rescale and normalise, or has no
+            size of height and width.
+    """
+    if getattr(image_processor, "do_reduce_labels", False):
+        raise ValueError(
+            "This image processor has do_reduce_labels=True: it turns 0 (background) into 255 (ignored) and 1 (text) "
+            "into 0, so background would be dropped. Load it without: "
+            "AutoImageProcessor.from_pretrained(name, do_reduce_labels=False)."
+        )
+    normalises = image_processor.do_rescale and image_processor.do_normalize
+    if not normalises or not math.isclose(image_processor.rescale_factor, 1 / 255):
+        raise ValueError("This image processor does not divide by 255 and normalise, as the transforms do.")
+    size = tuple(image_processor.size.get(side) for side in ("height", "width"))
+    if None in size:
+        raise ValueError(f"This image processor has no size of height and width, but {image_processor.size}.")
+    return Preset(tuple(image_processor.image_mean), tuple(image_processor.image_std), size)

@@ -1,0 +1,475 @@
+"""The metrics: by hand, against a naive reading of the protocol, and inside the Trainer of transformers."""
+
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import mlt_s
+from mlt_s_tools.metrics import BACKGROUND, TEXT, UNCERTAIN, Counts, TextMetrics, count, count_logits, predict
+
+# Two images by hand. The first: tp 2, fp 1, fn 1, tn 2; the second: tp 1, fp 0, fn 1, tn 3. 255 counts nowhere.
+LABELS = [[[1, 1, 1, 255], [0, 0, 0, 255]], [[1, 1, 0], [0, 0, 255]]]
+PREDICTIONS = [[[1, 1, 0, 1], [1, 0, 0, 0]], [[1, 0, 0], [0, 0, 1]]]
+
+
+def array(values):
+    return np.array(values, np.uint8)
+
+
+def figures(predictions, labels):
+    metrics = TextMetrics()
+    for prediction, label in zip(predictions, labels):
+        metrics.add(array(prediction), array(label))
+    return metrics.compute()
+
+
+# --- Figures by hand -----------------------------------------------------------------------------------------------
+
+
+def test_the_pixels_of_an_image():
+    assert count(array(PREDICTIONS[0]), array(LABELS[0])) == Counts(tp=2, fp=1, fn=1, tn=2)
+    assert count(array(PREDICTIONS[1]), array(LABELS[1])) == Counts(tp=1, fp=0, fn=1, tn=3)
+
+
+def test_the_figures_of_two_images():
+    assert figures(PREDICTIONS, LABELS) == pytest.approx(
+        {
+            "fgiou": 3 / 6,
+            "mean_precision": (2 / 3 + 1) / 2,
+            "mean_recall": (2 / 3 + 1 / 2) / 2,
+            "f_score": 2 * (5 / 6) * (7 / 12) / (5 / 6 + 7 / 12),
+            "pooled_precision": 3 / 4,
+            "pooled_recall": 3 / 5,
+            "pooled_f_score": 6 / 9,
+            "background_iou": 5 / 8,
+            "mean_iou": (3 / 6 + 5 / 8) / 2,
+            "pixel_accuracy": 8 / 11,
+            "images": 2,
+            "images_without_text": 0,
+        }
+    )
+
+
+def test_an_image_has_figures_of_its_own():
+    counts = count(array(PREDICTIONS[0]), array(LABELS[0]))
+    assert (counts.iou, counts.precision, counts.recall) == (2 / 4, 2 / 3, 2 / 3)
+
+
+@pytest.mark.parametrize("prediction", [[[0, 0]], [[1, 1]]], ids=["none predicted", "all predicted"])
+def test_an_image_that_is_uncertain_throughout_counts_as_an_image_of_no_text(prediction):
+    """As in the published protocol: none of its pixels count, and it is 0 in both averages."""
+    result = figures([*PREDICTIONS, prediction], [*LABELS, [[255, 255]]])
+    without = figures(PREDICTIONS, LABELS)
+    assert (result["images"], result["images_without_text"]) == (3, 1)
+    assert result["mean_precision"] == pytest.approx(without["mean_precision"] * 2 / 3)
+    assert result["mean_recall"] == pytest.approx(without["mean_recall"] * 2 / 3)
+    pooled = ("fgiou", "pooled_precision", "pooled_recall", "mean_iou", "pixel_accuracy")
+    assert {key: result[key] for key in pooled} == {key: without[key] for key in pooled}
+
+
+def test_only_uncertain_images_have_figures_of_0():
+    result = figures([[[1, 0]]], [[[255, 255]]])
+    assert (result.pop("images"), result.pop("images_without_text")) == (1, 1)
+    assert set(result.values()) == {0.0}
+
+
+def test_no_predicted_text_is_a_precision_of_0_and_no_labelled_text_a_recall_of_0():
+    result = figures([[[0, 0]], [[1, 0]], [[1, 0]]], [[[1, 0]], [[0, 0]], [[1, 0]]])
+    assert (result["mean_precision"], result["mean_recall"]) == pytest.approx((1 / 3, 1 / 3))
+
+
+def test_a_perfect_prediction_is_1_where_every_image_has_text():
+    result = figures([[[1, 0]], [[1, 1]]], [[[1, 0]], [[1, 1]]])
+    assert {key: value for key, value in result.items() if not key.startswith("images")} == dict.fromkeys(
+        list(result)[:-2], 1.0
+    )
+
+
+def test_pictures_tensors_and_bool_are_taken():
+    label = PIL.Image.fromarray(array(LABELS[0]))
+    for prediction in (
+        array(PREDICTIONS[0]).astype(bool),
+        array(PREDICTIONS[0]).astype(np.int64),
+        array(PREDICTIONS[0]).astype(np.float32),
+        torch.tensor(PREDICTIONS[0]),
+        PIL.Image.fromarray(array(PREDICTIONS[0])),
+        PIL.Image.fromarray(array(PREDICTIONS[0]) * 255).convert("1"),
+    ):
+        assert count(prediction, label) == (2, 1, 1, 2)
+
+
+def test_the_values_are_those_of_the_label_map():
+    known = mlt_s.LABEL_MAP
+    assert [BACKGROUND, TEXT, UNCERTAIN] == [*known.str2int(["background", "text"]), known.ignore_index]
+
+
+# --- Against the protocol, read naively ----------------------------------------------------------------------------
+
+
+def naive(pairs):
+    """The published protocol, pixel by pixel."""
+    intersection = union = 0
+    precisions, recalls = [], []
+    for prediction, label in pairs:
+        pixels = [(p, t) for p, t in zip(prediction.ravel().tolist(), label.ravel().tolist()) if t != 255]
+        both = sum(p == 1 and t == 1 for p, t in pixels)
+        predicted, labelled = sum(p == 1 for p, _ in pixels), sum(t == 1 for _, t in pixels)
+        intersection += both
+        union += sum(p == 1 or t == 1 for p, t in pixels)
+        precisions.append(both / predicted if predicted else 0)
+        recalls.append(both / labelled if labelled else 0)
+    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+    f_score = 2 * precision * recall / (precision + recall) if precision + recall else 0
+    return {"fgiou": intersection / union if union else 0, "f_score": f_score}
+
+
+@st.composite
+def image_pairs(draw):
+    shape = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    prediction = draw(arrays(np.uint8, shape, elements=st.integers(0, 1)))
+    return prediction, draw(arrays(np.uint8, shape, elements=st.sampled_from([0, 1, 255])))
+
+
+def added(pairs):
+    metrics = TextMetrics()
+    for pair in pairs:
+        metrics.add(*pair)
+    return metrics
+
+
+@settings(deadline=None)
+@given(st.lists(image_pairs(), min_size=1, max_size=6))
+def test_the_published_figures_are_those_of_the_protocol(pairs):
+    result = added(pairs).compute()
+    assert {key: result[key] for key in ("fgiou", "f_score")} == pytest.approx(naive(pairs), abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.lists(image_pairs(), min_size=1, max_size=6))
+def test_figures_keep_to_their_relations(pairs):
+    """Of pooled pixels, F is 2 IoU / (1 + IoU): by which the published tables show that their F-score is another."""
+    result = added(pairs).compute()
+    assert result["pooled_f_score"] == pytest.approx(2 * result["fgiou"] / (1 + result["fgiou"]))
+    assert all(0 <= value <= 1 for key, value in result.items() if not key.startswith("images"))
+    of_one = [added([pair]).compute() for pair in pairs]
+    assert result["mean_recall"] == pytest.approx(sum(one["pooled_recall"] for one in of_one) / len(of_one))
+
+
+@settings(deadline=None)
+@given(st.lists(image_pairs(), min_size=1, max_size=6), st.randoms(use_true_random=False), st.integers(0, 6))
+def test_order_and_parts_make_no_difference_to_the_last_bit(pairs, random, cut):
+    whole = added(pairs).compute()
+    random.shuffle(pairs)
+    first, second = added(pairs[:cut]), added(pairs[cut:])
+    first.merge(pickle.loads(pickle.dumps(second)))
+    assert first.compute() == whole
+    batched = TextMetrics()
+    batched.add_batch(*zip(*pairs))
+    assert batched.compute() == whole
+
+
+# --- An accumulator ------------------------------------------------------------------------------------------------
+
+
+def test_merging_leaves_the_other_one_as_it_is():
+    first, second = added([]), added([(array(PREDICTIONS[0]), array(LABELS[0]))])
+    before = second.compute()
+    first.merge(second)
+    first.merge(second)
+    assert second.compute() == before
+    assert (first.images, first.compute()["fgiou"]) == (2, before["fgiou"])
+
+
+def test_reset_forgets_everything():
+    metrics = added([(array(PREDICTIONS[0]), array(LABELS[0]))])
+    metrics.reset()
+    assert metrics.__dict__ == TextMetrics().__dict__
+
+
+def test_there_are_no_figures_of_no_images():
+    with pytest.raises(ValueError, match="There are no figures of no images: add some first."):
+        TextMetrics().compute()
+
+
+def test_its_state_does_not_grow_with_the_images():
+    metrics, counts = TextMetrics(), [[3, 5, 7, 11]] * 1000
+    metrics.add_counts(counts)
+    small = len(pickle.dumps(metrics))
+    for _ in range(100):
+        metrics.add_counts(counts)
+    assert metrics.images == 101_000
+    assert len(pickle.dumps(metrics)) < small + 20  # longer numbers
+
+
+def test_it_takes_neither_torch_nor_datasets_to_import():
+    code = "import sys, mlt_s_tools.metrics; print({'torch', 'datasets', 'mlt_s'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+# --- What is refused -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "prediction, label, message",
+    [
+        ([[0, 1, 0]], [[0, 1]], "here the prediction has (1, 3), the label map (1, 2)."),
+        ([[[0, 1]]], [[[0, 1]]], "here the prediction has (1, 1, 2), the label map (1, 1, 2)."),
+        ([[0, 255]], [[0, 1]], "this one holds 255. Probabilities need a threshold, and logits go through predict."),
+        ([[0, 0.5]], [[0, 1]], "A prediction holds 0 and 1, or bool; this one holds 0.5."),
+        ([[0, float("nan")]], [[0, 1]], "this one holds nan."),
+        ([[0, 1]], [[0, 2]], "A label map holds 0, 1 and 255; this one holds 2."),
+        ([range(8)], [[0] * 8], "this one holds 2, 3, 4, 5, 6, ...."),
+    ],
+)
+def test_what_is_no_prediction_or_no_label_map_is_said(prediction, label, message):
+    with pytest.raises(ValueError) as raised:
+        count(np.array(prediction), np.array(label))
+    assert message in str(raised.value)
+
+
+def test_a_batch_that_is_refused_adds_nothing():
+    metrics = TextMetrics()
+    with pytest.raises(ValueError, match="predictions of 2 images, but 1 label maps"):
+        metrics.add_batch([[[0]], [[0]]], [[[0]]])
+    with pytest.raises(ValueError, match="holds 7"):
+        metrics.add_batch([[[0]], [[0]]], [[[0]], [[7]]])
+    assert metrics.images == 0
+
+
+@pytest.mark.parametrize(
+    "counts, message",
+    [
+        ([1, 2, 3, 4], "not int64 of the shape (4,)."),
+        ([[1, 2, 3]], "not int64 of the shape (1, 3)."),
+        ([[0.5, 1, 1, 1]], "not float64 of the shape (1, 4)."),
+        ([[1, -2, 3, 4]], "not int64 of the shape (1, 4), some below 0."),
+    ],
+)
+def test_what_are_no_counts_is_said(counts, message):
+    with pytest.raises(ValueError) as raised:
+        TextMetrics().add_counts(counts)
+    assert message in str(raised.value)
+
+
+# --- Logits --------------------------------------------------------------------------------------------------------
+
+
+def random_logits(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_logits_are_upsampled_before_they_are_decided():
+    """Between 3 and -1 the sign changes after three quarters of the way, not after half."""
+    logits = np.array([[[0, 0]], [[3, -1]]], np.float32)
+    assert predict(logits, (1, 8)).tolist() == [[True, True, True, True, True, False, False, False]]
+
+
+def test_one_logit_is_text_above_0_and_equal_logits_are_background():
+    assert predict(np.array([[[-0.5, 0, 0.5]]]), (1, 3)).tolist() == [[False, False, True]]
+    assert predict(np.array([[[1, 1, 1]], [[0, 1, 2]]]), (1, 3)).tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize("size", [(16, 24), (37, 53), (5, 7), (64, 9), (12, 20)])
+@pytest.mark.parametrize("classes", [1, 2])
+def test_arrays_and_tensors_are_resized_alike_and_as_torch_does_it(size, classes):
+    logits = random_logits(classes, 12, 20)
+    whole = torch.nn.functional.interpolate(torch.from_numpy(logits)[None], size, mode="bilinear")[0]
+    expected = (whole.argmax(0) if classes == 2 else whole[0] > 0).numpy().astype(bool)
+    ours = predict(logits, size), predict(torch.from_numpy(logits), size)
+    assert isinstance(ours[0], np.ndarray) and isinstance(ours[1], torch.Tensor)
+    # Rounding may tell pixels apart where both classes are even but for the last bits.
+    for prediction in ours:
+        assert np.mean(np.asarray(prediction) != expected) <= 0.001
+
+
+def test_half_precision_is_taken():
+    logits = random_logits(2, 4, 4)
+    for kind in (torch.bfloat16, torch.float16):
+        tensor = torch.from_numpy(logits).to(kind)
+        assert predict(tensor, (9, 9)).equal(predict(tensor.float(), (9, 9)))
+
+
+def test_padding_is_cut_away_before_the_last_resizing():
+    """A picture of 8 x 4 in the upper left of an input of 8 x 8, whose logits are half as large."""
+    logits = np.full((1, 4, 4), 100, np.float32)  # the padding would be text
+    logits[0, :2] = [[-1, -1, 1, 1]] * 2
+    prediction = predict(logits, (2, 4), (8, 8), (0, 0, 8, 3))
+    assert prediction.tolist() == [[False, False, True, True]] * 2
+    assert predict(logits, (2, 4)).all(axis=1).tolist() == [False, True]
+
+
+def test_content_in_the_middle_is_found():
+    logits = np.full((1, 6, 6), -1, np.float32)
+    logits[0, 2:4, 1:5] = 1
+    assert predict(logits, (4, 8), (6, 6), (1, 2, 5, 4)).all()
+    assert not predict(logits, (4, 8), (6, 6), (0, 0, 1, 6)).any()
+
+
+@pytest.mark.parametrize(
+    "shape, options, message",
+    [
+        ((150, 4, 4), {}, "two classes, background and text, or one, text; not (150, 4, 4)."),
+        ((4, 4), {}, "not (4, 4)."),
+        ((2, 4, 4), {"content": (0, 0, 2, 2)}, "input_size and content go together"),
+        ((2, 4, 4), {"input_size": (4, 4)}, "input_size and content go together"),
+        (
+            (2, 4, 4),
+            {"input_size": (8, 6), "content": (0, 0, 8, 6)},
+            "content (0, 0, 8, 6) (left, top, right, bottom)",
+        ),
+        ((2, 4, 4), {"input_size": (8, 6), "content": (3, 0, 3, 6)}, "in an input of the size (8, 6) (height, width)."),
+    ],
+)
+def test_logits_that_do_not_fit_are_refused(shape, options, message):
+    with pytest.raises(ValueError) as raised:
+        predict(np.zeros(shape), (4, 4), **options)
+    assert message in str(raised.value)
+
+
+def test_logits_are_counted_at_the_size_of_each_label_map():
+    logits = random_logits(3, 2, 6, 6)
+    labels = [
+        np.random.default_rng(n).choice(array([0, 1, 255]), size) for n, size in enumerate([(9, 7), (6, 6), (20, 4)])
+    ]
+    expected = [count(predict(one, label.shape), label) for one, label in zip(logits, labels)]
+    for given_logits in (logits, torch.from_numpy(logits)):
+        counts = count_logits(given_logits, labels)
+        assert type(counts) is type(given_logits)
+        assert counts.tolist() == [list(one) for one in expected]
+    assert count_logits(torch.from_numpy(logits), [torch.from_numpy(label) for label in labels]).dtype == torch.int64
+
+
+def test_logits_and_label_maps_of_another_number_are_refused():
+    with pytest.raises(ValueError, match="There are logits of 2 images, but 1 label maps."):
+        count_logits(random_logits(2, 2, 4, 4), array([LABELS[0]]))
+
+
+def test_rows_that_the_trainer_adds_under_label_maps_are_cut_away():
+    logits, label = random_logits(1, 2, 4, 4), np.random.default_rng(0).choice([0, 1, 255], (6, 5))
+    padded = np.concatenate([label, np.full((3, 5), -100)])
+    for kind in (np.asarray, torch.as_tensor):
+        assert count_logits(kind(logits), kind(padded[None])).tolist() == count_logits(logits, label[None]).tolist()
+    with pytest.raises(ValueError, match="this one holds -100"):
+        count_logits(logits, np.concatenate([np.full((3, 5), -100), label])[None])
+
+
+# --- In the Trainer of transformers --------------------------------------------------------------------------------
+
+# Run as a script, it is one process that evaluates by the Trainer, and prints figures as JSON.
+TRAINER = """
+import json
+import sys
+
+import numpy as np
+import torch
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, Trainer, TrainingArguments
+
+from mlt_s_tools.metrics import TextMetrics, count_logits, predict
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __init__(self, images):
+        self.images = images
+
+    def __iter__(self):
+        return iter(self.images)
+
+
+def image(number, size):
+    random = np.random.default_rng(number)
+    label = random.choice(np.array([0, 1, 255]), size, p=[0.6, 0.3, 0.1])
+    return {"pixel_values": random.normal(size=(3, 32, 32)).astype(np.float32), "labels": label}
+
+
+def figures(options, folder):
+    images = [image(number, size) for number, size in enumerate(options["sizes"])]
+    images[1]["labels"][:] = 255
+    torch.manual_seed(0)
+    small = dict(hidden_sizes=[8] * 4, depths=[1] * 4, num_attention_heads=[1] * 4, decoder_hidden_size=8)
+    model = SegformerForSemanticSegmentation(SegformerConfig(num_labels=options["classes"], **small)).eval()
+    arguments = TrainingArguments(
+        output_dir=folder, report_to=[], use_cpu=True, per_device_eval_batch_size=options["batch"],
+        batch_eval_metrics=options["by_batch"], eval_do_concat_batches=options["concatenate"],
+    )
+    trainer = Trainer(
+        model, arguments, eval_dataset=Stream(images) if options["stream"] else images, compute_metrics=TextMetrics(),
+        preprocess_logits_for_metrics=count_logits if options["preprocess"] else None,
+    )
+    alone = TextMetrics()
+    with torch.no_grad():
+        for one in images:
+            logits = model(torch.tensor(one["pixel_values"][None])).logits[0]
+            alone.add(predict(logits, one["labels"].shape), one["labels"])
+    evaluated = [trainer.evaluate() for _ in range(2)]
+    return [alone.compute(), *({name: one["eval_" + name] for name in alone.compute()} for one in evaluated)]
+
+
+folder, *ways = json.loads(sys.argv[1])
+print("FIGURES " + json.dumps([figures(options, folder) for options in ways]))
+"""
+
+
+def way(**options):
+    """How to evaluate five images in batches of two, so that the last one is smaller, unless told otherwise."""
+    usual = {"sizes": [(32, 32)] * 5, "classes": 2, "batch": 2, "by_batch": True, "concatenate": True}
+    return {**usual, "preprocess": True, "stream": False, **options}
+
+
+def evaluated(folder, ways, processes=1):
+    """For each process and each way: the figures of the accumulator alone, and twice those of the Trainer."""
+    python = [sys.executable]
+    if processes > 1:
+        python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    (folder / "evaluate.py").write_text(TRAINER)
+    done = subprocess.run(
+        [*python, str(folder / "evaluate.py"), json.dumps([str(folder), *ways])],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(found) for found in re.findall(r"FIGURES (.*)", done.stdout)]
+
+
+OWN_SIZES = {"sizes": [(40, 31), (17, 64), (90, 50)], "batch": 1}
+WAYS = {
+    "counts, batch by batch": way(),
+    "counts, at the end": way(by_batch=False),
+    "logits, batch by batch": way(preprocess=False),
+    "logits, at the end": way(preprocess=False, by_batch=False),
+    "one class": way(classes=1),
+    "label maps of their own sizes": way(**OWN_SIZES),
+    "label maps of their own sizes, at the end": way(**OWN_SIZES, by_batch=False, concatenate=False, preprocess=False),
+    "a stream": way(stream=True),
+}
+
+
+@pytest.mark.once
+def test_the_trainer_gives_the_figures_of_the_accumulator_alone(tmp_path):
+    (reports,) = evaluated(tmp_path, WAYS.values())
+    for name, (alone, first, again) in zip(WAYS, reports):
+        assert 0 < alone["fgiou"] < 1 and alone["images_without_text"] == 1, name
+        assert first == alone and again == alone, name
+
+
+@pytest.mark.once
+def test_in_two_processes_each_image_counts_once(tmp_path):
+    """Of five images, the sampler repeats some, to give both processes as many."""
+    reports = evaluated(tmp_path, [way(), way(preprocess=False), way(stream=True)], processes=2)
+    assert len(reports) == 2
+    for alone, first, again in (way for process in reports for way in process):
+        assert alone["images"] == 5
+        assert first == alone and again == alone
