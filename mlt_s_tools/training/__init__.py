@@ -2,6 +2,7 @@
 
 | name | what it is |
 | --- | --- |
+| `ArchiveDataset` | the examples of a split by number, read from the archives when they are asked for |
 | `TrainTransform` | an example to a random crop, by scale, place and colour |
 | `EvalTransform` | an example whole, with its label map untouched |
 | `collate` | a batch of either, for a `DataLoader` or a `transformers.Trainer` |
@@ -9,7 +10,8 @@
 | `for_segformer` | the transforms and model options that fit an image processor of `transformers` |
 | `EpochCallback` | tells a `TrainTransform` the epoch, from a `transformers.Trainer` |
 
-On a prepared set it is `train.with_transform(preset.training())`, and on a stream `train.map(preset.training(),
+Straight from the archives it is `ArchiveDataset(data_dir, "train", preset.training())`, on a prepared set
+`train.with_transform(preset.training())`, and on a stream `train.map(preset.training(),
 remove_columns=train.column_names)`. To a `Trainer`, say `remove_unused_columns=False` as well: by default it takes the
 column `image` away before a transform sees it.
 
@@ -20,6 +22,7 @@ import importlib
 
 # Lazy, because PyTorch and transformers take seconds to import, and not every reader has them.
 _MODULES = {
+    "ArchiveDataset": "archives",
     "TrainTransform": "transforms",
     "EvalTransform": "transforms",
     "collate": "batches",

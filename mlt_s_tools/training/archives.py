@@ -1,0 +1,52 @@
+"""The archives as a data set of random access: nothing is prepared, and a pair is read when it is its turn."""
+
+import datasets
+
+import mlt_s
+
+
+class ArchiveDataset:
+    """The examples of a split by number, each read from its archives when it is asked for.
+
+    It starts at once and takes no disk, as a stream does, and has a length and an order of numbers, as a prepared set
+    has. So a sampler does what it does for any data set in memory: a `Trainer` shuffles anew in each epoch, resumes in
+    the middle of one without reading what was seen, and gives each process its own part, of the same number of steps.
+    (Over an `IterableDataset` it resumes by reading and decoding all that was seen, and the processes can have unequal
+    numbers of batches; tried with transformers 5.23 and accelerate 1.15.)
+
+    Copies of it in the workers of a `DataLoader`, forked or spawned, share no open file.
+
+    Args:
+        data_dir: as for the loader: the folder of the archives, or an fsspec address.
+        split: "train" or "validation".
+        transform: called with each example, a dict with the columns of the configuration; by default the example comes
+            as it is: `image` and `label` as `PIL.Image`.
+        config: "segmentation", "words" or "labels".
+        options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`.
+
+    Raises:
+        mlt_s.MltSError: nothing can be loaded from there, or nothing of the split; or, when it is asked for, an example
+            cannot be read.
+    """
+
+    def __init__(self, data_dir, split, transform=None, config="segmentation", **options):
+        builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
+        generators = builder._split_generators(datasets.DownloadManager())
+        shards = [
+            shard for generator in generators if generator.name == split for shard in generator.gen_kwargs["shards"]
+        ]
+        if not shards:
+            found = ", ".join(generator.name for generator in generators)
+            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, but of {found}.")
+        self.pairs = [pair for shard in shards for pair in shard]
+        self.features = builder.info.features
+        self.transform = transform
+        self._remote_options = builder.config.remote_options
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, index):
+        example = mlt_s.read_example(self.pairs[index], self._remote_options)
+        example = self.features.decode_example(example)
+        return example if self.transform is None else self.transform(example)

@@ -1,0 +1,79 @@
+"""The archives as a data set of random access, for loaders and trainers."""
+
+import numpy as np
+import pytest
+import torch.utils.data
+from archives import add_words, image_file, label_values, mlt, write_zip
+from test_loading import assert_is_pair
+
+import mlt_s
+from mlt_s_tools.training import ArchiveDataset, TrainTransform, collate
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return add_words(mlt(tmp_path / "mlt"), range(1, 6), range(1, 4))
+
+
+def as_list(examples):
+    return examples
+
+
+def test_it_has_the_pairs_of_a_split_by_number(folder):
+    train, validation = ArchiveDataset(folder, "train"), ArchiveDataset(str(folder), "validation")
+    assert (len(train), len(validation)) == (5, 3)
+    assert train[4]["image_id"] == "img_5"
+    assert_is_pair(train[4], 5)
+    assert_is_pair(validation[0], 501)
+
+
+def test_a_pair_is_read_when_it_is_asked_for(folder, monkeypatch):
+    read, before = [], mlt_s.read_member
+    monkeypatch.setattr(
+        mlt_s, "read_member", lambda member, options: read.append(member.name) or before(member, options)
+    )
+    train = ArchiveDataset(folder, "train")
+    assert read == []
+    train[2]
+    assert sorted(read) == ["MLT_S_labels/training_labels/img_3.png", "img_3.jpg"]
+
+
+def test_a_transform_gets_the_example(folder):
+    train = ArchiveDataset(folder, "train", lambda example: (example["image_id"], example["image"].size))
+    assert train[1] == ("img_2", (24, 16))
+
+
+def test_it_takes_the_options_of_the_loader(folder):
+    write_zip(folder / "ch8_training_images_3.zip", {"img_9.jpg": image_file(9)})
+    add_words(folder, [*range(1, 6), 9], range(1, 4))
+    train = ArchiveDataset(folder, "train", config="words", unlabelled=True)
+    assert len(train) == 6
+    assert train[5]["image_id"] == "img_9" and train[5]["label"] is None
+    assert train[0]["words"][0]["transcription"] == "word, 1"
+
+
+def test_a_split_that_is_not_there(folder):
+    with pytest.raises(mlt_s.MltSError) as raised:
+        ArchiveDataset(folder, "test")
+    assert str(raised.value) == f"There is no pair of the split 'test' in {folder}, but of train, validation."
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_workers_read_it(folder, start):
+    loader = torch.utils.data.DataLoader(
+        ArchiveDataset(folder, "train"), 2, num_workers=2, collate_fn=as_list, multiprocessing_context=start
+    )
+    examples = [example for batch in loader for example in batch]
+    for number, example in enumerate(examples, 1):
+        assert_is_pair(example, number)
+    assert number == 5
+
+
+def test_it_trains_through_the_transforms(folder):
+    transform = TrainTransform((0.5,) * 3, (0.5,) * 3, size=(16, 16), scales=(1, 1), jitter=0)
+    loader = torch.utils.data.DataLoader(ArchiveDataset(folder, "train", transform), batch_size=5, collate_fn=collate)
+    (batch,) = loader
+    assert batch["pixel_values"].shape == (5, 3, 16, 16) and batch["labels"].shape == (5, 16, 16)
+    crop = batch["labels"][0].numpy()
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(label_values(seed=1), 16, constant_values=255), (16, 16))
+    assert (windows == crop).all(axis=(2, 3)).any()  # a crop of its label map, to the pixel

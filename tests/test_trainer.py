@@ -1,0 +1,159 @@
+"""A real `Trainer` on the archives: it is stopped and goes on, and runs in several processes."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from archives import mlt
+from conftest import ROOT
+
+pytestmark = pytest.mark.once
+
+# A model of a few thousand weights, with dropout, so that chance has to be the same too; `read` holds what was read.
+RUN = """
+import json, os, sys
+import torch, transformers
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, Trainer, TrainingArguments
+
+import mlt_s
+from mlt_s_tools.metrics import TextMetrics, count_logits
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, Preset, collate
+
+mlt_s.logger.setLevel("ERROR")
+data_dir, out, rank = sys.argv[1], sys.argv[2], int(os.environ.get("RANK", 0))
+preset = Preset((0.5,) * 3, (0.25,) * 3, (32, 32))
+transform = preset.training(seed=1)
+read = []
+
+
+def watched(transform):
+    def seen(example):
+        read.append(example["image_id"])
+        return transform(example)
+
+    return seen
+
+
+def trainer(folder, checkpoint=None, **options):
+    transformers.set_seed(0)
+    # Trainer of transformers 5.23 leaves the weights of the encoder as it finds them when it resumes, since their names
+    # in a checkpoint are others than in the model: so the model is made from the checkpoint.
+    config = SegformerConfig(
+        num_encoder_blocks=2, depths=[1, 1], sr_ratios=[2, 1], hidden_sizes=[8, 16], patch_sizes=[3, 3], strides=[2, 2],
+        num_attention_heads=[1, 1], mlp_ratios=[2, 2], decoder_hidden_size=8, classifier_dropout_prob=0.1,
+        **preset.model_options(),
+    )
+    model = SegformerForSemanticSegmentation
+    model = model.from_pretrained(checkpoint) if checkpoint else model(config)
+    options = {"learning_rate": 1e-2, "save_strategy": "steps", "save_steps": 3, **options}
+    args = TrainingArguments(
+        folder, per_device_train_batch_size=2, per_device_eval_batch_size=1, num_train_epochs=3, use_cpu=True, seed=7,
+        report_to=[], remove_unused_columns=False, batch_eval_metrics=True, disable_tqdm=True, logging_steps=1,
+        **options,
+    )
+    return Trainer(
+        model, args, data_collator=collate, callbacks=[EpochCallback(transform)],
+        train_dataset=ArchiveDataset(data_dir, "train", watched(transform)),
+        eval_dataset=ArchiveDataset(data_dir, "validation", preset.evaluation()),
+        compute_metrics=TextMetrics(), preprocess_logits_for_metrics=count_logits,
+    )
+
+
+def weights(run):
+    return {name: value.clone() for name, value in run.model.state_dict().items()}
+"""
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    return mlt(tmp_path_factory.mktemp("mlt"), train=11, validation=5, width=48, height=40)
+
+
+def run(code, data_dir, out, processes=1):
+    """Runs code after the lines above, in one process or by `torchrun` in several; what each prints, by rank."""
+    script = out / "run.py"
+    script.write_text(RUN + textwrap.dedent(code), encoding="utf-8")
+    command = [sys.executable, str(script)]
+    if processes > 1:
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command.append(str(script))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, str(data_dir), str(out)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(processes)]
+
+
+TELL = """
+def tell(**told):
+    with open(f"{out}/rank{rank}.json", "w") as file:
+        json.dump(told, file)
+"""
+
+
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_path):
+    """11 pairs in batches of 2 are 6 steps an epoch, 18 in all: stopped after 9, in the middle of the second epoch."""
+    code = """
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            control.should_training_stop = state.global_step == 9
+
+    whole = trainer(out + "/whole")
+    whole.train()
+    all_read, read[:] = list(read), []
+    stopped = trainer(out + "/stopped")
+    stopped.add_callback(Stop())
+    stopped.train()
+    before, read[:] = list(read), []
+    checkpoint = out + "/stopped/checkpoint-9"
+    resumed = trainer(out + "/stopped", checkpoint)
+    resumed.train(resume_from_checkpoint=checkpoint)
+    one, other = weights(whole), weights(resumed)
+    losses = [[line["loss"] for line in run.state.log_history if "loss" in line] for run in (whole, resumed)]
+    tell(
+        all_read=all_read, before=before, after=read, losses=losses,
+        same=all(torch.equal(one[name], other[name]) for name in one),
+    )
+    """
+    (told,) = run(TELL + textwrap.dedent(code), data_dir, tmp_path)
+    assert len(told["all_read"]) == 33 and len(set(told["all_read"][:11])) == 11
+    assert told["all_read"][:11] != told["all_read"][11:22]
+    assert told["before"] == told["all_read"][: len(told["before"])] and len(told["before"]) >= 17
+    assert told["after"] == told["all_read"][17:]  # not one of what was seen is read again
+    assert told["losses"][0] == told["losses"][1] and len(told["losses"][0]) == 18
+    assert told["same"]
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
+    code = """
+    run = trainer(out + "/run", save_strategy="no")
+    alone = ArchiveDataset(data_dir, "validation", preset.evaluation())
+    run.train()
+    figures = run.evaluate()
+    metrics = TextMetrics()
+    for example in alone:
+        batch = collate([example])
+        with torch.no_grad():
+            logits = run.model(batch["pixel_values"]).logits
+        metrics.add_counts(count_logits(logits, batch["labels"]))
+    tell(
+        read=read, steps=run.state.global_step, alone=metrics.compute(),
+        figures={name: figures["eval_" + name] for name in metrics.compute()},
+    )
+    """
+    told = run(TELL + textwrap.dedent(code), data_dir, tmp_path, processes)
+    each = 12 // processes  # examples a process and epoch: the last batch, of one, is filled up with the first
+    for epoch in range(3):
+        parts = [one["read"][epoch * each : (epoch + 1) * each] for one in told]
+        together = [image_id for part in parts for image_id in part]
+        assert len(together) == 12 and len(set(together)) == 11
+    assert {len(one["read"]) for one in told} == {3 * each}
+    assert {one["steps"] for one in told} == {3 * each // 2}
+    for one in told:
+        assert one["figures"] == one["alone"] == told[0]["alone"]
+        assert one["alone"]["images"] == 5
