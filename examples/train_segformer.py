@@ -62,7 +62,7 @@ def main(arguments=None):
     transform = preset.training(seed=options.seed, size=(options.crop, options.crop))
     train = read(options.data, "train", transform)
     validation = read(options.data, "validation", preset.evaluation(reduce=options.reduce))
-    trainer = WeightedTrainer(
+    trainer = TextTrainer(
         model,
         training_arguments(options, len(train)),
         train_dataset=train,
@@ -70,13 +70,13 @@ def main(arguments=None):
         data_collator=collate,
         callbacks=[EpochCallback(transform), Pictures(options.data, preset, options)],
         compute_metrics=TextMetrics(),
-        preprocess_logits_for_metrics=count_logits,
     )
     trainer.class_weights = class_weights(options.class_weights) if options.class_weights else None
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     figures = trainer.evaluate()
-    print(f"fgIoU {figures['eval_fgiou']:.2%}, F-score {figures['eval_f_score']:.3f}: {options.out}")
+    if trainer.is_world_process_zero():
+        print(f"fgIoU {figures['eval_fgiou']:.2%}, F-score {figures['eval_f_score']:.3f}: {options.out}")
 
 
 def parser():
@@ -116,8 +116,8 @@ def make_model(options, checkpoint):
     return SegformerForSemanticSegmentation.from_pretrained(options.model, **weights), preset
 
 
-class WeightedTrainer(Trainer):
-    """A `Trainer` whose loss can weigh the classes."""
+class TextTrainer(Trainer):
+    """A `Trainer` whose loss can weigh the classes, and that evaluates images of any sizes in several processes."""
 
     class_weights = None  # a tensor (classes,)
 
@@ -132,6 +132,19 @@ class WeightedTrainer(Trainer):
         weights = self.class_weights.to(logits)
         loss = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=mlt_s.LABEL_MAP.ignore_index)
         return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *arguments, **options):
+        # Batch normalisation keeps means and variances of what a process saw. Those of the first process are saved, so
+        # all evaluate by them.
+        if torch.distributed.is_initialized():
+            for buffer in self.model.buffers():
+                torch.distributed.broadcast(buffer, 0)
+        return super().evaluate(*arguments, **options)
+
+    def prediction_step(self, *arguments, **options):
+        # What is gathered from the processes is four numbers an image, and not its label map of a size of its own.
+        loss, logits, labels = super().prediction_step(*arguments, **options)
+        return loss, count_logits(logits, labels), labels.new_zeros(len(labels))
 
 
 def class_weights(path):
@@ -166,6 +179,7 @@ def training_arguments(options, examples):
         lr_scheduler_type="polynomial",
         warmup_steps=options.epochs * steps // 20,
         weight_decay=0.01,
+        use_cpu=not on_gpu and not torch.backends.mps.is_available(),  # said, or several processes would not meet
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
         eval_strategy="steps",
         eval_steps=options.evaluate_every * steps,

@@ -19,9 +19,10 @@ SCRIPT = ROOT / "examples" / "train_segformer.py"
 QUICK = ["--from-config", "--batch-size", "2", "--crop", "128", "--workers", "0", "--reduce", "2"]
 
 
-def train(data, out, *words):
+def train(data, out, *words, processes=1):
     """Runs the script, and returns the state of its last checkpoint and what it printed last."""
-    command = [sys.executable, str(SCRIPT), str(data), "--out", str(out), *QUICK, *words]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] * (processes > 1)
+    command = [sys.executable, *launcher, str(SCRIPT), str(data), "--out", str(out), *QUICK, *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=out.parent)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -29,8 +30,8 @@ def train(data, out, *words):
     return json.loads((last / "trainer_state.json").read_text()), done.stdout.splitlines()[-1]
 
 
-def figures_on_training_images(folder):
-    """fgIoU of a model on what it was trained on, and of the guess that all is text."""
+def evaluated(folder, split):
+    """Figures of a model, in this process, and those of the guess that all is text."""
     import torch
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
@@ -38,15 +39,14 @@ def figures_on_training_images(folder):
     from mlt_s_tools.training import ArchiveDataset, collate, for_segformer
 
     model, learnt, guess = SegformerForSemanticSegmentation.from_pretrained(folder).eval(), TextMetrics(), TextMetrics()
-    for example in ArchiveDataset(
-        mlt_s_tools.SAMPLE, "train", for_segformer(SegformerImageProcessor()).evaluation(reduce=2)
-    ):
+    transform = for_segformer(SegformerImageProcessor()).evaluation(reduce=2)
+    for example in ArchiveDataset(mlt_s_tools.SAMPLE, split, transform):
         batch = collate([example])
         with torch.no_grad():
             logits = model(pixel_values=batch["pixel_values"]).logits
         learnt.add_counts(count_logits(logits, batch["labels"]))
         guess.add_counts(count_logits(torch.ones_like(logits) * torch.tensor([0.0, 1]).view(2, 1, 1), batch["labels"]))
-    return learnt.compute()["fgiou"], guess.compute()["fgiou"]
+    return learnt.compute(), guess.compute()
 
 
 def test_it_learns_on_a_processor_in_a_minute(tmp_path):
@@ -55,7 +55,7 @@ def test_it_learns_on_a_processor_in_a_minute(tmp_path):
     words = ["--epochs", "40", "--evaluate-every", "40", "--learning-rate", "8e-4", "--class-weights", str(counted)]
     state, told = train(mlt_s_tools.SAMPLE, tmp_path / "run", *words)
     assert state["global_step"] == 40 * 7
-    learnt, guess = figures_on_training_images(tmp_path / "run")
+    learnt, guess = (figures["fgiou"] for figures in evaluated(tmp_path / "run", "train"))
     assert guess < 0.06 and learnt > 2 * guess, (learnt, guess)
     assert re.fullmatch(rf"fgIoU \d+\.\d\d%, F-score 0\.\d\d\d: {re.escape(str(tmp_path / 'run'))}", told)
     with PIL.Image.open(tmp_path / "run" / "pictures" / "step-000280.png") as picture:
@@ -70,6 +70,15 @@ def test_it_goes_on_from_a_checkpoint_with_a_built_set(tmp_path):
     state, _ = train(built, out, "--epochs", "2", "--resume")
     assert (state["global_step"], state["epoch"]) == (14, 2)
     assert [line["step"] for line in state["log_history"] if "eval_fgiou" in line] == [7, 14]
+
+
+def test_two_processes_evaluate_images_of_any_size_as_one_does(tmp_path):
+    """Six validation images of six sizes."""
+    state, _ = train(mlt_s_tools.SAMPLE, tmp_path / "run", "--epochs", "1", "--learning-rate", "1e-3", processes=2)
+    told = state["log_history"][-1]
+    alone, _ = evaluated(tmp_path / "run", "validation")
+    assert state["global_step"] == 4 and alone["images"] == 6
+    assert {name: told[f"eval_{name}"] for name in alone} == alone
 
 
 def test_without_a_checkpoint_it_says_so(tmp_path):
