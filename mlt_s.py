@@ -232,13 +232,13 @@ class Listing:
             gt_img_1.txt is that of its image, img_1.
         unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
         containers: (role, archive or folder) -> number of files of that role in it.
-        parquet: number of Parquet files, which are of a built set and no source of images.
+        parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
     containers: Counter = dataclasses.field(default_factory=Counter)
-    parquet: int = 0
+    parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
 
     def has(self, role: str) -> bool:
         return any(role == placed for placed, _ in self.placed)
@@ -279,8 +279,9 @@ def list_source(
     for file, parts in _files(root, options):
         if leave_out and (file.address == leave_out or file.address.startswith(leave_out.rstrip("/") + "/")):
             continue
-        listing.parquet += parts[-1].lower().endswith(".parquet")
-        if not parts[-1].lower().endswith(".zip"):
+        if _is_parquet(parts):
+            listing.parquet.append((_place_told_by(parts), file))
+        elif not parts[-1].lower().endswith(".zip"):
             _place(listing, file, parts[:-1], parts[-1], roles, default_role)
         elif _is_wanted(parts, roles):
             for entry in _directory(file, options):
@@ -308,6 +309,10 @@ def _place(
         return
     listing.placed.setdefault((role, split), []).append((stem, member))
     listing.containers[role, "/".join(folders).rstrip("/")] += 1
+
+
+def _is_parquet(parts: tuple[str, ...]) -> bool:
+    return parts[-1].lower().endswith(".parquet")
 
 
 def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
@@ -1205,11 +1210,11 @@ def _download_error(url: str, reason: str) -> MltSError:
 _LARGEST_GROUP = 1 << 31  # bytes of a row group's label maps: the whole of MLT_S is a twentieth
 
 
-def label_source(address: str, options: dict[str, Any]) -> str:
-    """Where to list label maps: at the address itself, or in a local archive of those that a built data set has there.
+def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
+    """Lists the label maps at an address: in an archive, in a folder, or in the Parquet files of a built data set.
 
-    The archive is made once and kept among the downloads of `datasets`, as the authors' own is, so that label maps are
-    joined, streamed and cached in one way, wherever they come from.
+    Of a built set, an archive is made once and kept among the downloads of `datasets`, as the authors' own is, so that
+    label maps are joined, streamed and cached in one way, wherever they come from.
 
     Args:
         address: of an archive, a folder, or the folder or Hub repository of a data set of Parquet files with the
@@ -1219,16 +1224,18 @@ def label_source(address: str, options: dict[str, Any]) -> str:
     Raises:
         MltSError: nothing is there or it cannot be read, or the Parquet files hold something else.
     """
-    if address.lower().endswith(".zip"):
-        return address
-    files = {}
-    for file, parts in _files(address, options):
-        role, split = _place_told_by(parts)
-        if parts[-1].lower().endswith(".parquet") and split in PUBLISHED_COUNTS:
-            files.setdefault(role, []).append((split, file))
-    if not files:
-        return address
-    found = files.get("label") or [file for role in sorted(files) for file in files[role]]
+    listing = list_source(address, ("label",), options, "label")
+    archive = built_label_archive(listing.parquet, options)
+    return list_source(archive, ("label",), options, "label") if archive else listing
+
+
+def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: dict[str, Any]) -> Optional[str]:
+    """The path of the archive of the label maps in Parquet files (see `Listing`); None where none is told its split."""
+    files = [(place, file) for place, file in sorted(parquet) if place[1] in PUBLISHED_COUNTS]
+    labels = [(place, file) for place, file in files if place[0] == "label"]
+    found = [(split, file) for (_, split), file in labels or files]
+    if not found:
+        return None
     key = hashlib.sha256(repr([(file.address, file.size, file.stamp) for _, file in found]).encode()).hexdigest()
     path = os.path.join(str(datasets.config.DOWNLOADED_DATASETS_PATH), f"{key[:16]}-{LABEL_ARCHIVE}")
     return _made_once(path, functools.partial(_archive_label_maps, found, options))
@@ -1348,14 +1355,19 @@ class MltSConfig(datasets.BuilderConfig):
         listing = Listing()
         if self.data_dir and roles:
             listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=label_maps)
+            if listing.parquet and not any(map(listing.has, roles)):
+                place = _quoted(self.data_dir)
+                raise MltSError(
+                    f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
+                    f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
+                )
         if label_maps:
             if re.fullmatch(r"[\w.-]+/[\w.-]+", str(self.label_maps)) and not os.path.exists(label_maps):
                 raise MltSError(
                     f"There is nothing at {label_maps}. A repository of the Hub is given as "
                     f'label_maps="hf://datasets/{self.label_maps}".'
                 )
-            source = label_source(label_maps, self.remote_options)
-            listing.add(list_source(source, ("label",), self.remote_options, "label"))
+            listing.add(list_label_maps(label_maps, self.remote_options))
         return listing
 
 
@@ -1466,12 +1478,6 @@ class MltS(datasets.GeneratorBasedBuilder):
         if config.with_images and not config.data_dir:
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
-        if listing.parquet and not any(map(listing.has, config.roles)):
-            place = _quoted(config.data_dir)
-            raise MltSError(
-                f"{config.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
-                f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
-            )
         self._report_unplaced(listing)
         if config.with_images and not listing.has("image"):
             raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
@@ -1497,15 +1503,14 @@ class MltS(datasets.GeneratorBasedBuilder):
         for role, kind in _KINDS.items():
             # What is not even known to be a label map or ground truth has the extension of an image.
             members = [member for told, member in listing.unplaced if (told if told in _KINDS else "image") == role]
-            if not members or role not in self.config.roles:
-                continue
-            if role == "label":
+            if members and role == "label":
                 raise MltSError(f"Cannot tell the split of {_count(members, kind)}: {_first(members)}. {_ADVICE}")
-            if not listing.has(role):
+            if members and role in self.config.roles and not listing.has(role):
                 raise MltSError(
                     f"Cannot tell the split of any of {_count(members, kind)}: {_first(members)}. {_ADVICE}"
                 )
-            logger.warning("Left out %s of no known split: %s. %s", _count(members, kind), _first(members), _ADVICE)
+            if members:
+                report_left_out(members, kind)
 
     def _report_count(self, split: str, pairs: list[Pair]) -> None:
         labelled = sum(1 for pair in pairs if pair.label)
@@ -1568,6 +1573,11 @@ class MltS(datasets.GeneratorBasedBuilder):
     def _places(self) -> str:
         places = [self.config.data_dir if self.config.with_images else None, self.config.label_maps]
         return " and ".join(_absolute(place) for place in places if place)
+
+
+def report_left_out(members: list[Member], kind: str) -> None:
+    """Warns of files that are left out because no name tells their split."""
+    logger.warning("Left out %s of no known split: %s. %s", _count(members, kind), _first(members), _ADVICE)
 
 
 def _first(items: list[Any], count: int = 3) -> str:

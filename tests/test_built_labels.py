@@ -209,6 +209,12 @@ def test_a_built_set_is_no_folder_of_archives(load_registered, tmp_path, config)
     )
 
 
+def test_parquet_files_of_no_known_split_are_no_label_maps(load_registered, tmp_path):
+    folder = write_labels(tmp_path / "other" / "rows.parquet", {"img_1": label_file(1)}).parent
+    text = str(failure(lambda: load_registered(None, "labels", label_maps=str(folder))))
+    assert text.startswith(f"There are no label maps in {folder}: ")
+
+
 def test_a_hub_that_cannot_be_reached_is_our_error(images, tmp_path):
     code = textwrap.dedent(
         """

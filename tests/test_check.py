@@ -24,7 +24,7 @@ from conftest import REAL
 from fsspec.implementations.memory import MemoryFileSystem
 
 import mlt_s
-from mlt_s_tools import SAMPLE, cli
+from mlt_s_tools import SAMPLE, build, cli
 from mlt_s_tools import check as package
 from mlt_s_tools.check import ground_truth, inventory, pixels, report
 
@@ -247,6 +247,15 @@ def test_no_label_maps(check, tmp_path):
     assert (
         "MLT_S_labels.zip is missing Put MLT_S_labels.zip into the folder, or name it with --label-maps" in checked.flat
     )
+
+
+def test_label_maps_of_a_built_set(tmp_path, check):
+    folder = whole_set(tmp_path / "mlt")
+    build(folder, tmp_path / "built", configs=("labels",), jobs=1)
+    (folder / LABELS).unlink()
+    checked = check(folder, "--label-maps", str(tmp_path / "built"), "--pixels")
+    assert (checked.status, kinds(checked)) == (0, [])
+    assert (checked.json["splits"]["train"]["pairs"], checked.json["splits"]["validation"]["pairs"]) == (6, 2)
 
 
 @pytest.mark.parametrize("published", [5, 7])

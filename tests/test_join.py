@@ -177,6 +177,14 @@ def test_images_of_no_known_split_are_left_out_with_a_warning(load_registered, t
     assert f"Left out 4 images of no known split: {places} and 1 more. {ADVICE}" in caplog.text
 
 
+def test_what_is_no_known_label_map_is_said_where_label_maps_alone_are_loaded_too(load_registered, tmp_path, caplog):
+    folder = mlt(tmp_path / "mlt")
+    write_zip(folder / "more training labels.zip", {"img_9.jpg": image_file(9)})  # label maps are PNG files
+    assert len(load_registered(folder, "labels")["train"]) == 5
+    place = f"{folder / 'more training labels.zip'}, member img_9.jpg"
+    assert f"Left out 1 image of no known split: {place}. {ADVICE}" in caplog.text
+
+
 # --- The same name twice -------------------------------------------------------------------------------------------
 
 

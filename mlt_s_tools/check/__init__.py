@@ -79,10 +79,15 @@ def _sources(report):
         raise mlt_s.MltSError(f"{report.data_dir} is a file: give the folder of the archives.")
     if not report.label_maps:
         return [(report.data_dir, ("image", "label", "words"), "image", "")]
-    labels = report.label_maps
-    if labels.startswith(("http://", "https://")):
-        labels = mlt_s.fetch_label_archive(labels, str(datasets.config.DOWNLOADED_DATASETS_PATH))
-    return [(report.data_dir, ("image", "words"), "image", labels), (labels, ("label",), "label", "")]
+    given = labels = report.label_maps
+    if given.startswith(("http://", "https://")):
+        labels = mlt_s.fetch_label_archive(given, str(datasets.config.DOWNLOADED_DATASETS_PATH))
+    else:
+        files = [
+            (mlt_s._place_told_by(parts), file) for file, parts in mlt_s._files(given, {}) if mlt_s._is_parquet(parts)
+        ]
+        labels = mlt_s.built_label_archive(files, {}) or given
+    return [(report.data_dir, ("image", "words"), "image", given), (labels, ("label",), "label", "")]
 
 
 def _works(inventory, joined):
