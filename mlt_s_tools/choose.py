@@ -5,11 +5,13 @@ comes, so a few out of thousands cost no more than those few.
 """
 
 import difflib
+import functools
 import random
 from collections import defaultdict
 from typing import NamedTuple
 
 import datasets
+import numpy as np
 
 import mlt_s
 
@@ -51,11 +53,6 @@ class Source:
         ]
         if not self.choices:
             raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
-        self._ground_truth, self._no_ground_truth = {}, ""
-        try:
-            self._ground_truth = _ground_truth(mlt_s._absolute(data_dir), self._builder.config.remote_options)
-        except mlt_s.MltSError as error:
-            self._no_ground_truth = str(error)
 
     @property
     def count(self):
@@ -100,6 +97,24 @@ class Source:
         """
         return read(choice.pair, self._builder.info.features, self._builder.config.remote_options)
 
+    def read_label(self, choice):
+        """The label map of a choice in the frame of its image, (height, width), uint8. The image is not decoded.
+
+        Raises:
+            mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
+        """
+        example = mlt_s.read_example(choice.pair, self._builder.config.remote_options)
+        return np.asarray(_decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0]))
+
+    @functools.cached_property
+    def _ground_truth(self):
+        """What `_ground_truth` finds, listed when the first words are asked for; and why it cannot, or ""."""
+        config = self._builder.config
+        try:
+            return _ground_truth(mlt_s._absolute(config.data_dir), config.remote_options), ""
+        except mlt_s.MltSError as error:
+            return {}, str(error)
+
     def read_words(self, choice):
         """The words of a choice, as `mlt_s.parse_words` has them; None where there is no ground truth for it.
 
@@ -107,9 +122,10 @@ class Source:
             mlt_s.MltSError: its ground truth is damaged, holds a line that is no word, or has two contents; or no
                 ground truth of the folder can be read.
         """
-        if self._no_ground_truth:
-            raise mlt_s.MltSError(self._no_ground_truth)
-        copies = self._ground_truth.get((choice.split, mlt_s.name_key(choice.pair.image_id)))
+        ground_truth, reason = self._ground_truth
+        if reason:
+            raise mlt_s.MltSError(reason)
+        copies = ground_truth.get((choice.split, mlt_s.name_key(choice.pair.image_id)))
         if not copies:
             return None
         pair = mlt_s.Pair(choice.pair.image_id, words=tuple(copies))
@@ -124,12 +140,8 @@ def read(pair, features, options):
     """
     example = mlt_s.read_example(pair, options)
     for column, copies in ("image", pair.image), ("label", pair.label):
-        if not copies:
-            continue
-        try:
-            example[column] = features[column].decode_example(example[column])
-        except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
-            raise mlt_s.MltSError(f"{copies[0]} cannot be decoded: {error}. Fetch it again.") from error
+        if copies:
+            example[column] = _decoded(features[column], example[column], copies[0])
     try:
         mlt_s.LABEL_MAP.colorize(example["label"])
     except ValueError as error:
@@ -137,13 +149,19 @@ def read(pair, features, options):
     return example
 
 
+def _decoded(feature, picture, member):
+    try:
+        return feature.decode_example(picture)
+    except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
+        raise mlt_s.MltSError(f"{member} cannot be decoded: {error}. Fetch it again.") from error
+
+
 def _ground_truth(root, options):
     """(split, name of the image) -> the members of ground truth, which are one content or an error of that pair's."""
     listing = mlt_s.list_source(root, ("words",), options)
     stray = [member for role, member in listing.unplaced if role == "words"]
     if stray:
-        files, first = mlt_s._count(stray, "ground truth file"), mlt_s._first(stray)
-        mlt_s.logger.warning("Left out %s of no known split: %s. %s", files, first, mlt_s._ADVICE)
+        mlt_s.report_left_out(stray, "ground truth file")
     found = defaultdict(list)
     for (_, split), files in listing.placed.items():
         for stem, member in files:

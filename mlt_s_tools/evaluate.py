@@ -7,15 +7,11 @@ status is 1.
 
 import csv
 import dataclasses
-import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional
-
-import numpy as np
-from PIL import Image
 
 import mlt_s
 from mlt_s_tools.choose import Choice, Source
@@ -160,7 +156,7 @@ def _result(source, predictions, choice):
     member = predictions.find(choice.pair.image_id)
     if member is None:
         return Result(choice)
-    label = _label(source, choice)
+    label = source.read_label(choice)
     try:
         prediction = read_prediction(member)
     except mlt_s.MltSError as error:
@@ -171,16 +167,6 @@ def _result(source, predictions, choice):
         return Result(choice, count(prediction, label))
     except ValueError as error:
         raise mlt_s.MltSError(f"{choice.pair.label[0]}: {error} Fetch its archive again.") from None
-
-
-def _label(source, choice):
-    """The label map in the frame of its image, (height, width), uint8. The image itself is not decoded."""
-    data = mlt_s.read_example(choice.pair, source._builder.config.remote_options)["label"]["bytes"]
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return np.asarray(picture)
-    except Exception as error:  # a broken picture: Pillow raises many kinds
-        raise mlt_s.MltSError(f"{choice.pair.label[0]} cannot be decoded: {error}. Fetch it again.") from error
 
 
 def _misfit(member, shape, wanted):

@@ -34,6 +34,7 @@ CAPTION_MIDDLE = 15  # of its words, below the panels
 ABREAST = 4  # label maps alone
 LABEL_GAP = 16
 LEGEND_WIDTH = 560
+LEGEND_TITLE_WIDTH = 110
 SIZE_WIDTH = 160  # room for an image's size after its name
 FONT_SIZE = 18
 SWATCH = 18
@@ -134,16 +135,35 @@ def contact_sheet(rows):
         with_words = with_words or bool(example.get("words"))
     if not small:
         raise ValueError("A contact sheet needs at least one example.")
-    columns = min(COLUMNS, len(small))
-    lines = -(-len(small) // columns)
+    legend = _class_legend()
+    if with_words:
+        legend += [("word", "", _word_swatch(True)), ("unreadable word", "", _word_swatch(False))]
+    return sheet_of(small, PANEL_NAMES, [("", legend)])
+
+
+def sheet_of(rows, names, legends):
+    """Rows of three panels, two rows abreast, under legends.
+
+    Args:
+        rows: at least one triple of a title (str), three pictures that fit a panel, and what stands after the title.
+        names: of the three panels.
+        legends: lines, each a title (str, or "") and a list of name, value (str, or "") and swatch (a picture).
+
+    Returns:
+        A `PIL.Image` of mode "RGB".
+    """
+    columns = min(COLUMNS, len(rows))
+    lines = -(-len(rows) // columns)
     width = 2 * MARGIN + columns * GROUP_WIDTH + (columns - 1) * COLUMN_GAP
-    top = MARGIN + LEGEND_HEIGHT + HEAD_HEIGHT
+    heads = MARGIN + len(legends) * LEGEND_HEIGHT
+    top = heads + HEAD_HEIGHT
     sheet = Image.new("RGB", (width, top + lines * ROW_HEIGHT + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
-    _draw_legend(sheet, draw, (MARGIN, MARGIN), with_words)
+    for line, legend in enumerate(legends):
+        _draw_legend(sheet, draw, (MARGIN, MARGIN + line * LEGEND_HEIGHT), *legend)
     for column in range(columns):
-        _draw_heads(draw, (_group_left(column), MARGIN + LEGEND_HEIGHT))
-    for index, row in enumerate(small):
+        _draw_heads(draw, (_group_left(column), heads), names)
+    for index, row in enumerate(rows):
         corner = (_group_left(index % columns), top + index // columns * ROW_HEIGHT)
         _draw_row(sheet, draw, corner, *row)
     return sheet
@@ -169,7 +189,7 @@ def label_sheet(rows):
     width = max(2 * MARGIN + columns * step - LABEL_GAP, LEGEND_WIDTH)
     sheet = Image.new("RGB", (width, top + lines * ROW_HEIGHT + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
-    _draw_legend(sheet, draw, (MARGIN, MARGIN), with_words=False)
+    _draw_legend(sheet, draw, (MARGIN, MARGIN), "", _class_legend())
     for index, (title, picture) in enumerate(small):
         left, upper = MARGIN + index % columns * step, top + index // columns * ROW_HEIGHT
         _draw_panel(sheet, draw, (left, upper), picture)
@@ -193,14 +213,27 @@ def _size(image):
 
 
 def _colored(label, size):
-    """The label map in the published colours at `size`: colours and coverage, float arrays (height, width, 3 and 1)."""
-    colors = LABEL_MAP.colorize(label).resize(size, Image.Resampling.BOX)
-    marked = Image.fromarray(np.uint8(np.asarray(label) != 0) * 255).resize(size, Image.Resampling.BOX)
-    share = np.asarray(marked)[..., None] / 255
+    """The label map in the published colours, as `shrunk` gives them."""
+    return shrunk(LABEL_MAP.colorize(label), np.asarray(label) != 0, size)
+
+
+def shrunk(colors, marked, size):
+    """Colours on black at another size.
+
+    Args:
+        colors: a `PIL.Image` of mode "RGB".
+        marked: bool (height, width), where it is not black.
+        size: (width, height).
+
+    Returns:
+        Colours and coverage at that size, float arrays (height, width, 3 and 1).
+    """
+    colors = np.asarray(colors.resize(size, Image.Resampling.BOX))
+    share = np.asarray(Image.fromarray(np.uint8(marked) * 255).resize(size, Image.Resampling.BOX))[..., None] / 255
     # A stroke thinner than a pixel of the panel covers little of it. The square root lifts that little, so that thin
     # strokes stay visible and their edges stay smooth; what is covered fully, or not at all, stays as it is.
     coverage = np.sqrt(share)
-    return np.asarray(colors) / np.maximum(coverage, 1 / 255), coverage
+    return colors / np.maximum(coverage, 1 / 255), coverage
 
 
 def _lay_over(image, label, size, strength):
@@ -260,17 +293,28 @@ def _font():
     return ImageFont.load_default(size=FONT_SIZE)
 
 
-def _draw_legend(sheet, draw, corner, with_words):
+def _class_legend():
+    return [(LABEL_MAP.int2str(value), str(value), swatch_of(color)) for value, color in LABEL_MAP.colors.items()]
+
+
+def _draw_legend(sheet, draw, corner, title, entries):
     left, top = corner
-    for value, color in LABEL_MAP.colors.items():
-        draw.rectangle((left, top, left + SWATCH, top + SWATCH), fill=color, outline=FAINT_INK)
+    middle = top + SWATCH // 2
+    if title:
+        _draw_words(draw, (left, middle), title, FAINT_INK)
+        left += LEGEND_TITLE_WIDTH
+    for name, value, swatch in entries:
+        sheet.paste(swatch, (left, top))
         left += SWATCH + 8
-        left += _draw_words(draw, (left, top + SWATCH // 2), LABEL_MAP.int2str(value), INK) + 8
-        left += _draw_words(draw, (left, top + SWATCH // 2), str(value), FAINT_INK) + COLUMN_GAP
-    for name, readable in (("word", True), ("unreadable word", False)) if with_words else ():
-        sheet.paste(_word_swatch(readable), (left, top))
-        left += SWATCH + 8
-        left += _draw_words(draw, (left, top + SWATCH // 2), name, INK) + COLUMN_GAP
+        left += _draw_words(draw, (left, middle), name, INK) + (8 if value else COLUMN_GAP)
+        left += _draw_words(draw, (left, middle), value, FAINT_INK) + COLUMN_GAP if value else 0
+
+
+def swatch_of(color):
+    """A square of a colour, for a legend."""
+    swatch = Image.new("RGB", (SWATCH + 1, SWATCH + 1), color)
+    ImageDraw.Draw(swatch).rectangle((0, 0, SWATCH, SWATCH), outline=FAINT_INK)
+    return swatch
 
 
 def _word_swatch(readable):
@@ -279,8 +323,8 @@ def _word_swatch(readable):
     return _outlined(Image.new("RGB", (SWATCH + 1, SWATCH + 1), CELL), [word], 1)
 
 
-def _draw_heads(draw, corner):
-    for panel, name in enumerate(PANEL_NAMES):
+def _draw_heads(draw, corner, names):
+    for panel, name in enumerate(names):
         _draw_words(draw, (_panel_left(corner[0], panel), corner[1] + HEAD_HEIGHT // 2), name, FAINT_INK)
 
 

@@ -1,7 +1,7 @@
 """A picture of predictions and what is wrong in them: image, label map, and prediction with its errors in colours."""
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from mlt_s import LABEL_MAP
 from mlt_s_tools import preview
@@ -31,22 +31,12 @@ def error_sheet(rows):
     small = [
         (title, _panels(example, prediction), preview._size(example["image"])) for title, example, prediction in rows
     ]
-    columns = min(preview.COLUMNS, len(small))
-    lines = -(-len(small) // columns)
-    width = 2 * preview.MARGIN + columns * preview.GROUP_WIDTH + (columns - 1) * preview.COLUMN_GAP
-    heads = preview.MARGIN + 2 * preview.LEGEND_HEIGHT  # one of the label map, one of the prediction
-    top = heads + preview.HEAD_HEIGHT
-    sheet = Image.new("RGB", (width, top + lines * preview.ROW_HEIGHT + preview.MARGIN // 2), preview.PAPER)
-    draw = ImageDraw.Draw(sheet)
-    _draw_legends(draw)
-    for column in range(columns):
-        for panel, name in enumerate(PANEL_NAMES):
-            left = preview._panel_left(preview._group_left(column), panel)
-            preview._draw_words(draw, (left, heads + preview.HEAD_HEIGHT // 2), name, preview.FAINT_INK)
-    for index, row in enumerate(small):
-        corner = (preview._group_left(index % columns), top + index // columns * preview.ROW_HEIGHT)
-        preview._draw_row(sheet, draw, corner, *row)
-    return sheet
+    names = {LABEL_MAP.int2str(value): color for value, color in LABEL_MAP.colors.items()}
+    legends = [
+        (panel, [(name, "", preview.swatch_of(color)) for name, color in colors.items()])
+        for panel, colors in (("label map", names), ("prediction", ERROR_COLORS))
+    ]
+    return preview.sheet_of(small, PANEL_NAMES, legends)
 
 
 def colored_errors(prediction, label):
@@ -75,33 +65,10 @@ def colored_errors(prediction, label):
 def _panels(example, prediction):
     """The three pictures of a row, all of one size that fits a panel."""
     image, label = example["image"], np.asarray(example["label"])
-    scale = min(preview.PANEL_SIZE[0] / image.width, preview.PANEL_SIZE[1] / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    size = preview._fitting(image)
+    errors = Image.fromarray(colored_errors(prediction, label))
     return (
         image.resize(size, Image.Resampling.LANCZOS),
-        _shrunk(np.asarray(LABEL_MAP.colorize(label)), label != 0, size),
-        _shrunk(colored_errors(prediction, label), prediction | (label == TEXT), size),
+        preview._picture(preview._colored(label, size)[0]),
+        preview._picture(preview.shrunk(errors, prediction | (label == TEXT), size)[0]),
     )
-
-
-def _shrunk(colors, marked, size):
-    """Colours on black at `size`. As in `preview`, the square root of a stroke's share keeps thin ones visible."""
-    small = np.asarray(Image.fromarray(colors).resize(size, Image.Resampling.BOX))
-    share = np.asarray(Image.fromarray(np.uint8(marked) * 255).resize(size, Image.Resampling.BOX))[..., None] / 255
-    return preview._picture(small / np.maximum(np.sqrt(share), 1 / 255))
-
-
-def _draw_legends(draw):
-    """A line of the label map's colours, and under it one of the prediction's."""
-    names = {LABEL_MAP.int2str(value): color for value, color in LABEL_MAP.colors.items()}
-    for line, (panel, colors) in enumerate((("label map", names), ("prediction", ERROR_COLORS))):
-        left, top = preview.MARGIN, preview.MARGIN + line * preview.LEGEND_HEIGHT
-        middle = top + preview.SWATCH // 2
-        preview._draw_words(draw, (left, middle), panel, preview.FAINT_INK)
-        left += 110
-        for name, color in colors.items():
-            draw.rectangle(
-                (left, top, left + preview.SWATCH, top + preview.SWATCH), fill=color, outline=preview.FAINT_INK
-            )
-            left += preview.SWATCH + 8
-            left += preview._draw_words(draw, (left, middle), name, preview.INK) + preview.COLUMN_GAP
