@@ -50,15 +50,23 @@ def _parser():
     return parser
 
 
-def _sentence(about):
-    return f"{about[0].upper()}{about[1:]}."
+def _add(commands, name, run, about, more="", epilog=None):
+    """The parser of a new command; `run` gets its options, among them the parser itself."""
+    command = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.{more}",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter if epilog else argparse.HelpFormatter,
+    )
+    command.set_defaults(run=run, parser=command)
+    return command
 
 
 def _add_demo(commands):
     about = "load the bundled sample, say what came out, and draw a picture of it"
-    command = commands.add_parser("demo", help=about, description=_sentence(about))
+    command = _add(commands, "demo", _demo, about)
     command.add_argument("--out", metavar="FILE", default="preview.png", help="the PNG to write (default: %(default)s)")
-    command.set_defaults(run=_demo, parser=command)
 
 
 def _demo(options):
@@ -70,8 +78,7 @@ def _demo(options):
 
 def _add_preview(commands):
     about = "draw a contact sheet of your pairs, or write a page to leaf through them"
-    words = "Words are outlined where DATA_DIR holds ground truth."
-    command = commands.add_parser("preview", help=about, description=f"{_sentence(about)} {words}")
+    command = _add(commands, "preview", _preview, about, " Words are outlined where DATA_DIR holds ground truth.")
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--ids", metavar="ID", nargs="+", help="these pairs, such as img_1 img_2")
@@ -87,7 +94,6 @@ def _add_preview(commands):
     command.add_argument(
         "--check", metavar="FILE", help="with --html: what mlt-s check --json wrote, to sort by problems"
     )
-    command.set_defaults(run=_preview, parser=command)
 
 
 def _positive(word):
@@ -138,20 +144,13 @@ keys of the JSON file:
 
 def _add_check(commands):
     about = "see whether all archives are there and sound, and what to do where they are not"
-    command = commands.add_parser(
-        "check",
-        help=about,
-        description=_sentence(about),
-        epilog=_CHECK_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command = _add(commands, "check", _check, about, epilog=_CHECK_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
     command.add_argument("--label-maps", metavar="PATH", help="the label archive or its folder, if it lies elsewhere")
     command.add_argument("--checksums", action="store_true", help="compare the MD5 of the archives with known values")
     command.add_argument("--pixels", action="store_true", help="read every file: CRCs, pictures, sizes, label values")
     command.add_argument("--jobs", metavar="N", type=_positive, help="processes for --pixels (default: all cores)")
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
-    command.set_defaults(run=_check, parser=command)
 
 
 def _check(options):
@@ -172,13 +171,7 @@ OUT it compares and pushes only.
 
 def _add_build(commands):
     about = "write the data set as Parquet files that open without this project, for the Hub or a disk"
-    command = commands.add_parser(
-        "build",
-        help=about,
-        description=_sentence(about),
-        epilog=_BUILD_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command = _add(commands, "build", _build, about, epilog=_BUILD_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
     command.add_argument("out", metavar="OUT", help="the folder to write, a new one")
     command.add_argument(
@@ -205,7 +198,6 @@ def _add_build(commands):
     command.add_argument(
         "--private", action="store_true", help="with --push-to: only you, and whom you let, can see it"
     )
-    command.set_defaults(run=_build, parser=command)
 
 
 def _build(options):
@@ -252,13 +244,7 @@ columns of the CSV file:
 
 def _add_evaluate(commands):
     about = "compute the published metrics of predicted masks"
-    command = commands.add_parser(
-        "evaluate",
-        help=about,
-        description=_sentence(about),
-        epilog=_EVALUATE_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command = _add(commands, "evaluate", _evaluate, about, epilog=_EVALUATE_EPILOG)
     command.add_argument(
         "predictions", metavar="PREDICTIONS", help="a folder or zip of PNG files named like the images"
     )
@@ -272,7 +258,6 @@ def _add_evaluate(commands):
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
     command.add_argument("--worst", metavar="N", type=_positive, help="draw the N worst images and their errors")
     command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: worst.png)")
-    command.set_defaults(run=_evaluate, parser=command)
 
 
 def _evaluate(options):

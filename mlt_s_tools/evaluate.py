@@ -8,12 +8,12 @@ status is 1.
 import csv
 import dataclasses
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional
 
 import mlt_s
+from mlt_s_tools import workers
 from mlt_s_tools.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.predictions import Predictions, read_prediction
@@ -147,7 +147,7 @@ def evaluate(source, predictions, split):
         mlt_s.MltSError: a label map, or the image that it belongs to, cannot be read.
     """
     # Threads, as most of the time goes into unpacking PNG files, during which Python lets others run.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers.cores()) as pool:
         results = list(pool.map(lambda choice: _result(source, predictions, choice), source.choices))
     return Evaluation(split, results, predictions.extra(result.image_id for result in results))
 

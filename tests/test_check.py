@@ -926,7 +926,8 @@ def test_an_interrupt_leaves_a_partial_report(check, tmp_path, monkeypatch):
     assert checked.json["splits"]["train"]["pairs"] == 6
 
 
-def test_control_c_ends_all_processes_quietly(tmp_path):
+def started_slowly(folder):
+    """`mlt-s check --pixels` in two processes that take their time, once they look at files."""
     code = textwrap.dedent(
         """
         import multiprocessing, pathlib, sys, time
@@ -944,16 +945,28 @@ def test_control_c_ends_all_processes_quietly(tmp_path):
         """
     )
     arguments = ["check", SAMPLE, "--pixels", "--jobs", "2"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": tmp_path, "start_new_session": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": folder, "start_new_session": True}
     process = started(arguments, code, **pipes)
     deadline = time.monotonic() + 60
-    while not (tmp_path / "looking").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (folder / "looking").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
+    return process
+
+
+def test_control_c_ends_all_processes_quietly(tmp_path):
+    process = started_slowly(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, b"")
     assert re.search(rb"Interrupted after \d+ of 68 files\.", out)
+
+
+def test_what_is_killed_leaves_no_process_behind(tmp_path):
+    process = started_slowly(tmp_path)
+    process.kill()
+    process.communicate(timeout=30)  # an error, unless every process that holds its output has ended
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_a_killed_process_is_no_hang(check, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ import datasets
 from tqdm import tqdm
 
 import mlt_s
+from mlt_s_tools import workers
 from mlt_s_tools.check import inventory as inventories
 from mlt_s_tools.check import judgement, pairing, pixels
 from mlt_s_tools.check.report import Report, as_json, as_text, terminal_width
@@ -43,7 +44,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
     with open(json_file, "w", encoding="ascii") if json_file else contextlib.nullcontext() as file:
         report = Report(mlt_s._absolute(data_dir), label_maps and mlt_s._absolute(label_maps))
         try:
-            _check(report, checksums, read_pixels, jobs or pixels.cores())
+            _check(report, checksums, read_pixels, jobs or workers.cores())
         except mlt_s.MltSError as error:
             if file:
                 json.dump({"status": COULD_NOT_LOOK, "error": str(error)}, file, indent=1)

@@ -5,8 +5,6 @@ import dataclasses
 import io
 import logging
 import multiprocessing
-import os
-import signal
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ import numpy as np
 
 import mlt_s
 from mlt_s import LABEL_MAP
+from mlt_s_tools import workers
 from mlt_s_tools.check.findings import Finding, about
 from mlt_s_tools.check.ground_truth import SplitWords, Words, counted
 from mlt_s_tools.words import word_mask
@@ -332,10 +331,6 @@ def _text_outside(label, words):
 # --- All calls -----------------------------------------------------------------------------------------------------
 
 
-def cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def look_at_all(works, jobs, options):
     """Makes all calls in that many processes, and yields what each saw, in any order.
 
@@ -349,7 +344,7 @@ def look_at_all(works, jobs, options):
     remote = any(mlt_s._is_remote(member.address) for work in works[:1] for member in work.members())
     # The threads that read remote files do not survive a fork.
     context = multiprocessing.get_context("spawn" if remote else None)
-    executor = concurrent.futures.ProcessPoolExecutor(jobs, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    executor = concurrent.futures.ProcessPoolExecutor(jobs, context, workers.begin)
     try:
         remaining = iter(works)
         running = set()

@@ -2,14 +2,12 @@
 
 import concurrent.futures
 import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures.process import BrokenProcessPool
 
 from tqdm import tqdm
 
 import mlt_s
+from mlt_s_tools import workers
 
 _LOOK = 0.1  # seconds between two looks at how far the processes are
 
@@ -32,7 +30,7 @@ def run_all(call, tasks, counts, about, jobs=None, spawn=False):
     Raises:
         mlt_s.MltSError: a process was killed, as the system does when memory runs out; or what a call raised.
     """
-    jobs = min(jobs or _cores(), len(tasks))
+    jobs = min(jobs or workers.cores(), len(tasks))
     tqdm.monitor_interval = 0  # no thread beside us when processes are forked
     with tqdm(total=sum(counts), desc=about, unit=" examples", disable=None, leave=False, dynamic_ncols=True) as bar:
         if jobs <= 1:
@@ -61,21 +59,10 @@ def run_all(call, tasks, counts, about, jobs=None, spawn=False):
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _begin(done, stopped):
-    """In a new process: leaves Ctrl-C to the one that started it, and does not outlive that one."""
     global _done, _stopped
     _done, _stopped = done, stopped
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-
-
-def _end_with(parent):
-    parent.join()
-    os._exit(1)
+    workers.begin()
 
 
 def _call(call, task, index):
