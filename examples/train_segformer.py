@@ -24,14 +24,13 @@ from transformers import (
     SegformerConfig,
     SegformerForSemanticSegmentation,
     SegformerImageProcessor,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
 )
 
 import mlt_s
-from mlt_s_tools.metrics import TextMetrics, count_logits, predict
-from mlt_s_tools.training import ArchiveDataset, EpochCallback, collate, for_segformer
+from mlt_s_tools.metrics import TextMetrics, predict
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
 from mlt_s_tools.worst import error_sheet
 
 PICTURED = 6  # validation images in the pictures of predictions
@@ -60,23 +59,25 @@ def main(arguments=None):
     transformers.set_seed(options.seed)
     model, preset = make_model(options, checkpoint)
     transform = preset.training(seed=options.seed, size=(options.crop, options.crop))
-    train = read(options.data, "train", transform)
-    validation = read(options.data, "validation", preset.evaluation(reduce=options.reduce))
+    train, validation = (read(options.data, split) for split in mlt_s.PUBLISHED_COUNTS)
+    evaluated = preset.evaluation(reduce=options.reduce)
     trainer = TextTrainer(
         model,
         training_arguments(options, len(train)),
-        train_dataset=train,
-        eval_dataset=validation,
+        class_weights=class_weights(options.class_weights) if options.class_weights else None,
+        train_dataset=train.with_transform(transform),
+        eval_dataset=validation.with_transform(evaluated),
         data_collator=collate,
-        callbacks=[EpochCallback(transform), Pictures(options.data, preset, options)],
+        callbacks=[EpochCallback(transform), Pictures(validation, evaluated, options.out)],
         compute_metrics=TextMetrics(),
     )
-    trainer.class_weights = class_weights(options.class_weights) if options.class_weights else None
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     figures = trainer.evaluate()
     if trainer.is_world_process_zero():
         print(f"fgIoU {figures['eval_fgiou']:.2%}, F-score {figures['eval_f_score']:.3f}: {options.out}")
+    trainer.accelerator.wait_for_everyone()  # a process that ends while others still talk to it may be aborted
+    trainer.accelerator.end_training()
 
 
 def parser():
@@ -116,37 +117,6 @@ def make_model(options, checkpoint):
     return SegformerForSemanticSegmentation.from_pretrained(options.model, **weights), preset
 
 
-class TextTrainer(Trainer):
-    """A `Trainer` whose loss can weigh the classes, and that evaluates images of any sizes in several processes."""
-
-    class_weights = None  # a tensor (classes,)
-
-    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
-        if self.class_weights is None:
-            return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
-        labels = inputs["labels"]
-        outputs = model(pixel_values=inputs["pixel_values"])
-        logits = torch.nn.functional.interpolate(
-            outputs.logits, labels.shape[-2:], mode="bilinear", align_corners=False
-        )
-        weights = self.class_weights.to(logits)
-        loss = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=mlt_s.LABEL_MAP.ignore_index)
-        return (loss, outputs) if return_outputs else loss
-
-    def evaluate(self, *arguments, **options):
-        # Batch normalisation keeps means and variances of what a process saw. Those of the first process are saved, so
-        # all evaluate by them.
-        if torch.distributed.is_initialized():
-            for buffer in self.model.buffers():
-                torch.distributed.broadcast(buffer, 0)
-        return super().evaluate(*arguments, **options)
-
-    def prediction_step(self, *arguments, **options):
-        # What is gathered from the processes is four numbers an image, and not its label map of a size of its own.
-        loss, logits, labels = super().prediction_step(*arguments, **options)
-        return loss, count_logits(logits, labels), labels.new_zeros(len(labels))
-
-
 def class_weights(path):
     """The inverse square roots of the shares of background and text in the training set, with a mean of 1."""
     shares = json.loads(Path(path).read_text())["pixels"]["shares"]["train"]
@@ -157,13 +127,12 @@ def class_weights(path):
 # --- The data -------------------------------------------------------------------------------------------------------
 
 
-def read(data, split, transform=None):
+def read(data, split):
     """The examples of a split by number: straight from archives, or of a set that `mlt-s build` made."""
     path = Path(data).expanduser()
     if path.is_dir() and not (path / "manifest.json").exists():
-        return ArchiveDataset(data, split, transform)
-    built = datasets.load_dataset(str(path) if path.exists() else data, split=split)
-    return built.with_transform(transform) if transform else built
+        return ArchiveDataset(data, split)
+    return datasets.load_dataset(str(path) if path.exists() else data, split=split)
 
 
 def training_arguments(options, examples):
@@ -198,15 +167,13 @@ def training_arguments(options, examples):
 class Pictures(TrainerCallback):
     """Draws predictions beside label maps at each evaluation."""
 
-    def __init__(self, data, preset, options):
-        self.examples, self.options = read(data, "validation"), options
-        self.transform = preset.evaluation(reduce=options.reduce)
+    def __init__(self, examples, transform, out):
+        self.examples, self.transform, self.folder = examples, transform, Path(out, "pictures")
 
     def on_evaluate(self, args, state, control, model=None, **kwargs):
         if state.is_world_process_zero:
-            folder = Path(self.options.out, "pictures")
-            folder.mkdir(parents=True, exist_ok=True)
-            error_sheet(self._rows(model)).save(folder / f"step-{state.global_step:06d}.png")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            error_sheet(self._rows(model)).save(self.folder / f"step-{state.global_step:06d}.png")
 
     def _rows(self, model):
         model.eval()

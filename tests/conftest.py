@@ -1,6 +1,8 @@
 """One cache for the session, the ways to load, and no skipped test where CI runs."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -53,6 +55,18 @@ def load(request, tmp_path):
 @pytest.fixture
 def load_registered(tmp_path):
     return Loader("registered", tmp_path / "cache")
+
+
+def run_python(code: str, folder: Path, environment: dict) -> subprocess.CompletedProcess:
+    """Runs code in a fresh process, in this folder."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -43,6 +43,14 @@ def test_a_transform_gets_the_example(folder):
     assert train[1] == ("img_2", (24, 16))
 
 
+def test_another_transform_lists_nothing_again(folder, monkeypatch):
+    plain = ArchiveDataset(folder, "train")
+    monkeypatch.setattr(mlt_s, "list_source", None)
+    sizes = plain.with_transform(lambda example: example["image"].size)
+    assert sizes[1] == (24, 16) and len(sizes) == 5
+    assert plain[1]["image_id"] == sizes.with_transform(None)[1]["image_id"] == "img_2"
+
+
 def test_it_takes_the_options_of_the_loader(folder):
     write_zip(folder / "ch8_training_images_3.zip", {"img_9.jpg": image_file(9)})
     add_words(folder, [*range(1, 6), 9], range(1, 4))

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from mlt_s_tools.training import EvalTransform, TrainTransform, collate, to_label_size
+from mlt_s_tools.metrics import predict
+from mlt_s_tools.training import EvalTransform, TrainTransform, collate
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -30,6 +31,12 @@ def logits_of(labels, block):
     """What a model would give that is right about each block of `block` by `block` pixels of the label map."""
     text = torch.nn.functional.avg_pool2d((labels == 1).float()[:, None], block)
     return torch.cat([1 - text, text], 1) * 20 - 10
+
+
+def predicted(logits, batch):
+    """Each example's prediction, of its own size: the padding is cut off."""
+    frame = batch["labels"].shape[-2:]
+    return [predict(one, frame)[:height, :width] for one, (height, width) in zip(logits, batch["size"])]
 
 
 # --- From examples to a batch
@@ -96,8 +103,8 @@ def test_a_training_batch_where_nothing_counts_is_an_error_before_it_spoils_the_
 
 def test_images_without_label_map_can_be_predicted():
     batch = collate([EvalTransform(MEAN, STD)({**example(50, 40), "label": None})], keep=("size",))
-    (predicted,) = to_label_size(torch.randn(1, 2, 16, 16), batch["labels"], batch["size"])
-    assert predicted.shape == (40, 50)
+    (prediction,) = predicted(torch.randn(1, 2, 16, 16), batch)
+    assert prediction.shape == (40, 50)
 
 
 # --- And back
@@ -111,14 +118,11 @@ def test_right_logits_give_the_label_map_at_its_own_size_and_place(reduce):
     batch = collate([EvalTransform(MEAN, STD, reduce=reduce)(given), *whole((300, 40), reduce=reduce)], keep=("size",))
     logits = logits_of(batch["labels"], 4 * reduce)
     assert logits.shape[-2] * 4 == batch["pixel_values"].shape[-2]  # a quarter of the input, as SegFormer's
-    frame = to_label_size(logits, batch["labels"])
-    assert (frame.dtype, frame.shape) == (torch.uint8, batch["labels"].shape)
-    first, second = to_label_size(logits, batch["labels"], batch["size"])
+    first, second = predicted(logits, batch)
     assert (first.shape, second.shape) == ((101, 130), (40, 300))
-    assert np.array_equal(first, frame[0, :101, :130])
     assert np.mean(first.numpy() != label) < 0.005  # interpolation rounds the corners
-    for own, predicted in zip(np.nonzero(label), np.nonzero(first.numpy())):
-        assert predicted.mean() == pytest.approx(own.mean(), abs=0.01)
+    for own, found in zip(np.nonzero(label), np.nonzero(first.numpy())):
+        assert found.mean() == pytest.approx(own.mean(), abs=0.01)
 
 
 @settings(max_examples=60, deadline=None)
@@ -130,13 +134,9 @@ def test_every_size_comes_back(sizes, reduce):
     batch = collate(whole(*sizes, reduce=reduce), keep=("size",))
     logits = torch.zeros(len(sizes), 2, *(length // 4 for length in batch["pixel_values"].shape[2:]))
     logits[:, 1] = 1
-    predicted = to_label_size(logits, batch["labels"], batch["size"])
-    assert [tuple(one.shape) for one in predicted] == [(height, width) for width, height in sizes]
-    assert all((one == 1).all() for one in predicted)
-
-
-def test_half_precision_logits_are_resized_too():
-    assert to_label_size(torch.ones(1, 2, 8, 8, dtype=torch.bfloat16), torch.zeros(1, 32, 32)).shape == (1, 32, 32)
+    predictions = predicted(logits, batch)
+    assert [tuple(one.shape) for one in predictions] == [(height, width) for width, height in sizes]
+    assert all(one.all() for one in predictions)
 
 
 def test_an_evaluation_loop_with_workers(tmp_path, load_registered):
@@ -150,8 +150,7 @@ def test_an_evaluation_loop_with_workers(tmp_path, load_registered):
     )
     seen = []
     for batch in loader:
-        predicted = to_label_size(logits_of(batch["labels"], 1), batch["labels"], batch["size"])
-        for image_id, classes in zip(batch["image_id"], predicted):
+        for image_id, classes in zip(batch["image_id"], predicted(logits_of(batch["labels"], 1), batch)):
             counted = own[image_id] != 255
             assert np.array_equal(classes.numpy()[counted], own[image_id][counted])
             seen.append(image_id)

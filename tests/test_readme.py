@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import threading
 
 import datasets
@@ -16,7 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from archives import add_words, encoded, label_values, mlt
-from conftest import ROOT, VERSION
+from conftest import ROOT, VERSION, run_python
 from hub import Hub
 
 import mlt_s
@@ -45,14 +43,7 @@ def python(code, folder, installed=True, **environment):
         environment.pop(name, None)
     if installed:
         environment["PYTHONPATH"] = os.path.dirname(mlt_s.__file__)
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
+    return run_python(code, folder, environment)
 
 
 @pytest.fixture
@@ -103,7 +94,7 @@ def test_what_the_readme_pushes_arrives(home):
         environment = {**hub.environment(home, "hf_ann"), "HOME": str(home)}
         environment["PYTHONPATH"] = os.path.dirname(mlt_s.__file__)
         code = f"from mlt_s_tools.cli import main; raise SystemExit(main({shlex.split(command)!r}))"
-        done = subprocess.run([sys.executable, "-c", code], cwd=home, env=environment, capture_output=True, text=True)
+        done = run_python(code, home, environment)
         assert done.returncode == 0, done.stderr
         arrived = hub.files("lab/mlt-s-labels")
     assert b'label_maps="hf://datasets/lab/mlt-s-labels"' in arrived["README.md"]

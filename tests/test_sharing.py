@@ -6,22 +6,10 @@ import sys
 
 import pytest
 from archives import mlt
-from conftest import ROOT, VERSION
+from conftest import ROOT, VERSION, run_python
 from hub import Hub
 
 LOADER = ("mlt_s.py", "dataset_infos.json", "README.md")
-
-
-def run(code, folder, environment):
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
-    return done.stdout.strip(), done.stderr
 
 
 @pytest.mark.once
@@ -46,8 +34,8 @@ def test_it_installs_from_a_git_address(tmp_path):
         'ds = load_dataset("mlt_s", data_dir="mlt", cache_dir="cache"); print(len(ds["train"]), mlt_s.__file__)\n'
         "mlt_s_tools.page._source('page.html')\n"
     )
-    out, err = run(code, tmp_path, {**os.environ, "PYTHONPATH": str(target)})
-    assert out.endswith(f"5 {target / 'mlt_s.py'}"), err
+    done = run_python(code, tmp_path, {**os.environ, "PYTHONPATH": str(target)})
+    assert done.stdout.strip().endswith(f"5 {target / 'mlt_s.py'}"), done.stderr
     assert (target / "mlt_s_tools" / "sample" / "MLT_S_labels.zip").exists()
 
 
@@ -60,10 +48,10 @@ def test_as_a_script_of_the_hub_its_name_decides(tmp_path, name):
     )
     with Hub() as hub:
         hub.put(name, {file: (ROOT / file).read_bytes() for file in LOADER})
-        out, err = run(code, tmp_path, {**hub.environment(tmp_path / "home"), "PYTHONPATH": ""})
+        done = run_python(code, tmp_path, {**hub.environment(tmp_path / "home"), "PYTHONPATH": ""})
     if name == "lab/mlt_s" and VERSION < (4, 0):
-        assert out.endswith("5"), err
+        assert done.stdout.strip().endswith("5"), done.stderr
     elif name == "lab/mlt_s":
-        assert "RuntimeError: Dataset scripts are no longer supported, but found mlt_s.py" in err
+        assert "RuntimeError: Dataset scripts are no longer supported, but found mlt_s.py" in done.stderr
     else:
-        assert "Error" in err and out == ""
+        assert "Error" in done.stderr and done.stdout == ""

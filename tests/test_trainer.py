@@ -14,19 +14,24 @@ pytestmark = pytest.mark.once
 
 # A model of a few thousand weights, with dropout, so that chance has to be the same too; `read` holds what was read.
 RUN = """
-import json, os, sys
+import json, logging, os, sys
 import torch, transformers
-from transformers import SegformerConfig, SegformerForSemanticSegmentation, Trainer, TrainingArguments
+from datasets import load_dataset
+from datasets.distributed import split_dataset_by_node
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, TrainingArguments
 
 import mlt_s
 from mlt_s_tools.metrics import TextMetrics, count_logits
-from mlt_s_tools.training import ArchiveDataset, EpochCallback, Preset, collate
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, Preset, TextTrainer, collate
 
 mlt_s.logger.setLevel("ERROR")
 data_dir, out, rank = sys.argv[1], sys.argv[2], int(os.environ.get("RANK", 0))
 preset = Preset((0.5,) * 3, (0.25,) * 3, (32, 32))
 transform = preset.training(seed=1)
-read = []
+read, said = [], []
+logs = logging.Handler()
+logs.emit = lambda record: said.append(record.getMessage())
+logging.getLogger("mlt_s_tools").addHandler(logs)
 
 
 def watched(transform):
@@ -37,7 +42,7 @@ def watched(transform):
     return seen
 
 
-def trainer(folder, checkpoint=None, **options):
+def trainer(folder, checkpoint=None, train=None, validation=None, **options):
     transformers.set_seed(0)
     # Trainer of transformers 5.23 leaves the weights of the encoder as it finds them when it resumes, since their names
     # in a checkpoint are others than in the model: so the model is made from the checkpoint.
@@ -54,12 +59,17 @@ def trainer(folder, checkpoint=None, **options):
         report_to=[], remove_unused_columns=False, batch_eval_metrics=True, disable_tqdm=True, logging_steps=1,
         **options,
     )
-    return Trainer(
+    return TextTrainer(
         model, args, data_collator=collate, callbacks=[EpochCallback(transform)],
-        train_dataset=ArchiveDataset(data_dir, "train", watched(transform)),
-        eval_dataset=ArchiveDataset(data_dir, "validation", preset.evaluation()),
-        compute_metrics=TextMetrics(), preprocess_logits_for_metrics=count_logits,
+        train_dataset=train or ArchiveDataset(data_dir, "train", watched(transform)),
+        eval_dataset=validation or ArchiveDataset(data_dir, "validation", preset.evaluation()),
+        compute_metrics=TextMetrics(),
     )
+
+
+def stream(split, transform):
+    examples = load_dataset("mlt_s", data_dir=data_dir, split=split, streaming=True).shuffle(seed=0, buffer_size=1)
+    return examples.map(transform, remove_columns=examples.column_names)
 
 
 def weights(run):
@@ -90,6 +100,9 @@ TELL = """
 def tell(**told):
     with open(f"{out}/rank{rank}.json", "w") as file:
         json.dump(told, file)
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()  # a process that ends while others still talk to it may be aborted
+        torch.distributed.destroy_process_group()
 """
 
 
@@ -142,7 +155,7 @@ def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
             logits = run.model(batch["pixel_values"]).logits
         metrics.add_counts(count_logits(logits, batch["labels"]))
     tell(
-        read=read, steps=run.state.global_step, alone=metrics.compute(),
+        read=read, steps=run.state.global_step, alone=metrics.compute(), said=said,
         figures={name: figures["eval_" + name] for name in metrics.compute()},
     )
     """
@@ -155,5 +168,61 @@ def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
     assert {len(one["read"]) for one in told} == {3 * each}
     assert {one["steps"] for one in told} == {3 * each // 2}
     for one in told:
+        assert one["said"] == [f"11 examples, {2 * processes} a step: the last is filled up with 1 of the same epoch."]
         assert one["figures"] == one["alone"] == told[0]["alone"]
         assert one["alone"]["images"] == 5
+
+
+def test_processes_read_disjoint_parts_of_a_stream_and_make_as_many_steps(data_dir, tmp_path):
+    """Its shards are dealt out: 6 examples to one process, 5 to the other, in batches of 2 both 3 steps."""
+    code = """
+    run = trainer(out + "/run", train=stream("train", watched(transform)), save_strategy="no", max_steps=6)
+    run.train()
+    run.eval_dataset, refused = stream("validation", preset.evaluation()), ""
+    try:
+        run.evaluate()
+    except ValueError as error:
+        refused = str(error)
+    tell(read=read, steps=run.state.global_step, refused=refused)
+    """
+    told = run(TELL + textwrap.dedent(code), data_dir, tmp_path, 2)
+    parts = [set(one["read"]) for one in told]
+    assert sorted(map(len, parts)) == [5, 6] and len(parts[0] | parts[1]) == 11
+    for one, part in zip(told, parts):
+        assert (
+            one["steps"] == 6 and set(one["read"][: len(part)]) == set(one["read"][len(part) : 2 * len(part)]) == part
+        )
+        assert one["refused"] == (
+            "A stream cannot be evaluated in several processes: where one has an image more than another, it waits for "
+            "it for ever. Evaluate an ArchiveDataset, which takes no disk either, or a prepared set."
+        )
+
+
+def test_a_stream_that_was_split_already_is_refused(data_dir, tmp_path):
+    code = """
+    part = split_dataset_by_node(stream("train", transform), rank=1, world_size=3)
+    try:
+        trainer(out + "/run", train=part, save_strategy="no", max_steps=6).train()
+    except ValueError as error:
+        tell(refused=str(error))
+    """
+    (told,) = run(TELL + textwrap.dedent(code), data_dir, tmp_path)
+    assert told["refused"] == (
+        "This stream was split already (split_dataset_by_node: part 1 of 3). Trainer gives each process its part by "
+        "itself; of a stream that is split twice, most of each epoch would never be read. Give it the whole stream."
+    )
+
+
+def test_accelerate_deals_out_a_loop_of_ones_own(data_dir, tmp_path):
+    code = """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=True)
+    train = ArchiveDataset(data_dir, "train", watched(transform))
+    loader = torch.utils.data.DataLoader(train, batch_size=2, shuffle=True, collate_fn=collate)
+    steps = sum(1 for batch in accelerator.prepare(loader))
+    tell(read=read, steps=steps)
+    """
+    first, second = run(TELL + textwrap.dedent(code), data_dir, tmp_path, 2)
+    assert len(first["read"]) == len(second["read"]) == 6 and len({*first["read"], *second["read"]}) == 11
+    assert first["steps"] == second["steps"] == 3

@@ -1,4 +1,4 @@
-"""From examples to what a segmentation model trains on, and from its logits back to label maps.
+"""From examples to what a segmentation model trains on. From its logits back: `mlt_s_tools.metrics.predict`.
 
 | name | what it is |
 | --- | --- |
@@ -6,8 +6,8 @@
 | `TrainTransform` | an example to a random crop, by scale, place and colour |
 | `EvalTransform` | an example whole, with its label map untouched |
 | `collate` | a batch of either, for a `DataLoader` or a `transformers.Trainer` |
-| `to_label_size` | the logits of a batch to classes of the label map's own pixels |
 | `for_segformer` | the transforms and model options that fit an image processor of `transformers` |
+| `TextTrainer` | a `transformers.Trainer` for label maps: images of any sizes, several processes |
 | `EpochCallback` | tells a `TrainTransform` the epoch, from a `transformers.Trainer` |
 
 Straight from the archives it is `ArchiveDataset(data_dir, "train", preset.training())`, on a prepared set
@@ -15,7 +15,7 @@ Straight from the archives it is `ArchiveDataset(data_dir, "train", preset.train
 remove_columns=train.column_names)`. To a `Trainer`, say `remove_unused_columns=False` as well: by default it takes the
 column `image` away before a transform sees it.
 
-The transforms need NumPy and Pillow alone, `collate` and `to_label_size` PyTorch, `EpochCallback` transformers.
+The transforms need NumPy and Pillow alone, `collate` PyTorch, `TextTrainer` and `EpochCallback` transformers.
 """
 
 import importlib
@@ -26,9 +26,9 @@ _MODULES = {
     "TrainTransform": "transforms",
     "EvalTransform": "transforms",
     "collate": "batches",
-    "to_label_size": "batches",
     "Preset": "presets",
     "for_segformer": "presets",
+    "TextTrainer": "trainer",
     "EpochCallback": "callbacks",
 }
 

@@ -1,5 +1,7 @@
 """The archives as a data set of random access: nothing is prepared, and a pair is read when it is its turn."""
 
+import copy
+
 import datasets
 
 import mlt_s
@@ -42,6 +44,12 @@ class ArchiveDataset:
         self.features = builder.info.features
         self.transform = transform
         self._remote_options = builder.config.remote_options
+
+    def with_transform(self, transform):
+        """The same examples through another transform, or, for None, as they are: nothing is listed again."""
+        other = copy.copy(self)
+        other.transform = transform
+        return other
 
     def __len__(self):
         return len(self.pairs)

@@ -1,4 +1,4 @@
-"""Batches of tensors from what the transforms give, and classes from a model's logits."""
+"""Batches of tensors from what the transforms give."""
 
 import numpy as np
 import torch
@@ -43,25 +43,3 @@ def collate(examples, keep=()):
         "labels": torch.from_numpy(np.stack([padded(label, frame * int(*factors), IGNORED) for label in labels])),
         **{name: [example[name] for example in examples] for name in keep},
     }
-
-
-def to_label_size(logits, labels, sizes=None):
-    """The class of each pixel of the label maps: logits resized bilinear, then the greatest.
-
-    A `Trainer` takes it as `preprocess_logits_for_metrics`.
-
-    Args:
-        logits: a float tensor (batch, classes, height, width) that covers the whole input, at any resolution:
-            SegFormer's have a quarter of its height and width.
-        labels: `labels` of the batch, of which only the shape counts.
-        sizes: `size` of each example, to cut the padding off.
-
-    Returns:
-        A uint8 tensor (batch, height, width) in the frame of `labels`, padding included, where `labels` is 255; with
-        `sizes` a list of tensors (height, width), each as large as its own label map.
-    """
-    full = torch.nn.functional.interpolate(logits.float(), labels.shape[-2:], mode="bilinear", align_corners=False)
-    classes = full.argmax(1).to(torch.uint8)
-    if sizes is None:
-        return classes
-    return [values[:height, :width] for values, (height, width) in zip(classes, sizes)]
