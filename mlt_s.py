@@ -27,8 +27,8 @@ import urllib.request
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Optional
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, Optional, Union
 
 import datasets
 import filelock
@@ -261,7 +261,11 @@ class Listing:
 
 
 def list_source(
-    root: str, roles: tuple[str, ...], options: dict[str, Any], default_role: str = "image", leave_out: str = ""
+    root: str,
+    roles: tuple[str, ...],
+    options: dict[str, Any],
+    default_role: str = "image",
+    leave_out: Sequence[str] = (),
 ) -> Listing:
     """Lists what is wanted of a folder, or of one archive. Reads directories of archives, not members.
 
@@ -270,14 +274,14 @@ def list_source(
         roles: what is wanted, of "image", "label" and "words". Archives named for something else are not opened.
         options: for the fsspec file system of a remote root.
         default_role: of files that neither folder nor archive calls images or labels.
-        leave_out: an archive or folder below the root that is another source.
+        leave_out: archives and folders below the root that are other sources.
 
     Raises:
         MltSError: the root is not there or cannot be read, or an archive is damaged.
     """
     listing = Listing()
     for file, parts in _files(root, options):
-        if leave_out and (file.address == leave_out or file.address.startswith(leave_out.rstrip("/") + "/")):
+        if is_below(file.address, leave_out):
             continue
         if _is_parquet(parts):
             listing.parquet.append((_place_told_by(parts), file))
@@ -288,6 +292,11 @@ def list_source(
                 folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
                 _place(listing, _member(file.address, entry), (*parts, folder), name, roles, default_role)
     return listing
+
+
+def is_below(address: str, sources: Sequence[str]) -> bool:
+    """Whether a file is one of the sources, or lies in one."""
+    return any(f"{address}/".startswith(source.rstrip("/") + "/") for source in sources)
 
 
 def _place(
@@ -617,7 +626,8 @@ def _copies(same: list[Member]) -> tuple[Member, ...]:
 
 def _conflict(first: Member, second: Member) -> MltSError:
     return MltSError(
-        f"One name, two contents: {first} and {second} belong to the same split. Remove the one that is not MLT's."
+        f"One name, two contents: {first} and {second} belong to the same split. Keep the right one: remove the other, "
+        "or leave its archive out."
     )
 
 
@@ -1303,13 +1313,13 @@ class MltSConfig(datasets.BuilderConfig):
         label_maps: the label archive or its folder where it is not in `data_dir`: a path, an fsspec address, or an
             http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.
             Or a built set of label maps: the folder or Hub repository (hf://datasets/...) of a data set in Parquet
-            files with `image_id` and `label`.
+            files with `image_id` and `label`. Or a list of these, whose label maps are taken together.
         remote_options: for the fsspec file system of remote addresses; the builder's `storage_options` end up here.
     """
 
     missing_images: str = "error"
     unlabelled: bool = False
-    label_maps: Optional[str] = None
+    label_maps: Union[str, list[str], None] = None
     remote_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -1322,14 +1332,24 @@ class MltSConfig(datasets.BuilderConfig):
         return "image" in self.roles
 
     @property
-    def labels_url(self) -> str:
-        """The address that the label archive is downloaded from, if it has to be."""
-        return self.label_maps if str(self.label_maps).startswith(("http://", "https://")) else LABELS_URL
+    def label_sources(self) -> list[str]:
+        """Where label maps are; none where they are in `data_dir`, or are to be downloaded from the authors."""
+        return list(map(_absolute, self._given_label_maps))
+
+    @property
+    def _given_label_maps(self) -> list[Any]:
+        given = self.label_maps if isinstance(self.label_maps, (list, tuple)) else [self.label_maps]
+        return [source for source in given if source]
+
+    @property
+    def label_urls(self) -> list[str]:
+        """The addresses that label archives are downloaded from."""
+        return [source for source in self.label_sources if source.startswith(("http://", "https://"))]
 
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
         self.listing = self.list_sources()  # kept for take_listing: opening ten archives once is enough
-        key = [self.name, self.missing_images, self.unlabelled, self.listing.fingerprint(), self.labels_url]
+        key = [self.name, self.missing_images, self.unlabelled, self.listing.fingerprint(), self.label_urls]
         if custom_features is not None:
             key.append(custom_features.to_dict())
         return f"{self.name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
@@ -1350,24 +1370,25 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(f"unlabelled={self.unlabelled!r}: it takes True or False.")
         if self.unlabelled and not self.with_images:
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
-        roles = tuple(role for role in self.roles if role != "label" or not self.label_maps)
-        label_maps = _absolute(self.label_maps) if self.label_maps and self.label_maps != self.labels_url else ""
+        sources = self.label_sources
+        roles = tuple(role for role in self.roles if role != "label" or not sources)
         listing = Listing()
         if self.data_dir and roles:
-            listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=label_maps)
+            listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=sources)
             if listing.parquet and not any(map(listing.has, roles)):
                 place = _quoted(self.data_dir)
                 raise MltSError(
                     f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
                     f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
                 )
-        if label_maps:
-            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(self.label_maps)) and not os.path.exists(label_maps):
+        for given, source in zip(self._given_label_maps, sources):
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(given)) and not os.path.exists(source):
                 raise MltSError(
-                    f"There is nothing at {label_maps}. A repository of the Hub is given as "
-                    f'label_maps="hf://datasets/{self.label_maps}".'
+                    f"There is nothing at {source}. A repository of the Hub is given as "
+                    f'label_maps="hf://datasets/{given}".'
                 )
-            listing.add(list_label_maps(label_maps, self.remote_options))
+            if source not in self.label_urls:
+                listing.add(list_label_maps(source, self.remote_options))
         return listing
 
 
@@ -1375,7 +1396,9 @@ def _absolute(address: Any) -> str:
     try:
         address = os.fspath(address)
     except TypeError:
-        raise MltSError(f"data_dir and label_maps take one path or address each, not {address!r}.") from None
+        raise MltSError(
+            f"data_dir takes a path or an address, label_maps one or a list of them, not {address!r}."
+        ) from None
     return address if _is_remote(address) else os.path.abspath(os.path.expanduser(address))
 
 
@@ -1486,14 +1509,15 @@ class MltS(datasets.GeneratorBasedBuilder):
                 f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
                 f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
             )
-        if not listing.has("label") and config.label_maps in (None, config.labels_url):
+        is_lacking = not listing.has("label") and not config.label_sources
+        for url in [LABELS_URL] if is_lacking else config.label_urls:
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
-            archive = fetch_label_archive(config.labels_url, folder, dl_manager.download_config.force_download)
+            archive = fetch_label_archive(url, folder, dl_manager.download_config.force_download)
             listing.add(list_source(archive, ("label",), {}, "label"))
         if not listing.has("label"):
             raise MltSError(
-                f"There are no label maps in {config.label_maps or config.labels_url}: PNG files in folders or "
-                "archives that are named for a split, such as training_labels and validation_labels; or what "
+                f"There are no label maps in {' and '.join(config.label_sources) or LABELS_URL}: PNG files in folders "
+                "or archives that are named for a split, such as training_labels and validation_labels; or what "
                 "mlt-s build made."
             )
         return listing
@@ -1571,8 +1595,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         return f"load_dataset({', '.join(script if _IS_SCRIPT else module)})"
 
     def _places(self) -> str:
-        places = [self.config.data_dir if self.config.with_images else None, self.config.label_maps]
-        return " and ".join(_absolute(place) for place in places if place)
+        folder = [self.config.data_dir] if self.config.with_images and self.config.data_dir else []
+        return " and ".join([*map(_absolute, folder), *self.config.label_sources])
 
 
 def report_left_out(members: list[Member], kind: str) -> None:
@@ -1592,6 +1616,8 @@ def _count(things: Any, name: str) -> str:
 
 def _quoted(value: Any) -> str:
     """As Python would read it, between double quotes."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_quoted, value))}]"
     return str(value) if value is True else json.dumps(os.fspath(value), ensure_ascii=False)
 
 

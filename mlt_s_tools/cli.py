@@ -63,6 +63,11 @@ def _add(commands, name, run, about, more="", epilog=None):
     return command
 
 
+def _add_label_maps(command):
+    about = "a label archive, its folder, or a built set, if not in DATA_DIR; once for each of several"
+    command.add_argument("--label-maps", metavar="PATH", action="append", help=about)
+
+
 def _add_demo(commands):
     about = "load the bundled sample, say what came out, and draw a picture of it"
     command = _add(commands, "demo", _demo, about)
@@ -87,7 +92,7 @@ def _add_preview(commands):
         "--seed", metavar="S", type=int, default=0, help="another one, other pairs (default: %(default)s)"
     )
     command.add_argument("--split", choices=("train", "validation"), help="only pairs of this split")
-    command.add_argument("--label-maps", metavar="PATH", help="the label archive, where it is not in DATA_DIR")
+    _add_label_maps(command)
     into = command.add_mutually_exclusive_group()
     into.add_argument("--out", metavar="FILE", default="preview.png", help="the PNG to write (default: %(default)s)")
     into.add_argument("--html", metavar="FILE", help="write a page for the browser instead, in one file")
@@ -124,7 +129,7 @@ text outside the words of the ground truth, words outside their image.
 keys of the JSON file:
   status      as above; with 2, "error" says why nothing could be looked at
   complete    false where the check was stopped, for the reason in "stopped"
-  data_dir, label_maps
+  data_dir, label_maps (list)
   archives    list of name, kind, state (archive, folder, file, elsewhere, damaged, missing), path, files,
               size (bytes), md5, md5_known
   splits      by split: images, images_published, label_maps, label_maps_published, pairs, without_image (names),
@@ -146,7 +151,7 @@ def _add_check(commands):
     about = "see whether all archives are there and sound, and what to do where they are not"
     command = _add(commands, "check", _check, about, epilog=_CHECK_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
-    command.add_argument("--label-maps", metavar="PATH", help="the label archive or its folder, if it lies elsewhere")
+    _add_label_maps(command)
     command.add_argument("--checksums", action="store_true", help="compare the MD5 of the archives with known values")
     command.add_argument("--pixels", action="store_true", help="read every file: CRCs, pictures, sizes, label values")
     command.add_argument("--jobs", metavar="N", type=_positive, help="processes for --pixels (default: all cores)")
@@ -182,7 +187,7 @@ def _add_build(commands):
         default=["segmentation"],
         help="what to build: segmentation (the default), words, labels, or several of them",
     )
-    command.add_argument("--label-maps", metavar="PATH", help="the label archive or its folder, if it lies elsewhere")
+    _add_label_maps(command)
     command.add_argument(
         "--missing-images",
         choices=("error", "skip"),
@@ -252,7 +257,7 @@ def _add_evaluate(commands):
     command.add_argument(
         "--split", choices=("train", "validation"), default="validation", help="of which split (default: %(default)s)"
     )
-    command.add_argument("--label-maps", metavar="PATH", help="the label archive, where it is not in DATA_DIR")
+    _add_label_maps(command)
     command.add_argument("--per-image", action="store_true", help="print a line an image, too")
     command.add_argument("--csv", metavar="FILE", help="write a table of all images")
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")

@@ -101,7 +101,7 @@ GETS = {
     "names with ../": "loads",
     "two members of one name and content": "loads",
     "two members of one name and two contents": "One name, two contents: {image} and {image} belong to the same split. "
-    "Remove the one that is not MLT's.",
+    "Keep the right one: remove the other, or leave its archive out.",
     "100,000 members more": "loads",
     "names in the encoding of old Windows": "loads",
     "names that claim to be UTF-8 and are not": NO_ARCHIVE,

@@ -159,7 +159,7 @@ def test_label_maps_given_below_data_dir_are_not_images_too(load_registered, tmp
 
 
 def test_several_folders_are_refused_in_words(tmp_path):
-    with pytest.raises(mlt_s.MltSError, match=r"take one path or address each, not \['a', 'b'\]\.$"):
+    with pytest.raises(mlt_s.MltSError, match=r"data_dir takes a path or an address, .*, not \['a', 'b'\]\.$"):
         mlt_s.MltS(data_dir=["a", "b"])
 
 
@@ -256,7 +256,10 @@ def test_that_archives_hold_the_same_is_known_without_reading_both(load_register
     assert ids(load_registered(folder, split="train", streaming=True)) == numbers(1, 5)
 
 
-CONFLICT = "One name, two contents: {} and {} belong to the same split. Remove the one that is not MLT's."
+CONFLICT = (
+    "One name, two contents: {} and {} belong to the same split. Keep the right one: "
+    "remove the other, or leave its archive out."
+)
 
 
 def test_two_contents_in_two_archives_are_found_before_anything_is_read(load_registered, tmp_path):

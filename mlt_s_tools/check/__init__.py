@@ -42,7 +42,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
         OSError: the JSON file cannot be written.
     """
     with open(json_file, "w", encoding="ascii") if json_file else contextlib.nullcontext() as file:
-        report = Report(mlt_s._absolute(data_dir), label_maps and mlt_s._absolute(label_maps))
+        report = Report(mlt_s._absolute(data_dir), mlt_s.MltSConfig(label_maps=label_maps).label_sources)
         try:
             _check(report, checksums, read_pixels, jobs or workers.cores())
         except mlt_s.MltSError as error:
@@ -78,17 +78,21 @@ def _check(report, checksums, read_pixels, jobs):
 def _sources(report):
     if os.path.isfile(report.data_dir) and not report.data_dir.lower().endswith(".zip"):
         raise mlt_s.MltSError(f"{report.data_dir} is a file: give the folder of the archives.")
-    if not report.label_maps:
-        return [(report.data_dir, ("image", "label", "words"), "image", "")]
-    given = labels = report.label_maps
-    if given.startswith(("http://", "https://")):
-        labels = mlt_s.fetch_label_archive(given, str(datasets.config.DOWNLOADED_DATASETS_PATH))
-    else:
-        files = [
-            (mlt_s._place_told_by(parts), file) for file, parts in mlt_s._files(given, {}) if mlt_s._is_parquet(parts)
-        ]
-        labels = mlt_s.built_label_archive(files, {}) or given
-    return [(report.data_dir, ("image", "words"), "image", given), (labels, ("label",), "label", "")]
+    given = report.label_maps
+    if not given:
+        return [(report.data_dir, ("image", "label", "words"), "image", ())]
+    labels = [(_label_archive(source), ("label",), "label", ()) for source in given]
+    return [(report.data_dir, ("image", "words"), "image", given), *labels]
+
+
+def _label_archive(source):
+    """Where the label maps of a source lie as files: downloaded, or gathered from a built set, if need be."""
+    if source.startswith(("http://", "https://")):
+        return mlt_s.fetch_label_archive(source, str(datasets.config.DOWNLOADED_DATASETS_PATH))
+    files = [
+        (mlt_s._place_told_by(parts), file) for file, parts in mlt_s._files(source, {}) if mlt_s._is_parquet(parts)
+    ]
+    return mlt_s.built_label_archive(files, {}) or source
 
 
 def _works(inventory, joined):

@@ -88,7 +88,7 @@ def take(sources, options):
     inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
     for root, roles, default_role, leave_out in sources:
         for file, parts in mlt_s._files(root, options):
-            if leave_out and f"{file.address}/".startswith(leave_out.rstrip("/") + "/"):
+            if mlt_s.is_below(file.address, leave_out):
                 continue
             if parts[-1].lower().endswith(".zip"):
                 _take_archive(inventory, file, parts, roles, default_role, options)

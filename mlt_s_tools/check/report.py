@@ -30,7 +30,7 @@ class Report:
     """
 
     data_dir: str
-    label_maps: Optional[str] = None
+    label_maps: list = dataclasses.field(default_factory=list)
     places: list[Place] = dataclasses.field(default_factory=list)
     splits: dict = dataclasses.field(default_factory=dict)
     pixels: Optional[Totals] = None
@@ -197,8 +197,8 @@ def as_text(report, width=None, colored=False):
     """
     page = Page(min(max(width or _WIDTH, _NARROWEST), _WIDEST), colored)
     page.add(report.data_dir, "bold")
-    if report.label_maps:
-        page.add(f"label maps: {report.label_maps}")
+    for source in report.label_maps:
+        page.add(f"label maps: {source}")
     if report.places:
         _write_places(page, report.places)
     if report.splits:
