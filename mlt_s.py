@@ -938,7 +938,7 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
         )
     label = _opened(data, member)
     try:
-        return _png(label.transpose(back))
+        return _png(label.transpose(back), data)
     except Exception as error:  # what a broken PNG raises
         raise MltSError(f"{member} cannot be read as a label map: {error}. Fetch its archive again.") from error
 
@@ -965,7 +965,7 @@ def indexed_label(data: bytes, member: Member) -> bytes:
             f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. One channel of 0, 1 and 255 is "
             "expected: fetch its archive again."
         ) from error
-    return _png(values)
+    return _png(values, data)
 
 
 def _single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
@@ -1019,12 +1019,18 @@ def _png_header(data: bytes, member: Member) -> tuple[int, int, int, int]:
     return struct.unpack_from(">IIBB", data, 16)
 
 
-def _png(picture: Any) -> bytes:
-    """An array (height, width), uint8, or a grey picture, as a PNG file."""
+def _png(picture: Any, origin: bytes) -> bytes:
+    """An array (height, width), uint8, or a grey picture, as a PNG file, with the origin's word on who made it."""
     import PIL.Image
+    import PIL.PngImagePlugin
 
+    text = PIL.PngImagePlugin.PngInfo()
+    for kind, payload, _ in _png_chunks(origin):
+        if kind == b"tEXt" and payload.startswith(b"Software\0"):
+            text.add(kind, payload)
     file = io.BytesIO()
-    (PIL.Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(file, "PNG")
+    picture = PIL.Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    picture.save(file, "PNG", pnginfo=text)
     return file.getvalue()
 
 

@@ -132,10 +132,12 @@ keys of the JSON file:
   data_dir, label_maps (list)
   archives    list of name, kind, state (archive, folder, file, elsewhere, damaged, missing), path, files,
               size (bytes), md5, md5_known
-  splits      by split: images, images_published, label_maps, label_maps_published, pairs, without_image (names),
-              ground_truth (files), without_ground_truth (names of pairs, where the split has any)
+  splits      by split: images, images_published, label_maps, weak (of these, made by mlt-s weak, as a record beside
+              them says), label_maps_published, pairs, without_image (names), ground_truth (files),
+              without_ground_truth (names of pairs, where the split has any)
   pixels      null without --pixels: files (to read), looked (read), image_kinds, label_kinds, orientations, turned,
-              shares (by split, of label_maps, in pixels: background, text, uncertain), no_text (by split, names),
+              weak (label maps that mlt-s weak signed), shares (by split, of label_maps, in pixels: background, text,
+              uncertain), no_text (by split, names),
               words (see below), with_words (pairs), text_with_words and text_outside (pixels), outside (list of share,
               split, image_id, text, orientation; worst first)
     words     by split, of the ground truth: files, words, unreadable (words), by_script (words by MLT's scripts),

@@ -281,7 +281,7 @@ def test_the_manifest_holds_counts_and_sums_and_nothing_of_the_machine(source, o
     whole = mlt_s_tools.build(source, out, configs=("labels", "words"), jobs=1)
     told = json.loads((out / "manifest.json").read_text())
     assert sorted(told) == sorted(
-        ["format", "configs", "palette", "source", "code", "pyarrow", "examples", "card", "files"]
+        ["format", "configs", "palette", "source", "code", "pyarrow", "examples", "weak", "card", "files"]
     )
     assert told["examples"] == dict.fromkeys(["words", "labels"], {"train": TRAIN, "validation": VALIDATION})
     assert (told["configs"], told["palette"]) == (["words", "labels"], False)

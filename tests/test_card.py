@@ -242,7 +242,7 @@ def test_parts_are_said_to_be_parts(repositories):
     assert '| "words" | 5 | 3 |' in repositories["all"].text
     assert "These are not the counts published" in repositories["all"].text
     files = [
-        layout.File(f"labels/{split}-0.parquet", split, rows, 1, 1, "")
+        layout.File(f"labels/{split}-0.parquet", split, rows, 0, 1, 1, "")
         for split, rows in mlt_s.PUBLISHED_COUNTS.items()
     ]
     text = card._text(layout.Built(("labels",), False, tuple(files)), None)

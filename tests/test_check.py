@@ -137,8 +137,8 @@ def test_the_whole_set_is_well(check, tmp_path):
     assert (checked.status, checked.json["problems"], checked.json["notes"]) == (0, [], [])
     assert checked.out.splitlines()[-1] == "All well, as far as names and sizes tell. --pixels reads the files."
     assert checked.json["splits"]["train"] == {
-        "images": 8, "images_published": 8, "label_maps": 6, "label_maps_published": 6, "pairs": 6, "without_image": [],
-        "ground_truth": 8, "without_ground_truth": [],
+        "images": 8, "images_published": 8, "label_maps": 6, "weak": 0, "label_maps_published": 6, "pairs": 6,
+        "without_image": [], "ground_truth": 8, "without_ground_truth": [],
     }  # fmt: skip
 
 
@@ -804,7 +804,7 @@ def test_json_says_what_is_printed(check, tmp_path):
     for place in checked.json["archives"]:
         assert place["name"] in checked.out
     for name, split in checked.json["splits"].items():
-        *numbers, truth = [value for value in split.values() if isinstance(value, int)]
+        *numbers, truth = [value for key, value in split.items() if isinstance(value, int) and key != "weak"]
         assert " ".join([name, *map(str, numbers), str(len(split["without_image"]))]) in checked.flat
         lacking = len(split["without_ground_truth"])
         assert f"{name} {truth} {split['pairs'] - lacking} {lacking}" in checked.flat

@@ -84,8 +84,8 @@ def test_one_image_with_two_label_maps_is_refused(load_registered, folder, autho
     text = str(failure(lambda: load_registered(folder, label_maps=[authors, str(other)])))
     assert text == (
         f"One name, two contents: {authors}, member MLT_S_labels/training_labels/img_4.png and "
-        f"{other}, member MLT_S_labels/training_labels/img_4.png belong to the same split. Keep the right one: remove the "
-        "other, or leave its archive out."
+        f"{other}, member MLT_S_labels/training_labels/img_4.png belong to the same split. Keep the right one: remove "
+        "the other, or leave its archive out."
     )
 
 

@@ -59,7 +59,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
 def _check(report, checksums, read_pixels, jobs):
     try:
         inventory = inventories.take(_sources(report), {})
-        joined = {split: pairing.join(inventory.listing, split) for split in mlt_s.PUBLISHED_COUNTS}
+        joined = {split: pairing.join(inventory.listing, split, inventory.weak) for split in mlt_s.PUBLISHED_COUNTS}
         report.places = list(inventory.places.values())
         report.splits = {name: of.split for name, of in joined.items()}
         for of in joined.values():

@@ -58,6 +58,10 @@ NOTES = {
         "Archives that are not there under their names",
         "All images of their split are there: nothing is missing.",
     ),
+    "weak": (
+        "Label maps that mlt-s weak made, and not the authors",
+        "They load as the others do. Leave them out of figures that shall stand beside published ones.",
+    ),
     "image-count": ("Another number of images than MLT has", "Images without a label map are not needed."),
     "unplaced-image": (
         "Images of no known split, left out",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 from typing import Optional
 
 import fsspec
@@ -9,6 +10,7 @@ import fsspec
 import mlt_s
 from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE, WORDS_ARCHIVES
 from mlt_s_tools.check.findings import about
+from mlt_s_tools.origin import RECORD
 
 # As open-mmlab/mmocr#1807 gives them; nobody has published any for MLT_S_labels.zip.
 KNOWN_MD5 = {
@@ -67,12 +69,14 @@ class Inventory:
         listing: images, label maps and ground truth, as the loader lists them.
         others: members of no use to the loader, whose CRC can be checked all the same.
         problems: of archives that cannot be read.
+        weak: archives and folders of label maps that mlt-s weak made, as its record beside them says.
     """
 
     places: dict[str, Place]
     listing: mlt_s.Listing = dataclasses.field(default_factory=mlt_s.Listing)
     others: list[mlt_s.Member] = dataclasses.field(default_factory=list)
     problems: list = dataclasses.field(default_factory=list)
+    weak: list[str] = dataclasses.field(default_factory=list)
 
 
 def take(sources, options):
@@ -116,10 +120,14 @@ def _take_archive(inventory, file, parts, roles, default_role, options):
             inventory.places.setdefault(place.name, place).files += 1
         elif name:
             inventory.others.append(member)
+            if name == RECORD:
+                inventory.weak.append(file.address)
 
 
 def _take_loose(inventory, file, parts, roles, default_role):
     folders = parts[:-1]
+    if parts[-1] == RECORD:
+        inventory.weak.append(os.path.dirname(file.address))
     if not _sort_in(inventory, file, folders, parts[-1], roles, default_role):
         return
     known = [f"{folder}.zip" for folder in folders if f"{folder}.zip".lower() in _WRITTEN]

@@ -68,15 +68,18 @@ def _unplaced(unplaced, problems):
 def of_counts(inventory, splits):
     """Findings on the counts of the splits: problems and notes."""
     problems, notes = [], []
-    any_label_maps = any(split.label_maps for split in splits.values())
+    any_of_authors = any(split.label_maps > split.weak for split in splits.values())
     incomplete = {
         mlt_s._place_told_by((place.name,))[1]
         for place in inventory.places.values()
         if place.kind == "images" and place.state in ("missing", "damaged")
     }
     for name, split in splits.items():
-        if any_label_maps and split.label_maps != split.label_maps_published:
-            text = f"{name}: {split.label_maps:,}; published are {split.label_maps_published:,}"
+        if split.weak:
+            notes.append(Finding("weak", f"{name}: {split.weak:,} of {split.label_maps:,}"))
+        authors = split.label_maps - split.weak
+        if any_of_authors and authors != split.label_maps_published:
+            text = f"{name}: {authors:,}; published are {split.label_maps_published:,}"
             problems.append(Finding("label-map-count", text))
         if split.without_image:
             count = mlt_s._count(split.without_image, "label map")

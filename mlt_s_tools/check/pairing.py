@@ -16,7 +16,8 @@ class Split:
     Attributes:
         images: of MLT, with a label map or without.
         images_published: of MLT.
-        label_maps: of MLT_S.
+        label_maps: of MLT_S, and others.
+        weak: how many of them were made by mlt-s weak.
         label_maps_published: of MLT_S.
         pairs: label maps with their image, which is what is loaded.
         without_image: names of the label maps that have none.
@@ -27,6 +28,7 @@ class Split:
     images: int
     images_published: int
     label_maps: int
+    weak: int
     label_maps_published: int
     pairs: int
     without_image: list[str]
@@ -55,8 +57,14 @@ class Joined:
     notes: list[Finding]
 
 
-def join(listing, split):
-    """Joins a split as the loader does, around the names that the loader would stop at."""
+def join(listing, split, weak=()):
+    """Joins a split as the loader does, around the names that the loader would stop at.
+
+    Args:
+        listing: what there is.
+        split: its name.
+        weak: archives and folders of label maps that mlt-s weak made.
+    """
     groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
     sound, problems, notes = {}, [], []
     for role, kind in _ROLES.items():
@@ -73,6 +81,7 @@ def join(listing, split):
         images=len(groups["image"]),
         images_published=mlt_s.IMAGE_COUNTS[split],
         label_maps=len(groups["label"]),
+        weak=sum(all(mlt_s.is_below(file.address, weak) for _, file in group) for group in groups["label"].values()),
         label_maps_published=mlt_s.PUBLISHED_COUNTS[split],
         pairs=len(pairs),
         without_image=[stem for stem in missing.get("image", []) if mlt_s.name_key(stem) not in groups["image"]],

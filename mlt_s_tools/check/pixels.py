@@ -17,6 +17,7 @@ from mlt_s import LABEL_MAP
 from mlt_s_tools import workers
 from mlt_s_tools.check.findings import Finding, about
 from mlt_s_tools.check.ground_truth import SplitWords, Words, counted
+from mlt_s_tools.origin import is_signed
 from mlt_s_tools.words import word_mask
 
 _TEXT = LABEL_MAP.label2id["text"]
@@ -60,6 +61,7 @@ class Looked(NamedTuple):
     label_kind: Optional[str] = None
     orientation: int = 1
     turned: bool = False  # the label map, back to the frame of the stored image
+    weak: bool = False  # the label map is signed by mlt-s weak
     values: Optional[tuple[int, int, int]] = None  # background, text, uncertain
     words: Optional[Words] = None
     outside: Optional[int] = None  # text outside every word
@@ -93,6 +95,7 @@ class Totals:
         image_kinds, label_kinds: format and mode of the files -> how many.
         orientations: orientation of the image -> how many.
         turned: orientation of the image -> how many label maps were turned back to the stored frame.
+        weak: how many label maps are signed by mlt-s weak.
         shares: split -> its pixels by class.
         no_text: split -> names of the label maps with no text pixel.
         words: split -> its ground truth.
@@ -108,6 +111,7 @@ class Totals:
     label_kinds: Counter = dataclasses.field(default_factory=Counter)
     orientations: Counter = dataclasses.field(default_factory=Counter)
     turned: Counter = dataclasses.field(default_factory=Counter)
+    weak: int = 0
     shares: dict = dataclasses.field(default_factory=lambda: {split: Shares() for split in mlt_s.PUBLISHED_COUNTS})
     no_text: dict = dataclasses.field(default_factory=lambda: {split: [] for split in mlt_s.PUBLISHED_COUNTS})
     words: dict = dataclasses.field(default_factory=lambda: {split: SplitWords() for split in mlt_s.PUBLISHED_COUNTS})
@@ -125,6 +129,7 @@ class Totals:
             self.turned[looked.orientation] += 1
         if looked.label_kind:
             self.label_kinds[looked.label_kind] += 1
+            self.weak += looked.weak
         if looked.values:
             self.shares[looked.split].add(looked.values)
             if not looked.values[1]:
@@ -208,7 +213,7 @@ def _look_at(work, options):
         size = image and image.picture.size
         looked = looked._replace(words=counted(words.parsed, words.data, size, looked.orientation))
     if label:
-        looked = looked._replace(label_kind=label.kind)
+        looked = looked._replace(label_kind=label.kind, weak=is_signed(label.data))
         values, strange = _by_class(label.picture)
         if strange:
             problems.append(about("label-values", pair.label[0], f"{pair.label[0]} holds {strange}"))

@@ -247,7 +247,7 @@ def _write_splits(page, splits):
     rows = []
     for name, split in splits.items():
         labels, missing = split.label_maps, len(split.without_image)
-        label_style = None if labels == split.label_maps_published else "red"
+        label_style = None if labels - split.weak in (0, split.label_maps_published) else "red"
         rows.append(
             [
                 name,
@@ -283,6 +283,8 @@ def _write_pixels(page, totals):
     for title, kinds in (("Images", totals.image_kinds), ("Label maps", totals.label_kinds)):
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
         page.wrap(f"{title + ':':<13}{counts or 'none'}", hanging=13)
+    if totals.weak:
+        page.wrap(f"{'Signed:':<13}{mlt_s._count(totals.weak, 'label map')}, by mlt-s weak", hanging=13)
     _write_orientations(page, totals)
     _write_words(page, totals)
     _write_outside(page, totals)

@@ -151,6 +151,7 @@ def _parts(built, repo):
         "palette": built.palette,
         "grey": not built.palette,
         "unnamed": repo is None,
+        "weak": any(file.weak for file in built.files),
         "differs": any(built.rows_of(config, split) != rows for config in built.configs for split, rows in published),
     }
 
@@ -166,6 +167,7 @@ def _words(built, repo):
         "as_large": ", as large as its image" if has_images else "",
         "scripts": ", ".join(f"{value} {name}" for value, name in enumerate(mlt_s.SCRIPTS)),
         "counts": "\n".join(_count_rows(built)),
+        "weak": _weak_counts(built),
         "values": "\n".join(_value_rows()),
         "id2label": str(mlt_s.LABEL_MAP.id2label),
         "and_words": ", words" if has_words else "",
@@ -182,6 +184,12 @@ def _count_rows(built):
         rows = " | ".join(f"{built.rows_of(config, split):,}" for split in mlt_s.PUBLISHED_COUNTS)
         yield f'| "{config}" | {rows} | {_megabytes(_download(built, config))} |'
     yield f"| as published | {' | '.join(f'{rows:,}' for rows in mlt_s.PUBLISHED_COUNTS.values())} | |"
+
+
+def _weak_counts(built):
+    config = built.configs[0]  # all have the same pairs
+    counts = {split: built.weak_of(config, split) for split in built.splits_of(config)}
+    return " and ".join(f"{count:,} of {split}" for split, count in counts.items() if count)
 
 
 def _megabytes(size):

@@ -24,6 +24,7 @@ class File:
         path: in the repository, with forward slashes.
         split: "train" or "validation".
         rows: number of examples.
+        weak: how many of their label maps were made by mlt-s weak, and not by the authors.
         size: bytes on disk.
         nbytes: bytes in memory, as Arrow tables.
         sha256: of the file, in hexadecimal digits.
@@ -32,6 +33,7 @@ class File:
     path: str
     split: str
     rows: int
+    weak: int
     size: int
     nbytes: int
     sha256: str
@@ -64,6 +66,10 @@ class Built:
 
     def rows_of(self, config, split):
         return sum(file.rows for file in self.files_of(config, split))
+
+    def weak_of(self, config, split):
+        """How many label maps were made by mlt-s weak."""
+        return sum(file.weak for file in self.files_of(config, split))
 
 
 def features_of(config):

@@ -24,7 +24,7 @@ CARD = "README.md"
 
 _PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
 
-_FORMAT = 1  # to be raised where the same archives shall become other files
+_FORMAT = 2  # to be raised where the same archives shall become other files
 # By what the build in a folder differs from the one that is asked for, the most telling first.
 _OTHER = {
     "format": "by another version of mlt-s",
@@ -109,8 +109,9 @@ def finish(out, plan, built):
     examples = {
         config: {split: built.rows_of(config, split) for split in built.splits_of(config)} for config in built.configs
     }
+    weak = {config: {split: built.weak_of(config, split) for split in of} for config, of in examples.items()}
     files = [dataclasses.asdict(file) for file in built.files]
-    manifest = {**_identity(plan), "examples": examples, "card": _sha256_of_card(out), "files": files}
+    manifest = {**_identity(plan), "examples": examples, "weak": weak, "card": _sha256_of_card(out), "files": files}
     _write(out, MANIFEST, json.dumps(manifest, indent=1) + "\n")
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(out, RECORD))

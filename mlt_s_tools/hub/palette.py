@@ -1,6 +1,7 @@
 """Label maps that show the published colours in any viewer, by a palette: no pixel value changes."""
 
 import mlt_s
+from mlt_s_tools.origin import is_signature
 
 _GREY, _INDEXED = 0, 3  # colour types of PNG; in both a pixel is a number, so that the packed pixels serve both
 _COLOR_TYPE = 9  # its place in the chunk IHDR
@@ -15,7 +16,7 @@ def with_palette(label):
             assert payload[_COLOR_TYPE] == _GREY, "read_example gives label maps in 8-bit grey"
             payload = payload[:_COLOR_TYPE] + bytes([_INDEXED]) + payload[_COLOR_TYPE + 1 :]
             pieces += [mlt_s._png_chunk(kind, payload), mlt_s._png_chunk(b"PLTE", _colors())]
-        elif kind in _FITTING:
+        elif kind in _FITTING or is_signature(kind, payload):
             pieces.append(piece)
     return b"".join(pieces)
 

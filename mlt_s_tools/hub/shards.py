@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import mlt_s
 from mlt_s_tools.hub.layout import File, features_of, portable
 from mlt_s_tools.hub.palette import with_palette
+from mlt_s_tools.origin import is_signed
 
 # What is held in memory at a time, and what a reader fetches at least who wants one row.
 ROW_GROUP_ROWS = 100
@@ -60,13 +61,14 @@ def write(shard, out, schema, palette, options, step):
     path = os.path.join(out, *shard.path.split("/"))
     part = path + PART
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    rows, nbytes = (read_row(pair, palette, options) for pair in shard.pairs), 0
+    rows, nbytes, weak = (read_row(pair, palette, options) for pair in shard.pairs), 0, 0
     try:
         with _Hashed(part) as file, _writer(file, schema) as writer:
             for group in _row_groups(rows):
                 table = pa.Table.from_pylist(group, schema)
                 writer.write_table(table)
                 nbytes += table.nbytes
+                weak += sum(is_signed(row["label"]["bytes"]) for row in group)
                 step(len(group))
         size = os.path.getsize(part)
         os.replace(part, path)
@@ -74,7 +76,7 @@ def write(shard, out, schema, palette, options, step):
         with contextlib.suppress(OSError):
             os.remove(part)
         raise
-    return File(shard.path, shard.split, len(shard.pairs), size, nbytes, file.sha256.hexdigest())
+    return File(shard.path, shard.split, len(shard.pairs), weak, size, nbytes, file.sha256.hexdigest())
 
 
 class _Hashed(io.BufferedWriter):

@@ -1,0 +1,23 @@
+"""Who made a label map: the authors of MLT_S, or `mlt-s weak`, which signs its own.
+
+The signature is a text chunk of the PNG file, under the keyword that PNG's specification has for the program that made
+a picture. So it goes wherever the file goes, and `example["label"].info["Software"]` shows it to whoever looks.
+"""
+
+import mlt_s
+
+KEYWORD = "Software"
+MAKER = "mlt-s weak"
+RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
+
+_SIGNATURE = f"{KEYWORD}\0{MAKER}".encode("ascii")
+
+
+def is_signature(kind, payload):
+    """Whether a chunk of a PNG file, given by its type and content (bytes), is a signature."""
+    return kind == b"tEXt" and payload.startswith(_SIGNATURE)
+
+
+def is_signed(label):
+    """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
+    return any(is_signature(kind, payload) for kind, payload, _ in mlt_s._png_chunks(label))
