@@ -47,6 +47,7 @@ def _parser():
     _add_check(commands)
     _add_build(commands)
     _add_evaluate(commands)
+    _add_weak(commands)
     return parser
 
 
@@ -274,6 +275,153 @@ def _evaluate(options):
 
     words = ("predictions", "data_dir", "split", "label_maps", "per_image", "csv", "json", "worst")
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
+
+
+def _add_weak(commands):
+    about = "make label maps like those of MLT_S from the boxes of words, and say how good they are"
+    command = _add(commands, "weak", None, about)
+    weak = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_weak_train(weak)
+    _add_weak_label(weak)
+    _add_weak_evaluate(weak)
+
+
+_MODEL = "the folder that mlt-s weak train wrote; or baseline, which needs no training"
+
+
+_WEAK_TRAIN_EPILOG = """\
+exit status: 0 trained, 2 could not be trained, 130 interrupted
+
+Only the training split is looked at. Stopped, it goes on from its last checkpoint when it is called again with the same
+words. A GPU is taken where there is one; without one, --from-config trains a small network in minutes.
+"""
+
+
+def _add_weak_train(commands):
+    about = "train a network that tells text in the boxes of words, by label maps and by drawn words"
+    command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
+    command.add_argument("out", metavar="MODEL", help="the folder to write, a new one")
+    _add_label_maps(command)
+    command.add_argument(
+        "--model",
+        metavar="NAME",
+        default="nvidia/mit-b0",
+        help="a SegFormer to start from, on the Hub or in a folder (default: %(default)s)",
+    )
+    command.add_argument("--from-config", action="store_true", help="start from a small one with fresh weights instead")
+    command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
+    command.add_argument("--batch", metavar="N", type=_positive, help="words in a step (default: 64; of a small one 8)")
+    command.add_argument("--seed", metavar="S", type=int, default=0, help="of all chance (default: %(default)s)")
+
+
+def _weak_train(options):
+    from mlt_s_tools.weak import train
+
+    words = ("data_dir", "out", "label_maps", "model", "from_config", "steps", "batch", "seed")
+    return _resumable(train.run, {word: getattr(options, word) for word in words})
+
+
+def _resumable(run, words):
+    """Runs what goes on where it stopped, and says so when it is interrupted."""
+    try:
+        run(**words)
+    except KeyboardInterrupt:
+        print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+_WEAK_LABEL_EPILOG = """\
+exit status: 0 written, 2 could not be written, 130 interrupted
+
+Stopped, it goes on where it was when it is called again with the same words, and ends in the same bytes. OUT.zip loads
+beside the authors' archive, by --label-maps here and label_maps=[...] in load_dataset. Every label map in it says who
+made it: example["label"].info["Software"] starts with "mlt-s weak".
+"""
+
+
+def _add_weak_label(commands):
+    about = "make label maps for images that have words, in an archive like the authors'"
+    command = _add(commands, "label", _weak_label, about, epilog=_WEAK_LABEL_EPILOG)
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the images and their ground truth")
+    command.add_argument("model", metavar="MODEL", help=_MODEL)
+    command.add_argument("out", metavar="OUT.zip", help="the archive to write")
+    command.add_argument(
+        "--unlabelled-only", action="store_true", help="only images that have no label map, of --label-maps or DATA_DIR"
+    )
+    _add_label_maps(command)
+    command.add_argument("--upper", metavar="P", type=_share, help="a probability from here on is text (default: 0.7)")
+    command.add_argument(
+        "--lower", metavar="P", type=_share, help="one below is background, between both uncertain (default: 0.3)"
+    )
+
+
+def _share(word):
+    try:
+        if 0 <= float(word) <= 1:
+            return float(word)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{word!r} is no number from 0 to 1")
+
+
+def _weak_label(options):
+    if options.label_maps and not options.unlabelled_only:
+        options.parser.error("--label-maps goes with --unlabelled-only")
+    from mlt_s_tools.weak import label
+    from mlt_s_tools.weak.rule import Thresholds
+
+    given = {name: getattr(options, name) for name in ("upper", "lower") if getattr(options, name) is not None}
+    try:
+        thresholds = Thresholds(**given)
+    except ValueError as error:
+        options.parser.error(str(error))
+    words = ("data_dir", "model", "out", "unlabelled_only", "label_maps")
+    return _resumable(label.run, {**{word: getattr(options, word) for word in words}, "thresholds": thresholds})
+
+
+_WEAK_EVALUATE_EPILOG = """\
+exit status: 0 evaluated, 2 could not evaluate, 130 interrupted
+
+Thresholds are chosen on every second image, from the first on, and the figures are those of the others: of the model,
+of the baseline, and of boxes that are filled with text, all by the same rule. The upper threshold is that of the
+greatest fgIoU; the lower one that by which text fits best where both sides are sure, with no larger a share of
+uncertain pixels than the authors have. What is uncertain of the model counts as not text; what is uncertain in the
+authors' label maps counts nowhere.
+
+keys of the JSON file:
+  split, images (choice, report: how many)
+  left_out    lists of image_id: trained_on, without_words, not_authors
+  uncertain_share_of_authors   of pixels, as every share
+  models      list of name, thresholds (upper, lower, least_share), uncertain_share,
+              figures (help(mlt_s_tools.metrics.TextMetrics.compute) has them all),
+              iou_where_sure (IoU of text, of pixels that are uncertain on neither side),
+              text_lost (the share of the authors' text that is background),
+              by_upper (list of upper, precision, recall; pixels of all images pooled),
+              by_lower (list of lower, text_lost, uncertain_share; with the chosen upper threshold)
+"""
+
+
+def _add_weak_evaluate(commands):
+    about = "compare label maps of a model with the authors', on images that it was not trained on"
+    command = _add(commands, "evaluate", _weak_evaluate, about, epilog=_WEAK_EVALUATE_EPILOG)
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
+    command.add_argument("model", metavar="MODEL", help=_MODEL)
+    command.add_argument(
+        "--split", choices=("train", "validation"), default="validation", help="of which split (default: %(default)s)"
+    )
+    _add_label_maps(command)
+    command.add_argument(
+        "--out", metavar="FILE", default="weak.png", help="the plot to write, a PNG (default: %(default)s)"
+    )
+    command.add_argument("--json", metavar="FILE", help="write the figures for a program, too")
+
+
+def _weak_evaluate(options):
+    from mlt_s_tools.weak import evaluate
+
+    words = ("data_dir", "model", "split", "label_maps", "out", "json")
+    evaluate.run(**{word: getattr(options, word) for word in words})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,264 @@
+"""The archive of label maps that `mlt-s weak label` writes, and the folder beside it in which they gather until then.
+
+It is laid out as the authors' own, so that all that takes theirs takes it, with a record (`origin.RECORD`) of how it
+was made; and each label map in it is signed. Neither it nor the folder holds a date, a path or the name of a machine:
+the same words give the same bytes, interrupted or not.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import shutil
+import zipfile
+
+import filelock
+import PIL.Image
+from PIL.PngImagePlugin import PngInfo
+
+import mlt_s
+from mlt_s_tools.origin import KEYWORD, MAKER, RECORD
+
+PARTIAL = ".partial"  # ends the name of the folder beside the archive
+
+_FORMAT = 1  # to be raised where the same words shall make other label maps
+_FOLDER = "MLT_S_labels"
+_FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
+_LOCK = ".lock"
+_PART = ".part"  # ends the name of a file that is being written
+_PATIENCE = 3  # seconds to wait for a process that was killed to be gone
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+
+# By what other label maps differ from those that are asked for, the most telling first.
+_OTHER = {
+    "format": "by another version of mlt-s",
+    "model": "by another model",
+    "thresholds": "with other thresholds",
+    "unlabelled_only": "of another choice of images (--unlabelled-only)",
+    "source": "of other images or ground truth",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What a label map was made of, and what is in it; or several of them together.
+
+    Attributes:
+        images: how many.
+        words: in their ground truth.
+        unreadable: of these words, uncertain as a whole.
+        too_little: of the others, in which too little text was found: uncertain as a whole too.
+        background, text, uncertain: pixels.
+    """
+
+    images: int
+    words: int
+    unreadable: int
+    too_little: int
+    background: int
+    text: int
+    uncertain: int
+
+    def __add__(self, other):
+        return Counts(*map(sum, zip(dataclasses.astuple(self), dataclasses.astuple(other))))
+
+
+NOTHING = Counts(*[0] * len(dataclasses.fields(Counts)))
+
+
+def order_of(model, thresholds, unlabelled_only, source):
+    """All that decides which label maps come out, as JSON has it.
+
+    Args:
+        model: see `mlt_s_tools.weak`.
+        thresholds: `rule.Thresholds`.
+        unlabelled_only: whether only images without a label map are labelled.
+        source: another str where the images or their words are others.
+    """
+    order = {
+        "format": _FORMAT,
+        "model": {"name": model.name, **model.record},
+        "thresholds": dataclasses.asdict(thresholds),
+        "unlabelled_only": unlabelled_only,
+        "source": source,
+    }
+    return json.loads(json.dumps(order))  # as it is read back, to compare the two
+
+
+def signed_png(label, maker):
+    """A label map as a PNG file that says who made it.
+
+    Args:
+        label: uint8 (height, width).
+        maker: name of the model.
+    """
+    signature = PngInfo()
+    signature.add_text(KEYWORD, f"{MAKER} {maker}".encode("ascii", "replace"))  # other letters take another chunk
+    file = io.BytesIO()
+    PIL.Image.fromarray(label).save(file, "PNG", pnginfo=signature)
+    return file.getvalue()
+
+
+def read_record(out):
+    """The record of an archive that is there; None where there is no archive.
+
+    Raises:
+        mlt_s.MltSError: something else has its name.
+    """
+    if not os.path.lexists(out):
+        return None
+    try:
+        with zipfile.ZipFile(out) as archive:
+            return json.loads(archive.read(f"{_FOLDER}/{RECORD}"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise mlt_s.MltSError(f"{out} is there already, and no archive of {MAKER}. Give another name.") from None
+
+
+def is_finished(out, order):
+    """Whether the archive that is asked for is there.
+
+    Raises:
+        mlt_s.MltSError: there is another one, or something else.
+    """
+    record = read_record(out)
+    if record is None:
+        return False
+    if other := _difference(record, order):
+        raise mlt_s.MltSError(f"{out} is there already, and holds label maps {other}. Give another name, or remove it.")
+    return True
+
+
+@contextlib.contextmanager
+def gathering(out, order):
+    """The `Gathering` of an archive that is not finished: a new one, or that of an earlier run. No other gets at it.
+
+    Args:
+        out: absolute path of the archive to be.
+        order: what `order_of` returns.
+
+    Raises:
+        mlt_s.MltSError: label maps of another order lie there, or another process is at work.
+        OSError: the folder cannot be made.
+    """
+    folder = out + PARTIAL
+    os.makedirs(folder, exist_ok=True)
+    lock = filelock.FileLock(os.path.join(folder, _LOCK))
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except filelock.Timeout:
+        raise mlt_s.MltSError(f"Another {MAKER} label is writing {out}: wait for it, or give another name.") from None
+    try:
+        yield Gathering(out, folder, order)
+    except OSError as error:
+        if not mlt_s._is_out_of_space(error):
+            raise
+        raise mlt_s.MltSError(
+            f"There is no space left for {out}. Free some and run the same again: what is made so far is kept."
+        ) from error
+    finally:
+        lock.release()
+        if os.path.exists(out):
+            shutil.rmtree(folder)
+
+
+class Gathering:
+    """The label maps that are made so far.
+
+    Args:
+        out: path of the archive to be.
+        folder: path of the folder that they lie in.
+        order: what `order_of` returns.
+
+    Raises:
+        mlt_s.MltSError: those in the folder are of another order.
+    """
+
+    def __init__(self, out, folder, order):
+        self._out, self._folder, self._order = out, folder, order
+        earlier, finished = _read_finished(os.path.join(folder, _FINISHED))
+        if earlier is not None and (other := _difference(earlier, order)):
+            raise mlt_s.MltSError(
+                f"{folder} holds what an interrupted run made, {other}. Remove it to begin anew, give the same words "
+                "as then to go on with it, or give another name."
+            )
+        self._counts = {
+            (line["split"], line["image_id"]): Counts(**line["counts"])
+            for line in finished
+            if os.path.exists(self._path(line["split"], line["image_id"]))
+        }
+        self._write_finished()
+
+    def has(self, split, image_id):
+        return (split, image_id) in self._counts
+
+    def add(self, split, image_id, label, counts):
+        """Keeps a label map, given as a PNG file, and its `Counts`."""
+        path = self._path(split, image_id)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _write(path, label)
+        self._counts[split, image_id] = counts
+        with open(os.path.join(self._folder, _FINISHED), "a", encoding="ascii") as file:
+            file.write(self._line(split, image_id))
+
+    def finish(self, ids, without_words):
+        """Writes the archive, and returns its record.
+
+        Args:
+            ids: (split, image_id) of all label maps, in order.
+            without_words: split -> number of images that have no ground truth.
+        """
+        splits = {split: NOTHING for split, _ in ids}
+        for split, image_id in ids:
+            splits[split] += self._counts[split, image_id]
+        record = {
+            "made_by": MAKER,
+            **self._order,
+            "splits": {split: dataclasses.asdict(counts) for split, counts in splits.items()},
+            "without_ground_truth": without_words,
+        }
+        with zipfile.ZipFile(self._out + _PART, "w") as archive:
+            archive.writestr(zipfile.ZipInfo(f"{_FOLDER}/{RECORD}", _DATE), json.dumps(record, indent=1) + "\n")
+            for split, image_id in ids:
+                with open(self._path(split, image_id), "rb") as file:
+                    archive.writestr(zipfile.ZipInfo(_member(split, image_id), _DATE), file.read())
+        os.replace(self._out + _PART, self._out)
+        return record
+
+    def _path(self, split, image_id):
+        return os.path.join(self._folder, split, f"{image_id}.png")
+
+    def _line(self, split, image_id):
+        counts = dataclasses.asdict(self._counts[split, image_id])
+        return json.dumps({"split": split, "image_id": image_id, "counts": counts}) + "\n"
+
+    def _write_finished(self):
+        """Begins the list of what is whole anew: a run that was killed may have left half a line in it."""
+        lines = [json.dumps(self._order) + "\n", *(self._line(*key) for key in self._counts)]
+        _write(os.path.join(self._folder, _FINISHED), "".join(lines).encode("ascii"))
+
+
+def _member(split, image_id):
+    return f"{_FOLDER}/{'training' if split == 'train' else split}_labels/{image_id}.png"
+
+
+def _read_finished(path):
+    """The order that a list of finished label maps begins with, and its lines; None and none where there is no list."""
+    try:
+        with open(path, encoding="ascii") as file:
+            order, *lines = file.read().split("\n")[:-1]  # the rest is half a line, of a run that was killed
+            return json.loads(order), list(map(json.loads, lines))
+    except (FileNotFoundError, ValueError):
+        return None, []
+
+
+def _difference(earlier, order):
+    """What to say of label maps of another order than the one here; nothing if it is the same."""
+    return next((words for key, words in _OTHER.items() if earlier.get(key) != order[key]), "")
+
+
+def _write(path, content):
+    """Writes a file that has its name when it is whole."""
+    with open(path + _PART, "wb") as file:
+        file.write(content)
+    os.replace(path + _PART, path)

@@ -1,0 +1,87 @@
+"""Text in the box of a word without any training: what differs from the border of the box.
+
+It is what a trained network is to be compared with, and what runs where none can be trained. `FilledBox` is what both
+have to beat.
+"""
+
+import numpy as np
+
+from mlt_s_tools.weak.patches import Patch, word_box
+from mlt_s_tools.weak.rule import word_region
+
+_BINS = 256  # of the histogram that a threshold is looked for in
+_STEEPNESS = 4.0  # of the probability: in the middle of each side it is 0.98 and 0.02
+_LEAST_SPREAD = 1.0  # grey levels between the pixels of a word: with less, there are no two sides
+
+
+class Baseline:
+    """A local threshold: the pixels of a word fall into two sides, and that of its border is background.
+
+    The colours of a word spread along one line more than along any other; on it Otsu's threshold parts them. Text is
+    the side that has less of the border. The probability is 0.5 at the threshold, and the surer the farther away; in a
+    word of one colour it is 0.5 throughout.
+    """
+
+    name = "baseline"
+    record = {"name": name}
+
+    def probabilities(self, examples):
+        """As in `mlt_s_tools.weak`."""
+        return [[_patch(image, quad) for quad in quads] for image, quads in examples]
+
+
+class FilledBox:
+    """All of a word is text: what the boxes tell without a look at the image."""
+
+    name = "filled box"
+    record = {"name": name}
+
+    def probabilities(self, examples):
+        """As in `mlt_s_tools.weak`."""
+        return [[_filled(image, quad) for quad in quads] for image, quads in examples]
+
+
+def _filled(image, quad):
+    box = word_box(quad, image.size, 0)
+    return box and Patch(box, np.ones((box[3] - box[1], box[2] - box[0]), np.float32))
+
+
+def _patch(image, quad):
+    region = word_region(quad, image.size)
+    if region is None:
+        return None
+    box, inside = region
+    colors = np.asarray(image.crop(box), np.float32)
+    values = colors @ _axis(colors[inside])
+    if np.ptp(values[inside]) < _LEAST_SPREAD:
+        return Patch(box, np.full(inside.shape, 0.5, np.float32))
+    threshold, distance = _parted(values[inside])
+    sides = (values - threshold) / distance
+    if (sides[_border(inside)] > 0).mean() > 0.5:
+        sides = -sides
+    return Patch(box, (1 / (1 + np.exp(-_STEEPNESS * np.clip(sides, -9, 9)))).astype(np.float32))
+
+
+def _axis(colors):
+    """The direction in which colours (pixels, 3) differ most: float32 (3,)."""
+    _, vectors = np.linalg.eigh(np.cov(colors.T) if len(colors) > 1 else np.eye(3))
+    return vectors[:, -1].astype(np.float32)
+
+
+def _parted(values):
+    """Otsu's threshold of values, and half the distance of the means of what lies below it and above it."""
+    counts, edges = np.histogram(values, _BINS)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = counts.sum() - below
+    sums = np.cumsum(counts * middles)
+    mean_below, mean_above = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    spread = below * above * (mean_above - mean_below) ** 2.0
+    best = np.flatnonzero(spread >= spread.max() * (1 - 1e-9))  # of two flat colours, all thresholds between them
+    return edges[1:][best].mean(), (mean_above - mean_below)[best].mean() / 2
+
+
+def _border(inside):
+    """Of a mask, the pixels that have one beside, above or below them that is not in it."""
+    around = np.pad(inside, 1)
+    return inside & ~(around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:])

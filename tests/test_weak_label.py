@@ -1,0 +1,468 @@
+"""`mlt-s weak label`: an archive of label maps for images that have words, how it is resumed, loaded and recognised."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from archives import add_words, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
+from PIL import Image
+
+import mlt_s
+import mlt_s_tools
+from mlt_s_tools import weak
+from mlt_s_tools.cli import main
+from mlt_s_tools.weak import archive, label
+from mlt_s_tools.weak.baseline import Baseline
+from mlt_s_tools.weak.patches import of_readable
+from mlt_s_tools.weak.rule import Thresholds, label_map
+
+once = pytest.mark.once
+MADE = "mlt-s weak baseline"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five and three pairs with words, img_7 and img_8 of training with words alone, and img_9 with nothing."""
+    folder = mlt(tmp_path / "mlt")
+    add_words(folder, (1, 2, 3, 4, 5, 7, 8), (1, 2, 3))
+    return write_zip(folder / "ch8_training_images_3.zip", {f"img_{n}.jpg": image_file(n) for n in (7, 8, 9)}).parent
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out" / "weak.zip"
+
+
+@pytest.fixture(autouse=True)
+def made_folder(out):
+    out.parent.mkdir()
+
+
+def run(folder, out, *words):
+    return main(["weak", "label", str(folder), "baseline", str(out), *words])
+
+
+def members(out):
+    """Name -> content."""
+    with zipfile.ZipFile(out) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+def record(out):
+    return json.loads(members(out)["MLT_S_labels/weak.json"])
+
+
+def pixels(content):
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.mode == "L"
+        return np.asarray(picture)
+
+
+def wanted(seed, thresholds=None):
+    """The label map of the training image of this number (500 more in validation), by hand."""
+    words = mlt_s.parse_words(words_file(*words_of(seed)), mlt_s.Member("gt.txt", None, 0, ""))
+    image = Image.open(io.BytesIO(image_file(seed)))
+    (patches,) = of_readable(Baseline(), [(image, words)])
+    return label_map(image.size, words, patches, thresholds or Thresholds())
+
+
+# --- What comes out ------------------------------------------------------------------------------------------------
+
+
+@once
+def test_every_image_with_words_gets_the_label_map_of_the_rule_in_the_layout_of_the_authors(folder, out, capsys):
+    assert run(folder, out) == 0
+    found = members(out)
+    assert list(found) == [
+        "MLT_S_labels/weak.json",
+        *(f"MLT_S_labels/training_labels/img_{n}.png" for n in (1, 2, 3, 4, 5, 7, 8)),
+        *(f"MLT_S_labels/validation_labels/img_{n}.png" for n in (1, 2, 3)),
+    ]
+    for part, numbers, offset in (("training", (1, 2, 3, 4, 5, 7, 8), 0), ("validation", (1, 2, 3), 500)):
+        for n in numbers:
+            assert np.array_equal(pixels(found[f"MLT_S_labels/{part}_labels/img_{n}.png"]), wanted(offset + n))
+    said = capsys.readouterr().out
+    assert f"{out}: 10 label maps by baseline" in said
+    assert "train: 7 images with 14 words, 7 unreadable and " in said
+    assert "train: 1 image without ground truth, not labelled: img_9" in said
+    assert f'label_maps="{out}"' in said
+    assert [path.name for path in out.parent.iterdir()] == ["weak.zip"]
+
+
+@once
+def test_the_record_says_by_what_and_how_many(folder, out):
+    run(folder, out, "--upper", "0.8", "--lower", "0.1")
+    found = record(out)
+    labels = {split: [] for split in ("train", "validation")}
+    for name, content in members(out).items():
+        if name.endswith(".png"):
+            labels["train" if "training" in name else "validation"].append(pixels(content))
+    assert np.array_equal(labels["train"][0], wanted(1, Thresholds(0.8, 0.1)))
+    assert found["made_by"] == "mlt-s weak"
+    assert found["model"] == {"name": "baseline"}
+    assert found["thresholds"] == {"upper": 0.8, "lower": 0.1, "least_share": 0.05}
+    assert found["unlabelled_only"] is False
+    assert found["without_ground_truth"] == {"train": 1}
+    assert list(found["splits"]) == ["train", "validation"]
+    for split, images in (("train", 7), ("validation", 3)):
+        counts = found["splits"][split]
+        assert (counts["images"], counts["words"], counts["unreadable"]) == (images, 2 * images, images)
+        for name, value in (("background", 0), ("text", 1), ("uncertain", 255)):
+            assert counts[name] == sum(np.count_nonzero(one == value) for one in labels[split])
+
+
+@once
+def test_the_archive_holds_no_date(folder, out):
+    run(folder, out)
+    with zipfile.ZipFile(out) as opened:
+        assert {entry.date_time for entry in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@once
+def test_words_with_too_little_text_are_counted(tmp_path, out):
+    grey = Image.new("RGB", (24, 16), "grey")
+    file = io.BytesIO()
+    grey.save(file, "PNG")
+    write_zip(tmp_path / "one" / "ch8_training_images_1.zip", {"img_1.png": file.getvalue()})
+    line = words_line([(2, 2), (9, 2), (9, 9), (2, 9)])
+    gt = "ch8_training_localization_transcription_gt_v2.zip"
+    write_zip(tmp_path / "one" / gt, {"gt_img_1.txt": words_file(line, line)})
+    run(tmp_path / "one", out)
+    counts = record(out)["splits"]["train"]
+    assert (counts["too_little"], counts["uncertain"], counts["background"]) == (2, 64, 24 * 16 - 64)
+
+
+@once
+def test_an_image_whose_ground_truth_has_no_word_is_background(folder, out):
+    write_zip(folder / "ch8_training_images_4.zip", {"img_10.jpg": image_file(10)})
+    extra = folder / "more_training_localization_transcription_gt.zip"
+    write_zip(extra, {"gt_img_10.txt": b"\xef\xbb\xbf"})
+    run(folder, out)
+    assert not pixels(members(out)["MLT_S_labels/training_labels/img_10.png"]).any()
+
+
+@once
+def test_a_label_map_lies_in_the_frame_of_the_stored_pixels(tmp_path, out):
+    folder = tmp_path / "one"
+    write_zip(folder / "ch8_training_images_1.zip", {"img_1.jpg": image_file(1, orientation=6)})
+    gt = "ch8_training_localization_transcription_gt_v2.zip"
+    write_zip(folder / gt, {"gt_img_1.txt": words_file(*words_of(1))})
+    run(folder, out)
+    assert np.array_equal(pixels(members(out)["MLT_S_labels/training_labels/img_1.png"]), wanted(1))
+
+
+# --- Only what has none --------------------------------------------------------------------------------------------
+
+
+@once
+def test_unlabelled_only_leaves_out_what_has_a_label_map_in_the_folder(folder, out, capsys):
+    assert run(folder, out, "--unlabelled-only") == 0
+    assert list(members(out))[1:] == [f"MLT_S_labels/training_labels/img_{n}.png" for n in (7, 8)]
+    assert "train: 1 image without ground truth, not labelled: img_9" in capsys.readouterr().out
+    assert record(out)["unlabelled_only"] is True
+    assert list(record(out)["splits"]) == ["train"]
+
+
+@once
+def test_an_image_that_has_a_label_map_does_not_lack_ground_truth(folder, out, capsys):
+    add_words(folder, (1, 7, 8), (1, 2, 3))
+    run(folder, out, "--unlabelled-only")
+    assert record(out)["without_ground_truth"] == {"train": 1}
+    assert "not labelled: img_9\n" in capsys.readouterr().out
+
+
+@once
+def test_or_in_the_label_maps_that_are_given(folder, out, capsys):
+    elsewhere = folder.parent / "elsewhere.zip"
+    (folder / "MLT_S_labels.zip").rename(elsewhere)
+    assert run(folder, out, "--unlabelled-only", "--label-maps", str(elsewhere)) == 0
+    assert list(members(out))[1:] == [f"MLT_S_labels/training_labels/img_{n}.png" for n in (7, 8)]
+    assert f'label_maps=["{elsewhere}", "{out}"]' in capsys.readouterr().out
+
+
+@once
+def test_otherwise_no_label_map_is_looked_for(folder, out, monkeypatch):
+    (folder / "MLT_S_labels.zip").unlink()
+    monkeypatch.setattr(mlt_s, "fetch_label_archive", lambda *arguments: pytest.fail("it would be downloaded"))
+    assert run(folder, out) == 0
+    assert record(out)["splits"]["train"]["images"] == 7
+
+
+@once
+def test_or_else_in_the_authors_archive_which_is_downloaded_as_for_loading(folder, out, monkeypatch):
+    (folder / "MLT_S_labels.zip").rename(folder.parent / "fetched.zip")
+    monkeypatch.setattr(mlt_s, "fetch_label_archive", lambda *arguments: str(folder.parent / "fetched.zip"))
+    assert run(folder, out, "--unlabelled-only") == 0
+    assert record(out)["splits"]["train"]["images"] == 2
+
+
+@once
+def test_nothing_without_a_label_map_is_said(folder, out, capsys):
+    (folder / "ch8_training_images_3.zip").unlink()
+    assert run(folder, out, "--unlabelled-only") == 2
+    assert "every image that has ground truth has a label map. Without --unlabelled-only" in capsys.readouterr().err
+    assert list(out.parent.iterdir()) == []
+
+
+# --- Stopped, and called again -------------------------------------------------------------------------------------
+
+
+class Stopping(Baseline):
+    """A baseline that is interrupted when it is asked for the n-th time."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def probabilities(self, examples):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().probabilities(examples)
+
+
+@pytest.fixture
+def interrupted(monkeypatch, folder, out):
+    """A function that labels the folder in batches of two images and is interrupted after some of them."""
+
+    def interrupt(after, *words):
+        with monkeypatch.context() as patched:
+            patched.setattr(label, "_BATCH", 2)
+            patched.setattr(label, "open_model", lambda name: Stopping(after))
+            return run(folder, out, *words)
+
+    return interrupt
+
+
+@once
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_interrupted_it_goes_on_and_ends_in_the_same_bytes(interrupted, folder, out, capsys, after):
+    run(folder, out.with_name("at_once.zip"))
+    assert interrupted(after) == 130
+    assert "interrupted; the same command goes on from here" in capsys.readouterr().err
+    assert not out.exists()
+    partial = out.with_name("weak.zip.partial")
+    assert len(list(partial.glob("*/*.png"))) == 2 * after
+    assert interrupted(5 - after) == 0  # and no batch more than are left
+    assert out.read_bytes() == out.with_name("at_once.zip").read_bytes()
+    assert not partial.exists()
+
+
+@once
+def test_a_line_cut_off_and_a_label_map_that_is_gone_are_made_again(interrupted, folder, out):
+    run(folder, out.with_name("at_once.zip"))
+    interrupted(3)
+    partial = out.with_name("weak.zip.partial")
+    (partial / "train" / "img_2.png").unlink()
+    with open(partial / "finished.jsonl", "a") as file:
+        file.write('{"split": "train", "ima')
+    assert interrupted(3) == 0
+    assert out.read_bytes() == out.with_name("at_once.zip").read_bytes()
+
+
+@once
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        (["--upper", "0.9"], "with other thresholds"),
+        (["--unlabelled-only"], "of another choice of images (--unlabelled-only)"),
+    ],
+)
+def test_other_words_over_what_was_begun_are_refused(interrupted, folder, out, capsys, words, reason):
+    interrupted(1)
+    capsys.readouterr()
+    assert run(folder, out, *words) == 2
+    said = capsys.readouterr().err
+    assert f"{out}.partial holds what an interrupted run made, {reason}. Remove it to begin anew" in said
+    assert run(folder, out) == 0  # the words of then
+
+
+@once
+def test_so_is_another_model_and_another_image(interrupted, folder, out, monkeypatch, capsys):
+    interrupted(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Stopping, "record", {"name": "baseline", "weights": "other"})
+        assert interrupted(1) == 2
+    assert "made, by another model." in capsys.readouterr().err
+    write_zip(folder / "ch8_training_images_4.zip", {"img_9.jpg": image_file(9)})
+    (folder / "ch8_training_images_3.zip").unlink()
+    assert run(folder, out) == 2
+    assert "made, of other images or ground truth." in capsys.readouterr().err
+
+
+@once
+def test_a_finished_archive_is_not_made_again(interrupted, folder, out, capsys):
+    run(folder, out)
+    before = out.read_bytes()
+    capsys.readouterr()
+    assert interrupted(0) == 0
+    said = capsys.readouterr().out
+    assert f"{out} is done already." in said
+    assert "train: 7 images with 14 words" in said
+    assert out.read_bytes() == before
+
+
+@once
+def test_what_is_there_already_and_is_something_else_is_refused(folder, out, capsys):
+    out.write_bytes(b"mine")
+    assert run(folder, out) == 2
+    assert f"{out} is there already, and no archive of mlt-s weak. Give another name." in capsys.readouterr().err
+    assert out.read_bytes() == b"mine"
+    out.unlink()
+    run(folder, out)
+    assert run(folder, out, "--lower", "0.2") == 2
+    assert (
+        f"{out} is there already, and holds label maps with other thresholds. Give another" in capsys.readouterr().err
+    )
+
+
+@once
+def test_two_at_a_time_are_refused(folder, out, monkeypatch):
+    monkeypatch.setattr(archive, "_PATIENCE", 0)
+    with archive.gathering(str(out), {}):
+        with pytest.raises(mlt_s.MltSError, match="Another mlt-s weak label is writing .*: wait for it, or give"):
+            with archive.gathering(str(out), {}):
+                pass
+
+
+@once
+def test_a_full_disk_is_said_and_what_is_made_is_kept(folder, out, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive.Gathering, "finish", full)
+        assert run(folder, out) == 2
+    assert f"There is no space left for {out}. Free some and run the same again" in capsys.readouterr().err
+    assert len(list(out.with_name("weak.zip.partial").glob("*/*.png"))) == 10
+
+
+# --- What it refuses before it begins ------------------------------------------------------------------------------
+
+
+@once
+@pytest.mark.parametrize("inside", ["weak.zip", "deep/weak.zip"])
+def test_an_archive_among_those_that_are_loaded_is_refused(folder, inside, capsys):
+    assert run(folder, folder / inside) == 2
+    said = capsys.readouterr().err
+    assert f"{folder / inside} lies in {folder}, where label maps are looked for: give another folder." in said
+
+
+@once
+def test_so_is_one_in_a_folder_of_label_maps(folder, out, tmp_path, capsys):
+    (tmp_path / "maps").mkdir()
+    (folder / "MLT_S_labels.zip").rename(tmp_path / "maps" / "MLT_S_labels.zip")
+    words = ["--unlabelled-only", "--label-maps", str(tmp_path / "maps")]
+    assert run(folder, tmp_path / "maps" / "weak.zip", *words) == 2
+    assert f"lies in {tmp_path / 'maps'}, where label maps are looked for" in capsys.readouterr().err
+
+
+@once
+def test_what_is_no_model_is_refused_with_what_to_do(folder, out, tmp_path, capsys):
+    assert main(["weak", "label", str(folder), "basline", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "There is no model at" in said and "basline, which is no folder." in said
+    assert "Give baseline, which needs no training, or the folder of a model: mlt-s weak train DATA_DIR MODEL" in said
+    with pytest.raises(mlt_s.MltSError, match="which holds no weak.json"):
+        weak.open_model(tmp_path)
+    assert list(out.parent.iterdir()) == []
+
+
+@once
+@pytest.mark.parametrize(
+    "archives, text",
+    [
+        ("ch8_*_gt_v2.zip", "There is no ground truth file in"),
+        ("ch8_*_images*.zip", "There is no image in"),
+    ],
+)
+def test_without_words_or_images_it_says_what_to_fetch(folder, out, capsys, archives, text):
+    for path in folder.glob(archives):
+        path.unlink()
+    assert run(folder, out) == 2
+    said = capsys.readouterr().err
+    assert text in said and "whose split is known" in said and mlt_s.IMAGES_URL in said
+
+
+@once
+def test_images_and_words_of_other_names_are_nothing_to_label(folder, out, capsys):
+    for path in folder.glob("ch8_*_gt_v2.zip"):
+        path.unlink()
+    add_words(folder, (77,), (77,))
+    assert run(folder, out) == 2
+    assert "no image and ground truth file have split and name in common" in capsys.readouterr().err
+
+
+@once
+def test_a_line_that_is_no_word_is_said_before_the_first_image(folder, out, capsys):
+    extra = folder / "more_validation_localization_transcription_gt.zip"
+    write_zip(folder / "more_validation_images.zip", {"img_4.jpg": image_file(504)})
+    write_zip(extra, {"gt_img_4.txt": b"1,2,3"})
+    assert run(folder, out) == 2
+    assert f"{extra}, member gt_img_4.txt, line 1, is no word of ground truth" in capsys.readouterr().err
+    assert list(out.parent.iterdir()) == []
+
+
+@once
+@pytest.mark.parametrize(
+    "words, text",
+    [
+        (["--upper", "0.2"], "not lower 0.3 and upper 0.2"),
+        (["--upper", "70"], "'70' is no number from 0 to 1"),
+        (["--lower", "x"], "'x' is no number from 0 to 1"),
+        (["--label-maps", "a.zip"], "--label-maps goes with --unlabelled-only"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused(folder, out, capsys, words, text):
+    with pytest.raises(SystemExit, match="2"):
+        run(folder, out, *words)
+    assert text in capsys.readouterr().err
+
+
+# --- Taken as the authors' archive is ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(folder, out):
+    run(folder, out, "--unlabelled-only")
+    return [str(folder / "MLT_S_labels.zip"), str(out)]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_it_loads_beside_the_authors_and_each_label_map_says_who_made_it(load, folder, both, streaming):
+    train = list(load(folder, label_maps=both, split="train", streaming=streaming))
+    assert [example["image_id"] for example in train] == [f"img_{n}" for n in (1, 2, 3, 4, 5, 7, 8)]
+    made_by = [example["label"].info.get("Software") for example in train]
+    assert made_by == [None] * 5 + [MADE] * 2
+    for example, n in zip(train, (1, 2, 3, 4, 5)):
+        assert np.array_equal(example["label"], label_values(seed=n))
+    for example, n in zip(train[5:], (7, 8)):
+        assert np.array_equal(example["label"], wanted(n))
+
+
+def test_alone_it_stands_for_the_authors(load_registered, folder, out):
+    run(folder, out)
+    loaded = load_registered(folder, label_maps=str(out), missing_images="skip")
+    assert {split: len(examples) for split, examples in loaded.items()} == {"train": 7, "validation": 3}
+    assert np.array_equal(loaded["validation"][1]["label"], wanted(502))
+
+
+@once
+def test_check_and_preview_take_it(folder, both, tmp_path, capsys):
+    maps = [word for path in both for word in ("--label-maps", path)]
+    main(["check", str(folder), *maps, "--pixels", "--jobs", "1"])
+    said = capsys.readouterr().out
+    assert "train: 2 of 7" in said
+    assert "damaged" not in said and "with other values" not in said
+    page = tmp_path / "preview.png"
+    assert main(["preview", str(folder), *maps, "--ids", "img_1", "img_7", "--out", str(page)]) == 0
+    assert "of 10 pairs" in capsys.readouterr().out
+    assert Image.open(page).size[0] > 1000
+
+
+def test_a_built_set_keeps_who_made_a_label_map(folder, both, tmp_path):
+    mlt_s_tools.build(folder, tmp_path / "built", label_maps=both, jobs=1)
+    built = mlt_s.datasets.load_dataset(str(tmp_path / "built"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert [example["label"].info.get("Software") for example in built] == [None] * 5 + [MADE] * 2
+    assert np.array_equal(built[5]["label"], wanted(7))
