@@ -456,7 +456,10 @@ def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
         packed_size=entry.compress_size,
         method=entry.compress_type,
         encrypted=bool(entry.flag_bits & 0x1),
-        raw_name=entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437"),
+        # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
+        raw_name=entry.orig_filename.encode(
+            "utf-8" if entry.flag_bits & 0x800 or entry.orig_filename.isascii() else "cp437"
+        ),
     )
 
 
@@ -593,7 +596,7 @@ def join(
 
 def name_key(stem: str) -> str:
     """What names of one image have in common: they match whatever their case and Unicode form."""
-    return unicodedata.normalize("NFC", stem.lower())  # macOS takes "é" apart
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem.lower())  # macOS takes "é" apart
 
 
 def _by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
@@ -616,6 +619,8 @@ def _copies(same: list[Member]) -> tuple[Member, ...]:
 
     A folder knows no CRCs: that a loose file is the same is checked when it is read.
     """
+    if len(same) == 1:  # as nearly all are
+        return tuple(same)
     loose = [member for member in same if member.crc is None]
     packed = [member for member in same if member.crc is not None]
     for first, second in zip((loose + packed), (loose + packed)[1:]):
@@ -1440,7 +1445,9 @@ class MltS(datasets.GeneratorBasedBuilder):
         MltSConfig(name="labels", version=VERSION, description="Label maps alone; needs no images."),
     ]
     DEFAULT_CONFIG_NAME = "segmentation"
-    DEFAULT_WRITER_BATCH_SIZE = 100  # images held at a time while preparing: on 2.21 it would be 1,000
+    # Images held at a time while preparing, 13 MB of them. With 100 it takes a quarter more processor time, which goes
+    # into fresh memory; with the library's own number, 1,000 on 2.21, a gigabyte as well.
+    DEFAULT_WRITER_BATCH_SIZE = 16
 
     def __init__(self, **kwargs: Any) -> None:
         options = dict(kwargs.get("storage_options") or {})

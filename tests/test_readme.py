@@ -13,7 +13,7 @@ import datasets
 import numpy as np
 import PIL.Image
 import pytest
-from archives import add_words, encoded, label_values, mlt
+from archives import add_words, encoded, image_file, label_file, label_members, label_values, mlt, write_zip
 from conftest import ROOT, VERSION, run_python
 from hub import Hub
 
@@ -48,7 +48,10 @@ def python(code, folder, installed=True, **environment):
 
 @pytest.fixture
 def home(tmp_path):
-    add_words(mlt(tmp_path / "mlt"), range(1, 6), range(1, 4))
+    mlt(tmp_path / "mlt")
+    write_zip(tmp_path / "mlt" / "ch8_training_images_3.zip", {"img_6.jpg": image_file(6)})  # has no label map
+    add_words(tmp_path / "mlt", range(1, 7), range(1, 4))
+    write_zip(tmp_path / "weak.zip", label_members({"img_6": label_file(6)}, {}))
     (tmp_path / "path" / "to").mkdir(parents=True)
     shutil.copy(ROOT / "mlt_s.py", tmp_path / "path" / "to")
     return tmp_path
@@ -78,14 +81,28 @@ def test_the_commands_that_the_readme_shows_run(home, monkeypatch):
     for n in (1, 2, 3):
         text = PIL.Image.fromarray(np.uint8(label_values(seed=500 + n) == 1))
         (home / "predictions" / f"img_{n}.png").write_bytes(encoded(text, "PNG"))
-    here = [command for command in COMMANDS if "--push-to" not in command]
+    here = [command for command in COMMANDS if "--push-to" not in command and not command.startswith("weak")]
     status = {command: main(shlex.split(command)) for command in here}
     problems = 1  # the small set in this home lacks archives, and a part of the validation set
-    assert list(status.values()) == [problems, problems, 0, 0, problems, problems, 0, 0] and len(COMMANDS) == 9
+    assert list(status.values()) == [problems, problems, 0, 0, problems, problems, 0, 0] and len(COMMANDS) == 12
     assert json.loads((home / "figures.json").read_text())["figures"]["fgiou"] == 1 and (home / "worst.png").exists()
     assert json.loads((home / "check.json").read_text()) and (home / "preview.png").exists()
     assert "img_3" in (home / "pairs.html").read_text(encoding="utf-8")
     assert datasets.load_dataset(str(home / "mlt-s-all"), "words", split="train")[0]["words"]
+
+
+@pytest.mark.once
+def test_the_network_that_the_readme_shows_is_trained_and_makes_label_maps(home, monkeypatch, capsys):
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HOME", str(home))
+    (home / "weak.zip").unlink()
+    train, evaluate, label = (command for command in COMMANDS if command.startswith("weak"))
+    assert main(shlex.split(train) + ["--from-config", "--steps", "2"]) == 0  # as it stands, it would fetch mit-b0
+    assert main(shlex.split(evaluate)) == main(shlex.split(label)) == 0
+    assert "validation: figures of 1 image, by thresholds that were chosen on 2 others" in capsys.readouterr().out
+    sources = [str(home / "mlt" / "MLT_S_labels.zip"), str(home / "weak.zip")]
+    made = datasets.load_dataset("mlt_s", data_dir=str(home / "mlt"), label_maps=sources, split="train")[5]
+    assert made["image_id"] == "img_6" and made["label"].info["Software"].startswith("mlt-s weak network")
 
 
 def test_what_the_readme_pushes_arrives(home):
