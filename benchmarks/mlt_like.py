@@ -56,9 +56,9 @@ def _photo(rng, size):
     """Smooth colours with some noise, in about 0.4 bytes a pixel, as a camera's JPEG has."""
     small = rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC), np.int16)
-    noise = rng.normal(0, 9, smooth.shape).astype(np.int16)
+    noise = rng.normal(0, 14, smooth.shape).astype(np.int16)
     file = io.BytesIO()
-    Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=82)
+    Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=90)
     return file.getvalue()
 
 

@@ -1,0 +1,159 @@
+"""What is to be reached, as ratios within one run, and whether it was."""
+
+import statistics
+from typing import NamedTuple, Optional
+
+
+class Aim(NamedTuple):
+    """A ratio of two measured figures, or one figure where there is no second.
+
+    Attributes:
+        title: what it says.
+        over: (group, contender, figure).
+        under: likewise, of the same round; None to take the figure as it is.
+        aim: the most or least that is to be reached.
+        high: whether more is better.
+        unit: of a figure without another one.
+    """
+
+    title: str
+    over: tuple
+    under: Optional[tuple]
+    aim: float
+    high: bool = False
+    unit: str = ""
+
+    def met(self, value):
+        return value >= self.aim if self.high else value <= self.aim
+
+
+_UNZIP = ("prepare", "unzip", "seconds")
+_BARE = ("decode", "bare", "seconds")
+_IMAGEFOLDER = ("first", "imagefolder_stream", "since_start")
+
+AIMS = {
+    "prepare_1": Aim("preparing by 1 process / unzip alone, time", ("prepare", "zips_1", "seconds"), _UNZIP, 0.60),
+    "prepare_2": Aim("preparing by 2 processes / unzip alone, time", ("prepare", "zips_2", "seconds"), _UNZIP, 0.35),
+    "prepare_usual": Aim(
+        "preparing by 2 processes / unzip + imagefolder, time",
+        ("prepare", "zips_2", "seconds"),
+        ("prepare", "imagefolder", "seconds"),
+        0.35,
+    ),
+    "first": Aim(
+        "first example from zips / from imagefolder on an unpacked tree, time",
+        ("first", "stream", "since_start"),
+        _IMAGEFOLDER,
+        1.0,
+    ),
+    "finding": Aim(
+        "finding and joining 9,000 entries, reading a pair / opening the archives, time",
+        ("finding", "find", "seconds"),
+        ("finding", "open", "seconds"),
+        3.0,
+    ),
+    "decode_stream": Aim(
+        "decoding a stream / bare loop, speed", _BARE, ("decode", "stream_0", "seconds"), 0.97, high=True
+    ),
+    "decode_archive_dataset": Aim(
+        "decoding an ArchiveDataset / bare loop, speed",
+        _BARE,
+        ("decode", "archive_dataset_0", "seconds"),
+        0.97,
+        high=True,
+    ),
+    "decode_stream_2": Aim(
+        "the same stream with 2 workers / bare loop, speed", _BARE, ("decode", "stream_2", "seconds"), 1.9, high=True
+    ),
+    "decode_archive_dataset_2": Aim(
+        "the same ArchiveDataset with 2 workers / bare loop, speed",
+        _BARE,
+        ("decode", "archive_dataset_2", "seconds"),
+        1.9,
+        high=True,
+    ),
+    "train_archive_dataset": Aim(
+        "training on an ArchiveDataset / on a plain PyTorch Dataset, speed a core",
+        ("train", "plain_0", "cpu"),
+        ("train", "archive_dataset_0", "cpu"),
+        1.0,
+        high=True,
+    ),
+    "train_stream": Aim(
+        "training on a stream / on a plain PyTorch Dataset, speed a core",
+        ("train", "plain_0", "cpu"),
+        ("train", "stream_0", "cpu"),
+        1.0,
+        high=True,
+    ),
+    "resume_stream": Aim("resuming a stream at 90%", ("resume", "state_dict", "at_90"), None, 0.2, unit="s"),
+    "resume_stream_flat": Aim(
+        "resuming a stream at 90% / at 10%, time",
+        ("resume", "state_dict", "at_90"),
+        ("resume", "state_dict", "at_10"),
+        1.5,
+    ),
+    "resume_archive_dataset": Aim(
+        "resuming an ArchiveDataset at 90%", ("resume", "archive_dataset", "at_90"), None, 0.2, unit="s"
+    ),
+    "nodes": Aim("bytes of the node that reads most / an 8th of all", ("nodes", "stream", "largest_share"), None, 1.05),
+    "memory_stream": Aim(
+        "memory of a stream of 9,000 / of 900 entries",
+        ("memory", "stream_9000", "peak_memory"),
+        ("memory", "stream_900", "peak_memory"),
+        1.15,
+    ),
+    "memory_archive_dataset": Aim(
+        "memory of an ArchiveDataset of 9,000 / of 900 entries",
+        ("memory", "archive_dataset_9000", "peak_memory"),
+        ("memory", "archive_dataset_900", "peak_memory"),
+        1.15,
+    ),
+    "memory_prepare": Aim(
+        "memory of preparing 9,000 / 900 entries",
+        ("memory", "prepare_9000", "peak_memory"),
+        ("memory", "prepare_900", "peak_memory"),
+        1.15,
+    ),
+    "written": Aim("bytes left on disk by a stream", ("memory", "stream_9000", "kept"), None, 0, unit="bytes"),
+    "import": Aim(
+        "import datasets and mlt_s / import datasets, time",
+        ("imports", "mlt_s", "seconds"),
+        ("imports", "datasets", "seconds"),
+        1.1,
+    ),
+}
+
+
+def reached(measured):
+    """What of `AIMS` was measured.
+
+    Args:
+        measured: group -> contender -> a list of what `processes.run` returned, one a round.
+
+    Returns:
+        name -> a dict of `median`, `least` and `most` over the rounds. The ratios are of one round each, so that what
+        slows down a whole round is in both figures.
+    """
+    values = {}
+    for name, aim in AIMS.items():
+        if all(group in measured for group, *_ in filter(None, (aim.over, aim.under))):
+            over = _figures(measured, aim.over)
+            under = _figures(measured, aim.under) if aim.under else [1] * len(over)
+            values[name] = spread([one / other for one, other in zip(over, under)])
+    return values
+
+
+def _figures(measured, place):
+    group, contender, figure = place
+    return [one[figure] for one in measured[group][contender]]
+
+
+def spread(values):
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
+def differing(measured):
+    """Contenders of the training whose pixels are not those of the plain PyTorch Dataset."""
+    digests = {name: rounds[0]["digest"] for name, rounds in measured.get("train", {}).items() if "digest" in rounds[0]}
+    return [name for name, digest in digests.items() if digest != digests["plain_0"]]

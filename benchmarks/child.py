@@ -1,0 +1,35 @@
+"""One contender in this process, for `processes`. What it took is written to result.json."""
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def measure(group, name, stage, own, started):
+    """Runs a contender.
+
+    Args:
+        group: name of the group.
+        name: of the contender.
+        stage: the fields of a `paths.Stage`.
+        own: a folder, with an empty one named `scratch` in it.
+        started: when the process was, by `time.time`.
+    """
+    from benchmarks import groups, meters
+    from benchmarks.paths import Stage
+
+    multiprocessing.set_start_method(None, force=True)  # workers start as they do for a user, not as we were started
+    scratch = os.path.join(own, "scratch")
+    os.chdir(scratch)
+    action = groups.named(group).contenders[name].begin(Stage(**stage), scratch)
+    result = meters.measured(action)
+    result["since_start"] = time.time() - started
+    result["kept"] = meters.size_of(scratch)
+    Path(own, "result.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    measure(*json.loads(sys.argv[1]))

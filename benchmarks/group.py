@@ -1,0 +1,44 @@
+"""What is measured together: contenders for one job, on the same files, in turns."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Optional
+
+
+class Contender(NamedTuple):
+    """One way to do the job of its group.
+
+    Attributes:
+        title: as tables and plots call it.
+        begin: takes the `Stage` and an empty folder, does what is not measured, and returns what is: a function without
+            arguments. That may return a dict of more figures.
+        ours: whether it is this project.
+    """
+
+    title: str
+    begin: Callable
+    ours: bool = False
+
+
+class Group(NamedTuple):
+    """A job and those who do it.
+
+    Attributes:
+        title: what the job is.
+        about: what is measured, and on what, in a few sentences.
+        contenders: name -> `Contender`.
+        figure: what of it tables and plots show: "seconds", "since_start", "pairs_per_second", ...
+        unit: of that figure.
+        against: name of the contender that the table's ratios refer to.
+        fresh: whether each contender starts in a new Python process. Otherwise in a copy of one that has imported
+            everything already: imports are measured where they matter, and nowhere else.
+        rounds: whether it is repeated. What is counted and not timed is not.
+    """
+
+    title: str
+    about: str
+    contenders: dict
+    figure: str = "seconds"
+    unit: str = "s"
+    against: Optional[str] = None
+    fresh: bool = False
+    rounds: bool = True

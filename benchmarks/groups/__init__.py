@@ -1,0 +1,10 @@
+"""What is measured, a module a group. Contenders import what they use when they begin: imports are measured too."""
+
+import importlib
+
+NAMES = ("imports", "first", "finding", "prepare", "decode", "train", "resume", "nodes", "memory")
+
+
+def named(name):
+    """The `Group` of that name."""
+    return importlib.import_module(f"{__name__}.{name}").GROUP

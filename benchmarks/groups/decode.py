@@ -1,0 +1,103 @@
+"""Full epochs with decoding."""
+
+import functools
+
+from benchmarks.group import Contender, Group
+
+
+def sizes(example):
+    """What is left of a decoded pair, so that workers hand over no pictures: how those travel is no loader's choice."""
+    example["image"].load()
+    example["label"].load()
+    return {"width": example["image"].width, "height": example["label"].height}
+
+
+def _loader(examples, workers):
+    """The examples' sizes, in this process without workers."""
+    from torch.utils.data import DataLoader
+
+    return DataLoader(examples, batch_size=None, num_workers=workers)
+
+
+def _count(examples):
+    def action():
+        return {"pairs": sum(1 for _ in examples)}
+
+    return action
+
+
+def _bare(stage, scratch):
+    from benchmarks.plain import BareLoop
+    from benchmarks.stage import SPLITS, all_archives, image_archives
+
+    return _count(
+        map(sizes, BareLoop(image_archives(stage.few, "train"), all_archives(stage.few)[-1], SPLITS["train"]))
+    )
+
+
+def _stream(name, options, workers, stage, scratch):
+    import datasets
+
+    import mlt_s  # noqa: F401, makes the name known to `datasets`
+
+    options = {key: getattr(stage, folder) for key, folder in options.items()}
+    stream = datasets.load_dataset(name, split="train", streaming=True, cache_dir=scratch, **options)
+    return _count(_loader(stream.map(sizes, remove_columns=stream.column_names), workers))
+
+
+def _archive_dataset(workers, stage, scratch):
+    from mlt_s_tools.training import ArchiveDataset
+
+    return _count(_loader(ArchiveDataset(stage.few, "train", sizes), workers))
+
+
+def _plain(workers, stage, scratch):
+    from benchmarks.plain import PlainDataset
+
+    return _count(_loader(PlainDataset(stage.few_unpacked, "train", sizes), workers))
+
+
+def _prepared(name, folder, cache, stage, scratch):
+    import datasets
+
+    import mlt_s  # noqa: F401, makes the name known to `datasets`
+
+    prepared = datasets.load_dataset(
+        name, data_dir=getattr(stage, folder), cache_dir=getattr(stage, cache), split="train"
+    )
+    return _count(map(sizes, prepared))
+
+
+def _with_workers(name, title, begin, ours):
+    for workers in (0, 1, 2):
+        counted = ("no worker", "1 worker", "2 workers")[workers]
+        yield f"{name}_{workers}", Contender(f"{title}, {counted}", functools.partial(begin, workers), ours)
+
+
+_streamed = functools.partial(_stream, "mlt_s", {"data_dir": "few"})
+GROUP = Group(
+    "Decoding",
+    "An epoch over the training pairs, with image and label map decoded, and their sizes handed over.",
+    {
+        "bare": Contender("bare loop: zipfile, Pillow", _bare),
+        **dict(_with_workers("stream", "this project: stream, zips", _streamed, True)),
+        **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _archive_dataset, True)),
+        **dict(_with_workers("plain", "plain PyTorch Dataset, unpacked", _plain, False)),
+        "stream_unpacked": Contender(
+            "this project: stream, unpacked", functools.partial(_stream, "mlt_s", {"data_dir": "few_unpacked"}, 0), True
+        ),
+        "prepared": Contender(
+            "this project: prepared set", functools.partial(_prepared, "mlt_s", "few", "prepared"), True
+        ),
+        "built": Contender(
+            "mlt-s build: stream of Parquet", functools.partial(_stream, "parquet", {"data_dir": "built"}, 0), True
+        ),
+        "imagefolder": Contender(
+            "imagefolder: prepared, unpacked",
+            functools.partial(_prepared, "imagefolder", "few_unpacked", "prepared_imagefolder"),
+        ),
+    },
+    figure="pairs_per_second",
+    unit="pairs/s",
+    against="bare",
+)

@@ -1,0 +1,62 @@
+"""Whether memory grows with the number of entries, and whether a stream writes anything."""
+
+import functools
+
+from benchmarks.group import Contender, Group
+
+
+def _stream(folder, stage, scratch):
+    def action():
+        import datasets
+
+        import mlt_s  # noqa: F401, makes the name known to `datasets`
+
+        stream = datasets.load_dataset("mlt_s", data_dir=getattr(stage, folder), split="train", streaming=True)
+        return {"pairs": sum(1 for _ in stream)}
+
+    return action
+
+
+def _prepare(folder, stage, scratch):
+    def action():
+        import datasets
+
+        import mlt_s  # noqa: F401, makes the name known to `datasets`
+
+        prepared = datasets.load_dataset("mlt_s", data_dir=getattr(stage, folder), split="train")
+        return {"pairs": len(prepared)}
+
+    return action
+
+
+def _list(folder, stage, scratch):
+    def action():
+        from mlt_s_tools.training import ArchiveDataset
+
+        dataset = ArchiveDataset(getattr(stage, folder), "train")
+        return {"pairs": sum(1 for at in range(len(dataset)) if dataset[at])}
+
+    return action
+
+
+def _both(name, title, begin):
+    for entries, folder in (("900", "tenth"), ("9,000", "many")):
+        key = f"{name}_{entries.replace(',', '')}"
+        yield key, Contender(f"this project: {title}, {entries} images", functools.partial(begin, folder), ours=True)
+
+
+GROUP = Group(
+    "Memory",
+    "The most memory that a fresh process held by the end of an epoch over all training pairs, small ones, imports and "
+    "all; and bytes of the files that are there afterwards, in its cache, its folder for temporary files and where it "
+    "was started.",
+    {
+        **dict(_both("stream", "stream", _stream)),
+        **dict(_both("archive_dataset", "ArchiveDataset", _list)),
+        **dict(_both("prepare", "preparing", _prepare)),
+    },
+    figure="peak_memory",
+    unit="MB",
+    fresh=True,
+    rounds=False,
+)

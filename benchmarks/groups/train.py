@@ -1,0 +1,79 @@
+"""Full epochs with the training transform at 512, in batches."""
+
+import functools
+import itertools
+import zlib
+
+from benchmarks.group import Contender, Group
+
+_BATCH = 4
+_COMPARED = 16  # examples, whose arrays are compared bit by bit between the contenders
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as SegFormer takes them
+
+
+def _transform():
+    from mlt_s_tools.training import TrainTransform
+
+    return TrainTransform(_MEAN, _STD, (512, 512), seed=0)
+
+
+def _epoch(examples, workers):
+    from torch.utils.data import DataLoader
+
+    from mlt_s_tools.training import collate
+
+    digest = 0
+    if not workers:  # with workers it is the same code
+        for example in itertools.islice(
+            (examples[at] for at in range(len(examples))) if hasattr(examples, "__len__") else examples, _COMPARED
+        ):
+            digest = zlib.crc32(example["labels"], zlib.crc32(example["pixel_values"], digest))
+
+    def action():
+        loader = DataLoader(examples, batch_size=_BATCH, num_workers=workers, collate_fn=collate)
+        return {"pairs": sum(len(batch["labels"]) for batch in loader), **({"digest": digest} if digest else {})}
+
+    return action
+
+
+def _archive_dataset(workers, stage, scratch):
+    from mlt_s_tools.training import ArchiveDataset
+
+    return _epoch(ArchiveDataset(stage.few, "train", _transform()), workers)
+
+
+def _stream(workers, stage, scratch):
+    import datasets
+
+    import mlt_s  # noqa: F401, makes the name known to `datasets`
+
+    stream = datasets.load_dataset("mlt_s", data_dir=stage.few, split="train", streaming=True, cache_dir=scratch)
+    return _epoch(stream.map(_transform(), remove_columns=stream.column_names), workers)
+
+
+def _plain(workers, stage, scratch):
+    from benchmarks.plain import PlainDataset
+
+    return _epoch(PlainDataset(stage.few_unpacked, "train", _transform()), workers)
+
+
+def _with_workers(name, title, begin, ours):
+    for workers in (0, 1, 2):
+        counted = ("no worker", "1 worker", "2 workers")[workers]
+        yield f"{name}_{workers}", Contender(f"{title}, {counted}", functools.partial(begin, workers), ours)
+
+
+GROUP = Group(
+    "Training",
+    "An epoch over the training pairs, with the same training transform (crops of 512 x 512, scale 0.5 to 2, colour, "
+    f"one seed) in batches of {_BATCH}, without a model. The arrays of the first {_COMPARED} examples of all three are "
+    "compared, bit by bit.",
+    {
+        **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _archive_dataset, True)),
+        **dict(_with_workers("stream", "this project: stream, zips", _stream, True)),
+        **dict(_with_workers("plain", "plain PyTorch Dataset, unpacked", _plain, False)),
+    },
+    figure="pairs_per_second",
+    unit="pairs/s",
+    against="plain_0",
+)

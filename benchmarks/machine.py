@@ -1,0 +1,44 @@
+"""Where and of what the figures are."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+_LIBRARIES = ("datasets", "numpy", "pillow", "pyarrow", "torch")
+
+
+def described():
+    """The machine, the versions and the commit, as a dict of str and numbers."""
+    return {
+        "processor": _found(r"model name\s*: (.*)", "/proc/cpuinfo") or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(int(_found(r"MemTotal:\s*(\d+)", "/proc/meminfo")) / 1e6),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "commit": _commit(),
+    }
+
+
+def _found(pattern, path):
+    found = re.search(pattern, Path(path).read_text())
+    return found[1] if found else ""
+
+
+def _commit():
+    """With a "+" where the code that is measured differs from it."""
+    git = ["git", "-C", str(Path(__file__).parents[1])]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout
+        code = ["mlt_s.py", "mlt_s_tools", "benchmarks/*.py", "benchmarks/groups"]
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", *code], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):  # no clone
+        return "unknown"
+    return commit.strip() + ("+" if changed.strip() else "")

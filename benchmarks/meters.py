@@ -1,0 +1,50 @@
+"""Meters for this process: seconds, memory, bytes."""
+
+import os
+import re
+import resource
+import time
+from pathlib import Path
+
+
+def measured(action):
+    """Calls it, and returns what it took, with the figures that it returns itself.
+
+    Returns:
+        A dict of `seconds` on the clock, `cpu` seconds of this process and of those that it started and waited for,
+        `peak_memory` in bytes of this process since it began, and `read` and `written`: bytes that this process and
+        those asked the system for (what is mapped into memory does not count there). Where the action tells how many
+        `pairs` it went over, `pairs_per_second` too.
+    """
+    read, written = _bytes_moved()
+    cpu, clock = cpu_seconds(), time.perf_counter()
+    more = action() or {}
+    seconds, cpu = time.perf_counter() - clock, cpu_seconds() - cpu
+    read_after, written_after = _bytes_moved()
+    moved = {"read": read_after - read, "written": written_after - written}
+    speed = {"pairs_per_second": more["pairs"] / seconds} if "pairs" in more else {}
+    return {"seconds": seconds, "cpu": cpu, "peak_memory": peak_memory(), **moved, **speed, **more}
+
+
+def cpu_seconds():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def peak_memory():
+    """Not `ru_maxrss`, which starts with what the parent had."""
+    return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+
+def bytes_read():
+    return _bytes_moved()[0]
+
+
+def _bytes_moved():
+    counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(counts["rchar"]), int(counts["wchar"])
+
+
+def size_of(folder):
+    """Bytes of the files below a folder."""
+    return sum(os.lstat(path).st_size for path in Path(folder).rglob("*") if path.is_file())

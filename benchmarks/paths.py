@@ -1,0 +1,32 @@
+"""Where things are that contenders work on. Imports nothing: imports are measured."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Paths, as str.
+
+    Attributes:
+        archives: the archives, of the share that was asked for.
+        unpacked: the same, unpacked into `train/images`, `train/labels`, and so on, with metadata for `imagefolder`.
+        few: archives of a few pairs of full size; with all of them asked for, the same as `archives`.
+        few_unpacked: likewise.
+        prepared: cache folder, where this project has prepared `few`.
+        prepared_imagefolder: cache folder, where `imagefolder` has prepared `few_unpacked`.
+        built: what `mlt-s build` made of `few`.
+        many: archives of 9,000 entries, small ones.
+        many_unpacked: likewise.
+        tenth: archives of a tenth as many entries, of the same size.
+    """
+
+    archives: str
+    unpacked: str
+    few: str
+    few_unpacked: str
+    prepared: str
+    prepared_imagefolder: str
+    built: str
+    many: str
+    many_unpacked: str
+    tenth: str

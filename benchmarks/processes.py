@@ -1,0 +1,62 @@
+"""A process for each contender: nothing that one has imported, cached or kept open serves the next."""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# No network, no bytecode files, and a core for each process, so that workers are what is compared.
+_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def run(group, name, stage, folder, fresh):
+    """What a contender took, as `meters.measured` has it, and besides:
+
+    `since_start`, seconds since its process was started, and `kept`, bytes of the files that it left.
+
+    Args:
+        group: name of the group.
+        name: of the contender.
+        stage: a `paths.Stage`.
+        folder: a `Path` for what it writes, removed when it is done.
+        fresh: as in `group.Group`.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        (_start_fresh if fresh else _start_copy)(group, name, stage, own)
+        return json.loads(Path(own, "result.json").read_text())
+
+
+def _start_fresh(group, name, stage, own):
+    scratch = os.path.join(own, "scratch")
+    places = {"PYTHONPATH": str(ROOT), "HF_HOME": scratch, "TMPDIR": scratch}
+    told = json.dumps([group, name, dataclasses.asdict(stage), own, time.time()])
+    os.mkdir(scratch)
+    command = [sys.executable, "-m", "benchmarks.child", told]
+    environment = {**os.environ, **_ENVIRONMENT, **places}
+    done = subprocess.run(command, env=environment, cwd=scratch, stderr=subprocess.PIPE, text=True)
+    if done.returncode:  # otherwise only bars, and that the counts are not those of MLT
+        raise RuntimeError(f"{group} {name}:\n{done.stderr}")
+
+
+def _start_copy(group, name, stage, own):
+    os.environ.update(_ENVIRONMENT)  # before the first call starts the process that is copied
+    os.mkdir(os.path.join(own, "scratch"))
+    from benchmarks import child
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.preloaded"])
+    arguments = (group, name, dataclasses.asdict(stage), own, time.time())
+    process = context.Process(target=child.measure, args=arguments)
+    process.start()
+    try:
+        process.join()
+    finally:
+        process.kill()
+    if process.exitcode:
+        raise RuntimeError(f"{group} {name} ended with exit status {process.exitcode}.")

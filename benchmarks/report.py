@@ -1,0 +1,89 @@
+"""The figures as tables, between markers of a page."""
+
+import re
+import statistics
+
+from benchmarks import groups
+from benchmarks.aims import AIMS, spread
+
+_START, _END = "<!-- made by python -m benchmarks: start -->", "<!-- made by python -m benchmarks: end -->"
+_PARTS = {"MB": 1e6}  # of a unit, in that of what is measured
+
+
+def tables(results):
+    """Markdown: the machine, what was aimed at, and each group."""
+    parts = [_conditions(results), _aims(results)]
+    for name, measured in results["measured"].items():
+        parts.append(_group(groups.named(name), measured))
+        if name in results["plots"]:
+            parts.append(f"![{groups.named(name).title}]({results['plots'][name]})")
+    return "\n\n".join(parts)
+
+
+def write(page, results):
+    """Puts the tables between the markers of a page (a `Path`), which is made where there is none."""
+    text = page.read_text() if page.exists() else f"{_START}\n{_END}\n"
+    between = re.compile(f"{re.escape(_START)}.*{re.escape(_END)}", re.DOTALL)
+    page.write_text(between.sub(lambda _: f"{_START}\n\n{tables(results)}\n\n{_END}", text))
+
+
+def _conditions(results):
+    machine = results["machine"]
+    libraries = ", ".join(f"{name} {machine[name]}" for name in ("datasets", "pillow", "pyarrow", "numpy", "torch"))
+    rounds = f"{results['rounds']} rounds" if results["rounds"] > 1 else "1 round"
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; Python {machine['python']}, "
+        f"{libraries}; commit {machine['commit']}. {results['data']} Epochs go over {results['pairs']:,} pairs of full "
+        f"size, counts over {results['entries']:,} images of small files. {rounds}, all contenders in turns, files in "
+        "memory; the median, and in brackets least and most. CPU seconds are of all processes, memory is the most that "
+        "the first one held (with some 250 MB of imports), disk is what was left when it was done."
+    )
+
+
+def _aims(results):
+    lines = ["| what | aim | measured | |", "| --- | ---: | ---: | --- |"]
+    for name, value in results["ratios"].items():
+        aim = AIMS[name]
+        sign, unit = "≥" if aim.high else "≤", f" {aim.unit}" if aim.unit else ""
+        met = "met" if aim.met(value["median"]) else "missed"
+        lines.append(f"| {aim.title} | {sign} {aim.aim:g}{unit} | {_with_spread(value)}{unit} | {met} |")
+    return "\n".join(lines)
+
+
+def _group(group, measured):
+    columns = ["", f"{group.unit}", "times" if group.against else "", "CPU s", "memory MB", "disk MB"]
+    lines = [f"### {group.title}", "", group.about, ""]
+    lines += [_row(columns), _row(["---", *["---:"] * (len(columns) - 1)])]
+    for name, rounds in measured.items():
+        contender = group.contenders[name]
+        title = f"**{contender.title}**" if contender.ours else contender.title
+        figure = spread([one[group.figure] / _PARTS.get(group.unit, 1) for one in rounds])
+        cpu, memory, kept = (_median(rounds, key) for key in ("cpu", "peak_memory", "kept"))
+        times = _times(group, measured, name) if group.against else ""
+        lines.append(_row([title, _with_spread(figure), times, _short(cpu), _short(memory / 1e6), _short(kept / 1e6)]))
+    return "\n".join(lines)
+
+
+def _times(group, measured, name):
+    """Of the contender that the group refers to, in the same round."""
+    pairs = zip(measured[name], measured[group.against])
+    return f"{statistics.median(one[group.figure] / other[group.figure] for one, other in pairs):.2f}"
+
+
+def _median(rounds, figure):
+    return statistics.median(one[figure] for one in rounds)
+
+
+def _row(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+def _with_spread(value):
+    if value["least"] == value["most"]:
+        return _short(value["median"])
+    return f"{_short(value['median'])} ({_short(value['least'])}–{_short(value['most'])})"
+
+
+def _short(number):
+    """Three digits, whatever its size."""
+    return f"{number:,.0f}" if abs(number) >= 100 or number == 0 else f"{number:#.3g}".rstrip(".")
