@@ -1,0 +1,164 @@
+"""`mlt-s weak train` on the bundled sample: what it learns, and what becomes of a training that was stopped."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, TrainerCallback  # noqa: E402
+
+import mlt_s  # noqa: E402
+from mlt_s_tools import SAMPLE  # noqa: E402
+from mlt_s_tools.metrics import TextMetrics  # noqa: E402
+from mlt_s_tools.training import ArchiveDataset, Preset  # noqa: E402
+from mlt_s_tools.weak import open_model, train  # noqa: E402
+from mlt_s_tools.weak.baseline import Baseline, FilledBox  # noqa: E402
+from mlt_s_tools.weak.crops import Framing  # noqa: E402
+from mlt_s_tools.weak.examples import WordCrops  # noqa: E402
+from mlt_s_tools.weak.rule import Thresholds, label_map  # noqa: E402
+
+pytestmark = pytest.mark.once
+
+THRESHOLDS = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+QUICK = {"from_config": True, "batch": 2, "seed": 3}
+
+
+@pytest.fixture
+def sample():
+    return ArchiveDataset(SAMPLE, "train", config="words")
+
+
+def figures(model):
+    """On the validation split, kept out of training; one threshold, chosen where the network was trained."""
+    chosen = max(THRESHOLDS, key=lambda threshold: measured(model, "train")[threshold]["fgiou"])
+    return measured(model, "validation")[chosen]
+
+
+@functools.cache
+def measured(model, split):
+    metrics = {threshold: TextMetrics() for threshold in THRESHOLDS}
+    for example in ArchiveDataset(SAMPLE, split, config="words"):
+        words = example["words"]
+        (patches,) = model.probabilities([(example["image"], [word["quad"] for word in words])])
+        for threshold, of in metrics.items():
+            found = label_map(example["image"].size, words, patches, Thresholds(threshold, threshold))
+            of.add(found == 1, example["label"])
+    return {threshold: of.compute() for threshold, of in metrics.items()}
+
+
+def crops_of(example, synthetic=0.5, seed=0, epoch=0):
+    crops = WordCrops(Framing(), Preset((0.5,) * 3, (0.25,) * 3, (512, 512)), (96, 160), 3, synthetic, seed)
+    crops.set_epoch(epoch)
+    return crops(example)
+
+
+@pytest.mark.parametrize("synthetic", [0, 1])
+def test_crops_have_channels_and_labels_with_text_in_view(sample, synthetic):
+    for crop in crops_of(sample[0], synthetic):
+        assert crop["pixel_values"].shape == (4, 96, 160) and crop["pixel_values"].dtype == np.float32
+        assert crop["labels"].shape == (96, 160) and crop["labels"].dtype == np.int64
+        assert set(np.unique(crop["labels"])) <= {0, 1, 255} and (crop["labels"] == 1).any()
+
+
+def test_chance_is_that_of_seed_epoch_and_image(sample):
+    def pixels(**options):
+        return np.stack([crop["pixel_values"] for crop in crops_of(sample[0], **options)])
+
+    assert (pixels() == pixels()).all()
+    assert (pixels() != pixels(epoch=1)).any() and (pixels() != pixels(seed=1)).any()
+
+
+def test_an_image_without_words_gives_drawn_ones(sample):
+    assert all((crop["labels"] == 1).any() for crop in crops_of({**sample[0], "words": []}, synthetic=0))
+
+
+def test_label_maps_of_its_own_kind_are_refused(sample):
+    example = sample[0]
+    example["label"].info["Software"] = "mlt-s weak network 12345678"
+    with pytest.raises(mlt_s.MltSError, match=r"^The label map of img_2 was made by mlt-s weak, and .* by label_maps"):
+        crops_of(example)
+
+
+def test_a_pretrained_model_says_the_same_with_a_hint_of_nothing():
+    model = SegformerForSemanticSegmentation(SegformerConfig(num_labels=2)).eval()
+    pixels = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = model(pixel_values=pixels).logits
+        after = train._with_hint(model)(pixel_values=torch.cat([pixels, torch.randn(1, 1, 64, 64)], 1)).logits
+    torch.testing.assert_close(before, after)
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, capsys):
+    train.run(SAMPLE, tmp_path / "whole", steps=6, **QUICK)
+
+    class Stop(TrainerCallback):
+        def on_save(self, args, state, control, **kwargs):
+            raise KeyboardInterrupt
+
+    arguments = train._arguments
+
+    def often(*given):
+        made = arguments(*given)
+        made.save_steps = 4
+        return made
+
+    monkeypatch.setattr(train, "_arguments", often)
+    with monkeypatch.context() as stopping:
+        trainer = train.TextTrainer
+        stopping.setattr(
+            train,
+            "TextTrainer",
+            lambda *rest, callbacks, **options: trainer(*rest, callbacks=[*callbacks, Stop()], **options),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
+    assert not (tmp_path / "net" / "weak.json").exists()
+
+    with pytest.raises(mlt_s.MltSError, match=r"holds a training with steps 6 and not 7\. Give the same words as then"):
+        train.run(SAMPLE, tmp_path / "net", steps=7, **QUICK)
+    train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
+    records = [json.loads((tmp_path / name / "weak.json").read_text()) for name in ("whole", "net")]
+    assert records[0] == records[1]  # the digest of the weights is among it
+    assert sorted(path.name for path in (tmp_path / "net").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "weak.json",
+    ]
+    assert len(records[0]["trained_on"]["train"]) == 14
+
+    capsys.readouterr()
+    train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
+    assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 6 steps.\n"
+    with pytest.raises(mlt_s.MltSError, match=r"holds a network with synthetic 0\.3 and not 0\.1\. .* a new folder\.$"):
+        train.run(SAMPLE, tmp_path / "net", steps=6, synthetic=0.1, **QUICK)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "mine.txt").write_text("mine")
+    with pytest.raises(
+        mlt_s.MltSError, match=r"net is there already, and holds no training to go on with\. Give a new"
+    ):
+        train.run(SAMPLE, tmp_path / "net", steps=1, **QUICK)
+    assert [path.name for path in (tmp_path / "net").iterdir()] == ["mine.txt"]
+
+
+def test_a_model_that_cannot_be_had_is_told_before_any_step(tmp_path):
+    with pytest.raises(mlt_s.MltSError, match=r"cannot be had as a SegFormer .*--from-config"):
+        train.run(SAMPLE, tmp_path / "net", model=str(tmp_path / "nothing"), steps=1)
+    assert not (tmp_path / "net").exists()
+
+
+def test_a_share_is_no_percentage(tmp_path):
+    with pytest.raises(mlt_s.MltSError, match="^synthetic=30: the share of drawn words is from 0 to 1.$"):
+        train.run(SAMPLE, tmp_path / "net", synthetic=30)
+
+
+def test_on_held_out_images_network_and_baseline_beat_a_filled_box(tmp_path):
+    """The two differ by less than from one seed to another: the sample's words are as a threshold wants them."""
+    train.run(SAMPLE, tmp_path / "net", from_config=True, steps=400)
+    network, baseline, filled = (figures(model) for model in (open_model(tmp_path / "net"), Baseline(), FilledBox()))
+    assert min(network["fgiou"], baseline["fgiou"]) > filled["fgiou"] + 0.5 > 0.8, (network, baseline, filled)
+    assert min(network["f_score"], baseline["f_score"]) > filled["f_score"] + 0.3
