@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import os
+import time
 from pathlib import Path
 
 import datasets
@@ -76,7 +77,16 @@ def main(arguments=None):
     figures = trainer.evaluate()
     if trainer.is_world_process_zero():
         print(f"fgIoU {figures['eval_fgiou']:.2%}, F-score {figures['eval_f_score']:.3f}: {options.out}")
-    trainer.accelerator.wait_for_everyone()  # a process that ends while others still talk to it may be aborted
+    finish(trainer)
+
+
+def finish(trainer):
+    """Ends a process of several when all are done: one that ends while others still talk to it may be aborted."""
+    if trainer.args.world_size > 1:
+        trainer.accelerator.wait_for_everyone()
+        # A thread of gloo lets go of that wait a moment later, for which it needs the interpreter. If that is ending by
+        # then, each waits for the other for ever (PyTorch 2.13, one run in twenty).
+        time.sleep(1)
     trainer.accelerator.end_training()
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 
 # A model of a few thousand weights, with dropout, so that chance has to be the same too; `read` holds what was read.
 RUN = """
-import json, logging, os, sys
+import json, logging, os, sys, time
 import torch, transformers
 from datasets import load_dataset
 from datasets.distributed import split_dataset_by_node
@@ -102,6 +102,7 @@ def tell(**told):
         json.dump(told, file)
     if torch.distributed.is_initialized():
         torch.distributed.barrier()  # a process that ends while others still talk to it may be aborted
+        time.sleep(1)  # and one that ends while gloo lets go of the barrier may wait for ever
         torch.distributed.destroy_process_group()
 """
 
