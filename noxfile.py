@@ -19,6 +19,9 @@ MATRIX = {
     "5.2.0": ["datasets==5.2.0"],
     "newest": ["datasets"],
 }
+# These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
+# transformers and matplotlib.
+LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_weak_network.py", "tests/test_weak_train.py"]
 SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
 
 
@@ -30,7 +33,8 @@ def matrix(session, release):
     # What the newest version builds has to open in the oldest: .ci/run has it installed in .venv.
     newest = Path(".venv/bin/python").absolute()
     env = {"MLT_S_BUILD_WITH": str(newest)} if newest.exists() else {}
-    session.run("pytest", "-m", "not once", *session.posargs, env=env)
+    left_out = [f"--ignore={path}" for path in LEFT_OUT]
+    session.run("pytest", "-m", "not once", *left_out, *session.posargs, env=env)
     if release == "3.6.0":
         run_datasets_cli(session)
     # About 1 GB each, for torch; a failed one stays to be looked at.

@@ -6,10 +6,8 @@ import shutil
 
 import pytest
 
-pytest.importorskip("matplotlib")
-
-from benchmarks import __main__ as benchmarks  # noqa: E402
-from benchmarks import groups, regression, report  # noqa: E402
+from benchmarks import __main__ as benchmarks
+from benchmarks import groups, regression, report
 
 pytestmark = pytest.mark.once
 

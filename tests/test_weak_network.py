@@ -4,17 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-torch = pytest.importorskip("torch")
-from PIL import Image  # noqa: E402
-from transformers import SegformerConfig, SegformerForSemanticSegmentation  # noqa: E402
-
-import mlt_s  # noqa: E402
-from mlt_s_tools.weak import network as module  # noqa: E402
-from mlt_s_tools.weak import open_model  # noqa: E402
-from mlt_s_tools.weak.crops import CHANNELS, Framing, hint  # noqa: E402
-from mlt_s_tools.weak.network import Network  # noqa: E402
-from mlt_s_tools.weak.patches import word_box  # noqa: E402
+import mlt_s
+from mlt_s_tools.weak import network as module
+from mlt_s_tools.weak import open_model
+from mlt_s_tools.weak.crops import CHANNELS, Framing, hint
+from mlt_s_tools.weak.network import Network
+from mlt_s_tools.weak.patches import word_box
 
 pytestmark = pytest.mark.once
 

@@ -11,6 +11,8 @@ from mlt_s_tools.weak import synthetic
 from mlt_s_tools.weak.synthetic import font_files, has_glyph, synthetic_word
 from mlt_s_tools.words import word_mask
 
+pytestmark = pytest.mark.once
+
 BACKGROUND, TEXT = mlt_s.LABEL_MAP.str2int(["background", "text"])
 WORDS = [
     {"quad": [[0, 0], [299, 0], [299, 99], [0, 99]], "transcription": "Haus", "readable": True},

@@ -5,19 +5,18 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, TrainerCallback
 
-torch = pytest.importorskip("torch")
-from transformers import SegformerConfig, SegformerForSemanticSegmentation, TrainerCallback  # noqa: E402
-
-import mlt_s  # noqa: E402
-from mlt_s_tools import SAMPLE  # noqa: E402
-from mlt_s_tools.metrics import TextMetrics  # noqa: E402
-from mlt_s_tools.training import ArchiveDataset, Preset  # noqa: E402
-from mlt_s_tools.weak import open_model, train  # noqa: E402
-from mlt_s_tools.weak.baseline import Baseline, FilledBox  # noqa: E402
-from mlt_s_tools.weak.crops import Framing  # noqa: E402
-from mlt_s_tools.weak.examples import WordCrops  # noqa: E402
-from mlt_s_tools.weak.rule import Thresholds, label_map  # noqa: E402
+import mlt_s
+from mlt_s_tools import SAMPLE
+from mlt_s_tools.metrics import TextMetrics
+from mlt_s_tools.training import ArchiveDataset, Preset
+from mlt_s_tools.weak import open_model, train
+from mlt_s_tools.weak.baseline import Baseline, FilledBox
+from mlt_s_tools.weak.crops import Framing
+from mlt_s_tools.weak.examples import WordCrops
+from mlt_s_tools.weak.rule import Thresholds, label_map
 
 pytestmark = pytest.mark.once
 
