@@ -1,5 +1,6 @@
 """Which split a file belongs to, which image a label map belongs to, and what is said where that cannot be told."""
 
+import gc
 import shutil
 import zipfile
 
@@ -589,3 +590,19 @@ def test_processes_share_the_published_counts_about_equally():
         for processes in (2, 3, 4, 5, 6, 8):
             parts = [part.sum() for part in np.array_split(sizes, processes)]  # num_proc takes contiguous ones
             assert max(parts) <= 1.5 * count / processes, (count, processes)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_as_it_was_after_listing_and_after_an_error(tmp_path, enabled):
+    folder = mlt(tmp_path / "mlt")
+    write_zip(folder / "training_images_9.zip", {"img_2.jpg": image_file(77)})
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        listing = mlt_s.list_source(str(folder), ("image", "label"), {})
+        assert gc.isenabled() == enabled
+        with pytest.raises(mlt_s.MltSError, match="^One name, two contents"):
+            mlt_s.join(listing, "train", ("image", "label"))
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
