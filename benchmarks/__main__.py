@@ -38,8 +38,6 @@ def run(out, share, rounds, data_dir=None, epoch_share=None, only=groups.NAMES, 
     Returns:
         What results.json holds.
     """
-    datasets.disable_progress_bars()
-    mlt_s.logger.setLevel("ERROR")  # the counts are not those of MLT
     with tempfile.TemporaryDirectory(prefix="mlt_s_benchmarks_") as folder:
         set_up = stage.set_up(Path(folder), share, epoch_share, counts, size, data_dir)
         measured = _measure(set_up, Path(folder), rounds, only)
@@ -132,4 +130,8 @@ def main(words=None, out=HERE, epoch_share=EPOCH_SHARE, **sizes):
 
 
 if __name__ == "__main__":
+    # Settings of the whole process, which whoever calls `main` would be left with.
+    datasets.disable_progress_bars()
+    mlt_s.logger.setLevel("ERROR")  # the counts are not those of MLT
+    os.environ.update(processes.ENVIRONMENT)  # before the first call starts the process that is copied
     raise SystemExit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # No network, no bytecode files, and a core for each process, so that workers are what is compared.
-_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
 
 
 def run(group, name, stage, folder, fresh):
@@ -38,14 +38,13 @@ def _start_fresh(group, name, stage, own):
     told = json.dumps([group, name, dataclasses.asdict(stage), own, time.time()])
     os.mkdir(scratch)
     command = [sys.executable, "-m", "benchmarks.child", told]
-    environment = {**os.environ, **_ENVIRONMENT, **places}
+    environment = {**os.environ, **ENVIRONMENT, **places}
     done = subprocess.run(command, env=environment, cwd=scratch, stderr=subprocess.PIPE, text=True)
     if done.returncode:  # otherwise only bars, and that the counts are not those of MLT
         raise RuntimeError(f"{group} {name}:\n{done.stderr}")
 
 
 def _start_copy(group, name, stage, own):
-    os.environ.update(_ENVIRONMENT)  # before the first call starts the process that is copied
     os.mkdir(os.path.join(own, "scratch"))
     from benchmarks import child
 

@@ -1,12 +1,16 @@
 """`python -m benchmarks` on a handful of small files: what it writes, never how long it took."""
 
 import json
+import os
 import re
 import shutil
 import sys
 
+import datasets
 import pytest
 from conftest import ROOT
+
+import mlt_s
 
 sys.path.append(str(ROOT))  # last, so that all but the benchmarks, which are run from a clone, is what was installed
 from benchmarks import __main__ as benchmarks  # noqa: E402
@@ -14,6 +18,7 @@ from benchmarks import groups, regression, report  # noqa: E402
 
 pytestmark = pytest.mark.once
 
+SETTINGS = mlt_s.logger.level, datasets.are_progress_bars_disabled(), os.environ.get("HF_HUB_OFFLINE")
 # The least share of which the training pairs make 120 shards, which 8 nodes can deal out; small pictures.
 SHARE, SMALL = "0.022", {"epoch_share": 0.004, "counts": 0.01, "size": (240, 80)}
 
@@ -103,3 +108,7 @@ def test_a_worse_ratio_is_named_and_ends_with_1(tmp_path, results, capsys, monke
 def test_figures_of_another_size_are_no_comparison(results):
     with pytest.raises(SystemExit, match="another share"):
         regression.worsened(results, {**results, "share": 0.5})
+
+
+def test_a_run_leaves_the_settings_of_its_process_alone(out):
+    assert SETTINGS == (mlt_s.logger.level, datasets.are_progress_bars_disabled(), os.environ.get("HF_HUB_OFFLINE"))
