@@ -233,7 +233,7 @@ class Listing:
         placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
             gt_img_1.txt is that of its image, img_1.
         unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
-        containers: (role, archive or folder) -> number of files of that role in it.
+        containers: (role, path from the root in parts: folders, archive, folder in it) -> number of files of that role.
         parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
     """
 
@@ -335,7 +335,7 @@ def _place(
         listing.unplaced.append((role, member))
         return
     listing.placed.setdefault((role, split), []).append((stem, member))
-    listing.containers[role, "/".join(folders).rstrip("/")] += 1
+    listing.containers[role, folders] += 1
 
 
 def _is_parquet(parts: tuple[str, ...]) -> bool:
@@ -464,21 +464,12 @@ def _opened_file(address: str, options: dict[str, Any]) -> Any:
 
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
-    return Member(
-        archive,
-        entry.filename,
-        entry.file_size,
-        stamp=f"{entry.CRC:08x}",
-        crc=entry.CRC,
-        offset=entry.header_offset,
-        packed_size=entry.compress_size,
-        method=entry.compress_type,
-        encrypted=bool(entry.flag_bits & 0x1),
-        # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
-        raw_name=entry.orig_filename.encode(
-            "utf-8" if entry.flag_bits & 0x800 or entry.orig_filename.isascii() else "cp437"
-        ),
-    )
+    raw_name, flags = entry.orig_filename, entry.flag_bits
+    # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
+    raw_name = raw_name.encode("utf-8" if flags & 0x800 or raw_name.isascii() else "cp437")
+    # In the order of the fields: by their names, 16,000 calls take twice as long.
+    stored = entry.header_offset, entry.compress_size, entry.compress_type, bool(flags & 0x1), raw_name
+    return Member(archive, entry.filename, entry.file_size, f"{entry.CRC:08x}", entry.CRC, *stored)
 
 
 def read_member(member: Member, options: dict[str, Any]) -> bytes:
@@ -603,9 +594,9 @@ def join(
     for name in names:
         found = {role: of_role[name] for role, of_role in files.items() if name in of_role}
         stem, copies = found.get("label") or found["image"]
-        lacking = next((role for role in roles if role != "label" and role not in found), None)
+        lacking = len(found) < len(roles) and [role for role in roles if role != "label" and role not in found]
         if lacking:
-            missing[lacking].append(stem)
+            missing[lacking[0]].append(stem)
         elif not _is_unicode(stem):
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
@@ -619,6 +610,9 @@ def name_key(stem: str) -> str:
 
 
 def _by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
+    alone = {name_key(stem): (stem, (member,)) for stem, member in files}
+    if len(alone) == len(files):  # no name stands for two files, as a rule
+        return alone
     found = defaultdict(list)
     for stem, member in files:
         found[name_key(stem)].append((stem, member))
@@ -638,8 +632,6 @@ def _copies(same: list[Member]) -> tuple[Member, ...]:
 
     A folder knows no CRCs: that a loose file is the same is checked when it is read.
     """
-    if len(same) == 1:  # as nearly all are
-        return tuple(same)
     loose = [member for member in same if member.crc is None]
     packed = [member for member in same if member.crc is not None]
     for first, second in zip((loose + packed), (loose + packed)[1:]):
@@ -1593,7 +1585,8 @@ class MltS(datasets.GeneratorBasedBuilder):
                 lines.append(f"{_count(ids, thing)} of the {split} split without {lack}: {_first(ids)}.")
         lines.append(f"Searched {self._places()}.")
         for role in sorted({role for lacking in missing.values() for role in lacking}):
-            places = {place: count for (placed, place), count in sorted(listing.containers.items()) if placed == role}
+            counts = sorted((parts, count) for (placed, parts), count in listing.containers.items() if placed == role)
+            places = {"/".join(parts).rstrip("/"): count for parts, count in counts}
             found = [f"{place} ({_count(count, _KINDS[role])})" for place, count in places.items()]
             known = {name.lower() for place in places for name in place.split("/")}
             archives, are_called = _ARCHIVES[role]
