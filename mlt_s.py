@@ -1585,8 +1585,9 @@ class MltS(datasets.GeneratorBasedBuilder):
                 lines.append(f"{_count(ids, thing)} of the {split} split without {lack}: {_first(ids)}.")
         lines.append(f"Searched {self._places()}.")
         for role in sorted({role for lacking in missing.values() for role in lacking}):
-            counts = sorted((parts, count) for (placed, parts), count in listing.containers.items() if placed == role)
-            places = {"/".join(parts).rstrip("/"): count for parts, count in counts}
+            places = Counter()
+            for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
+                places["/".join(parts).rstrip("/")] += count
             found = [f"{place} ({_count(count, _KINDS[role])})" for place, count in places.items()]
             known = {name.lower() for place in places for name in place.split("/")}
             archives, are_called = _ARCHIVES[role]
