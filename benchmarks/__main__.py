@@ -7,6 +7,7 @@ the tables in README.md and the plots beside it. Interrupted, it leaves what was
 """
 
 import argparse
+import compileall
 import json
 import os
 import tempfile
@@ -134,4 +135,7 @@ if __name__ == "__main__":
     datasets.disable_progress_bars()
     mlt_s.logger.setLevel("ERROR")  # the counts are not those of MLT
     os.environ.update(processes.ENVIRONMENT)  # before the first call starts the process that is copied
+    # Once, as pip does with what it installs. Each process would do it anew: they write no bytecode.
+    compileall.compile_file(processes.ROOT / "mlt_s.py", quiet=1)
+    compileall.compile_dir(processes.ROOT / "mlt_s_tools", quiet=1)
     raise SystemExit(main())

@@ -47,9 +47,11 @@ class BareLoop:
         images: paths of the archives of one split's images.
         labels: path of the archive of the label maps.
         called: how the folder of the split is called in it.
+        part: which part of the pairs it goes over, from 0.
+        parts: how many there are.
     """
 
-    def __init__(self, images, labels, called):
+    def __init__(self, images, labels, called, part=0, parts=1):
         archives = [zipfile.ZipFile(path) for path in images]
         found = {
             os.path.splitext(entry.filename)[0]: (archive, entry)
@@ -60,6 +62,7 @@ class BareLoop:
         maps = [entry for entry in self._labels.infolist() if called in entry.filename and not entry.is_dir()]
         maps.sort(key=lambda entry: number_of(os.path.basename(entry.filename)))
         self._pairs = [(*found[os.path.splitext(os.path.basename(entry.filename))[0]], entry) for entry in maps]
+        self._pairs = self._pairs[part::parts]
 
     def __iter__(self):
         for archive, image, label in self._pairs:

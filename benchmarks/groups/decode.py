@@ -1,6 +1,8 @@
 """Full epochs with decoding."""
 
+import concurrent.futures
 import functools
+import multiprocessing
 
 from benchmarks.group import Contender, Group
 
@@ -27,12 +29,30 @@ def _count(examples):
 
 
 def _bare(stage, scratch):
+    return _count(_bare_loop(stage))
+
+
+def _bare_loop(stage, *part):
     from benchmarks.plain import BareLoop
     from benchmarks.stage import SPLITS, all_archives, image_archives
 
-    return _count(
-        map(sizes, BareLoop(image_archives(stage.few, "train"), all_archives(stage.few)[-1], SPLITS["train"]))
-    )
+    images, labels = image_archives(stage.few, "train"), all_archives(stage.few)[-1]
+    return map(sizes, BareLoop(images, labels, SPLITS["train"], *part))
+
+
+def _bare_at_once(processes, stage, scratch):
+    """What this machine has to give to so many workers."""
+
+    def action():
+        with concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+            counts = pool.map(_bare_pairs, [stage] * processes, range(processes), [processes] * processes)
+            return {"pairs": sum(counts)}
+
+    return action
+
+
+def _bare_pairs(stage, *part):
+    return sum(1 for _ in _bare_loop(stage, *part))
 
 
 def _stream(name, options, workers, stage, scratch):
@@ -80,6 +100,7 @@ GROUP = Group(
     "An epoch over the training pairs, with image and label map decoded, and their sizes handed over.",
     {
         "bare": Contender("bare loop: zipfile, Pillow", _bare),
+        "bare_2": Contender("bare loop, 2 processes", functools.partial(_bare_at_once, 2)),
         **dict(_with_workers("stream", "this project: stream, zips", _streamed, True)),
         **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _archive_dataset, True)),
         **dict(_with_workers("plain", "plain PyTorch Dataset, unpacked", _plain, False)),

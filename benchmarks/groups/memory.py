@@ -23,8 +23,9 @@ def _prepare(folder, stage, scratch):
 
         import mlt_s  # noqa: F401, makes the name known to `datasets`
 
-        prepared = datasets.load_dataset("mlt_s", data_dir=getattr(stage, folder), split="train")
-        return {"pairs": len(prepared)}
+        builder = datasets.load_dataset_builder("mlt_s", data_dir=getattr(stage, folder))
+        builder.download_and_prepare()
+        return {"pairs": builder.info.splits["train"].num_examples}
 
     return action
 
@@ -49,7 +50,8 @@ GROUP = Group(
     "Memory",
     "The most memory that a fresh process held by the end of an epoch over all training pairs, small ones, imports and "
     "all; and bytes of the files that are there afterwards, in its cache, its folder for temporary files and where it "
-    "was started.",
+    "was started. Preparing ends before the prepared set is opened: its file is mapped into memory then, and what the "
+    "system has at hand of a file counts as memory of whoever maps it.",
     {
         **dict(_both("stream", "stream", _stream)),
         **dict(_both("archive_dataset", "ArchiveDataset", _list)),
