@@ -1,9 +1,11 @@
 """A process for each contender: nothing that one has imported, cached or kept open serves the next."""
 
+import contextlib
 import dataclasses
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,11 +53,19 @@ def _start_copy(group, name, stage, own):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["benchmarks.preloaded"])
     arguments = (group, name, dataclasses.asdict(stage), own, time.time())
-    process = context.Process(target=child.measure, args=arguments)
+    process = context.Process(target=child.measure_apart, args=arguments)
     process.start()
     try:
         process.join()
     finally:
-        process.kill()
+        _end(process)
     if process.exitcode:
         raise RuntimeError(f"{group} {name} ended with exit status {process.exitcode}.")
+
+
+def _end(process):
+    """Ends a process and all that it started: as Ctrl-C does, so that it removes what it has to, and then for good."""
+    for number, patience in ((signal.SIGINT, 3), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):  # as a rule it has ended already
+            os.killpg(process.pid, number)
+        process.join(patience)

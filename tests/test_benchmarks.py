@@ -4,7 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import datasets
 import pytest
@@ -112,3 +116,35 @@ def test_figures_of_another_size_are_no_comparison(results):
 
 def test_a_run_leaves_the_settings_of_its_process_alone(out):
     assert SETTINGS == (mlt_s.logger.level, datasets.are_progress_bars_disabled(), os.environ.get("HF_HUB_OFFLINE"))
+
+
+def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path):
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    out.mkdir(), temporary.mkdir()
+    words = [SHARE, "--rounds", "1000", "--only", "prepare"]
+    code = (
+        "import signal, pathlib; from benchmarks import __main__ as benchmarks\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it\n"
+        f"benchmarks.main({words}, pathlib.Path({str(out)!r}), **{SMALL})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE) as run:
+        while not list(temporary.glob("mlt_s_benchmarks_*/tmp*/scratch/mlt_s/**/*-00000-of-00002.arrow")):
+            assert run.poll() is None  # until two processes prepare
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C does
+        assert run.communicate()[1].decode().endswith("KeyboardInterrupt\n") and run.returncode == -signal.SIGINT
+    for _ in range(500):  # the system may take a moment to bury them
+        left = [path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if str(temporary) in _text(path)]
+        if not left:
+            break
+        time.sleep(0.01)
+    assert (left, list(temporary.iterdir()), list(out.iterdir())) == ([], [], [])
+
+
+def _text(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # it ended meanwhile
+        return ""
