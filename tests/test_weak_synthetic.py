@@ -14,6 +14,7 @@ from mlt_s_tools.words import word_mask
 pytestmark = pytest.mark.once
 
 BACKGROUND, TEXT = mlt_s.LABEL_MAP.str2int(["background", "text"])
+UNCERTAIN = mlt_s.LABEL_MAP.ignore_index
 WORDS = [
     {"quad": [[0, 0], [299, 0], [299, 99], [0, 99]], "transcription": "Haus", "readable": True},
     {"quad": [[0, 100], [299, 100], [299, 140], [0, 140]], "transcription": "###", "readable": False},
@@ -44,22 +45,33 @@ def test_image_label_map_and_quad_belong_together(image):
     for word in drawn(image):
         label = np.asarray(word["label"])
         assert word["image"].mode == "RGB" and word["image"].size == word["label"].size
-        assert set(np.unique(label)) == {BACKGROUND, TEXT}
+        assert set(np.unique(label)) == {BACKGROUND, TEXT, UNCERTAIN}
         inside = word_mask([word["quad"]], word["label"].size)
         near = inside | np.roll(inside, 1, 0) | np.roll(inside, -1, 0) | np.roll(inside, 1, 1) | np.roll(inside, -1, 1)
         assert ((label == TEXT) & near).sum() >= 0.99 * (label == TEXT).sum()  # corners are between pixels
 
 
-def test_the_map_is_that_of_the_glyphs_and_not_of_shadow_outline_or_plate(image, monkeypatch):
+def test_the_map_is_that_of_the_glyphs_and_not_of_what_is_drawn_around_them(image, monkeypatch):
     """The same word, with and without what may surround it."""
 
     def with_surroundings(probability):
-        shadow, outline = synthetic._shadow, synthetic._outline
-        monkeypatch.setattr(synthetic, "_AROUND", ((probability, shadow), (probability, outline)))
-        return [np.asarray(word["label"]) for word in drawn(image, count=5)]
+        monkeypatch.setattr(synthetic, "_AROUND", [(probability, around) for around in all_around])
+        return [(np.asarray(word["label"]), word["image"].tobytes()) for word in drawn(image, count=5)]
 
-    for one, other in zip(with_surroundings(0), with_surroundings(1)):
-        assert (one == other).all()
+    all_around = [around for _, around in synthetic._AROUND]
+    assert len(all_around) == 5
+    for (one, plain), (other, surrounded) in zip(with_surroundings(0), with_surroundings(1)):
+        assert (one == other).all() and plain != surrounded
+
+
+@pytest.mark.parametrize("around", [around for _, around in synthetic._AROUND], ids=lambda around: around.__name__[1:])
+def test_what_is_drawn_around_a_word_is_seen_and_leaves_ground_to_be_seen(around):
+    glyphs = Image.new("L", (200, 80))
+    glyphs.paste(255, (40, 25, 160, 55))
+    seen = [around(glyphs, 80, (0, 0, 0), (255, 255, 255), random.Random(number))[0] for number in range(20)]
+    for mask in map(np.asarray, seen):
+        off_glyphs = mask[np.asarray(glyphs) == 0]
+        assert mask.shape == (80, 200) and (off_glyphs > 0).any() and (off_glyphs == 0).any()
 
 
 def test_text_is_where_glyphs_cover_the_half_of_a_pixel(image, monkeypatch):
@@ -74,6 +86,26 @@ def test_text_is_where_glyphs_cover_the_half_of_a_pixel(image, monkeypatch):
         coverage = np.asarray(glyphs.coverage)
         assert np.array_equal(np.asarray(word["label"]) == TEXT, coverage >= 128)
         assert ((0 < coverage) & (coverage < 255)).any()  # strokes have edges, so the half matters
+
+
+def test_right_around_strokes_it_is_uncertain_and_nowhere_else():
+    glyphs = Image.new("L", (30, 20))
+    glyphs.paste(255, (10, 8, 20, 12))
+    label = np.full((20, 30), BACKGROUND)
+    label[6:14, 8:22] = UNCERTAIN
+    label[8:12, 10:20] = TEXT
+    assert np.array_equal(synthetic._label(glyphs), label)
+
+
+def test_quads_reach_over_what_lies_around_the_glyphs_as_those_of_mlt_do(image):
+    """Else no line near a word would ever lie in its box, and a network would not learn to leave it out."""
+    shares = []
+    for word in drawn(image):
+        left, top, right, bottom = Image.fromarray(np.asarray(word["label"]) == TEXT).getbbox()
+        extent = np.ptp(word["quad"], 0)
+        shares.append(extent[1] / (bottom - top))
+        assert extent[0] > right - left - 2 and extent[1] > bottom - top - 2
+    assert max(shares) > 1.15
 
 
 def test_backgrounds_show_no_word_of_the_image(image, monkeypatch):
