@@ -11,9 +11,12 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation
 import mlt_s
 from mlt_s_tools.weak import network as module
 from mlt_s_tools.weak import open_model
+from mlt_s_tools.weak.baseline import Baseline
+from mlt_s_tools.weak.correction import margins
 from mlt_s_tools.weak.crops import CHANNELS, Framing, hint
 from mlt_s_tools.weak.network import Network
 from mlt_s_tools.weak.patches import word_box
+from mlt_s_tools.weak.rule import probabilities_in, word_region
 
 pytestmark = pytest.mark.once
 
@@ -117,6 +120,36 @@ def test_a_damaged_folder_is_told_with_what_to_do(network, tmp_path, damage, tol
         error.value
     )
     assert str(error.value).endswith("mlt-s weak train DATA_DIR MODEL, with a new folder as MODEL.")
+
+
+def test_a_network_of_an_earlier_kind_is_refused_and_not_read_as_one_of_this_kind(network, tmp_path):
+    network.save(tmp_path / "net")
+    record = json.loads((tmp_path / "net" / "weak.json").read_text())
+    assert record.pop("corrects") == "baseline"
+    (tmp_path / "net" / "weak.json").write_text(json.dumps(record))
+    with pytest.raises(mlt_s.MltSError, match="of a network that does not correct the baseline, .* or train anew:"):
+        Network.load(tmp_path / "net")
+
+
+def test_a_network_that_corrects_nothing_says_what_the_baseline_says_pixel_by_pixel(network, image):
+    for parameter in network.model.decode_head.classifier.parameters():
+        torch.nn.init.zeros_(parameter)
+    answers = [model.probabilities([(image, QUADS)])[0] for model in (network, Baseline())]
+    for quad, own, of_baseline in zip(QUADS, *answers):
+        assert (own is None) == (of_baseline is None) == (quad is OUTSIDE)
+        if own:
+            region = word_region(quad, image.size)
+            expected = np.clip(probabilities_in(region, of_baseline), 0.01, 0.99)  # it can overrule the surest one
+            np.testing.assert_allclose(probabilities_in(region, own), expected, atol=0.005)  # of a hint in 8 bits
+
+
+def test_a_correction_is_added_to_the_logit_of_the_hint():
+    logits = torch.tensor([[0.0, 0.0], [1.0, -3.0]]).reshape(1, 2, 1, 2)  # background, text; of two pixels
+    hints = torch.tensor([[[0.0, 0.8]]])
+    found = torch.sigmoid(margins(logits, hints))
+    torch.testing.assert_close(found, torch.tensor([[[1 / (1 + np.e**-1), 1 / (1 + np.e**3 / 9)]]]).float())
+    assert margins(logits, torch.zeros(1, 8, 16)).shape == (1, 8, 16)  # resized to the hints
+    assert torch.sigmoid(margins(torch.tensor([5.0, 0.0]).reshape(1, 2, 1, 1), torch.ones(1, 1, 1))).item() < 0.5
 
 
 def test_a_model_of_other_channels_is_refused(network, tmp_path):

@@ -6,7 +6,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import SegformerConfig, SegformerForSemanticSegmentation, TrainerCallback
+from transformers import (
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessor,
+    TrainerCallback,
+)
 
 import mlt_s
 from mlt_s_tools import SAMPLE
@@ -14,6 +19,7 @@ from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.training import ArchiveDataset, Preset
 from mlt_s_tools.weak import open_model, train
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
+from mlt_s_tools.weak.correction import margins
 from mlt_s_tools.weak.crops import Framing
 from mlt_s_tools.weak.examples import WordCrops
 from mlt_s_tools.weak.rule import Thresholds, label_map
@@ -105,10 +111,10 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, mon
 
     monkeypatch.setattr(train, "_arguments", often)
     with monkeypatch.context() as stopping:
-        trainer = train.TextTrainer
+        trainer = train.CorrectionTrainer
         stopping.setattr(
             train,
-            "TextTrainer",
+            "CorrectionTrainer",
             lambda *rest, callbacks, **options: trainer(*rest, callbacks=[*callbacks, Stop()], **options),
         )
         with pytest.raises(KeyboardInterrupt):
@@ -130,8 +136,27 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, mon
     capsys.readouterr()
     train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
     assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 6 steps.\n"
-    with pytest.raises(mlt_s.MltSError, match=r"holds a network with synthetic 0\.3 and not 0\.1\. .* a new folder\.$"):
+    with pytest.raises(mlt_s.MltSError, match=r"holds a network with synthetic 0\.5 and not 0\.1\. .* a new folder\.$"):
         train.run(SAMPLE, tmp_path / "net", steps=6, synthetic=0.1, **QUICK)
+
+
+def test_before_any_step_a_model_says_what_the_hint_says(sample, tmp_path):
+    SegformerForSemanticSegmentation(SegformerConfig(num_labels=2)).save_pretrained(tmp_path / "pretrained")
+    SegformerImageProcessor().save_pretrained(tmp_path / "pretrained")
+    pixels = torch.from_numpy(np.stack([crop["pixel_values"] for crop in crops_of(sample[0])]))
+    for name in (None, str(tmp_path / "pretrained")):
+        model, *_ = train._model(name, checkpoint=None)
+        with torch.no_grad():
+            found = torch.sigmoid(margins(model.eval()(pixel_values=pixels).logits, pixels[:, -1]))
+        torch.testing.assert_close(found, ((1 + pixels[:, -1]) / 2).clamp(0.01, 0.99))
+
+
+def test_a_training_of_an_earlier_kind_is_not_gone_on_with(tmp_path):
+    order = {"model": None, "steps": 6, "batch": 2, "synthetic": 0.5, "seed": 3}
+    (tmp_path / "net" / "training").mkdir(parents=True)
+    (tmp_path / "net" / "training" / "order.json").write_text(json.dumps(order))
+    with pytest.raises(mlt_s.MltSError, match=r"holds a training with corrects None and not 'baseline', .* new folder"):
+        train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):

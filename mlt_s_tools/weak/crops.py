@@ -50,7 +50,7 @@ class Framing:
 
 
 def hint(crop, quad):
-    """What the baseline takes for text. A network sees at a glance where it is right, and learns where it is not.
+    """What the baseline takes for text. A network sees it, and learns to correct it where it is wrong (`correction`).
 
     Of itself, a small one takes long to learn which of the two colours of a word is text, as it needs a look at the
     whole word for that.
@@ -84,4 +84,9 @@ def channels(image, guess, mean, std):
     """
     mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (mean, std))
     colors = np.asarray(image, np.float32).transpose(2, 0, 1) / 255
-    return np.concatenate([(colors - mean) / std, (np.asarray(guess, np.float32)[None] - _UNKNOWN) / _REACH])
+    return np.concatenate([(colors - mean) / std, strengths(guess)[None]])
+
+
+def strengths(guess):
+    """The `hint` in numbers: float32 (height, width), from -1, background, to 1, text; 0 where it says nothing."""
+    return (np.asarray(guess, np.float32) - _UNKNOWN) / _REACH

@@ -1,4 +1,7 @@
-"""The background/foreground network: a SegFormer of `transformers` that sees words, one by one, with some context."""
+"""The background/foreground network: a SegFormer of `transformers` that corrects what the baseline says of a word.
+
+It sees words one by one, with some context, and all at about one size.
+"""
 
 import dataclasses
 import hashlib
@@ -16,7 +19,9 @@ from transformers import SegformerForSemanticSegmentation
 import mlt_s
 from mlt_s_tools.training.transforms import MULTIPLE, padded
 from mlt_s_tools.weak import RECORD
-from mlt_s_tools.weak.crops import CHANNELS, Framing, channels, hint
+from mlt_s_tools.weak.baseline import Baseline
+from mlt_s_tools.weak.correction import margins
+from mlt_s_tools.weak.crops import CHANNELS, Framing, channels, hint, strengths
 from mlt_s_tools.weak.patches import Patch
 
 _WEIGHTS = "model.safetensors"  # as `save_pretrained` names it
@@ -32,7 +37,8 @@ class Network:
     but for the rounding of sums.
 
     Args:
-        model: a `SegformerForSemanticSegmentation` of `crops.CHANNELS` channels and two classes, background and text.
+        model: a `SegformerForSemanticSegmentation` of `crops.CHANNELS` channels and two classes, background and text,
+            whose logits are meant as `correction` has it.
         framing: the `Framing` that it was trained with.
         mean: of the three colours, of values from 0 to 1.
         std: likewise the standard deviation.
@@ -60,6 +66,7 @@ class Network:
         self.record = {
             **self.record,
             "weights": hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest(),
+            "corrects": Baseline.name,
             "framing": dataclasses.asdict(self.framing),
             "mean": list(self.mean),
             "std": list(self.std),
@@ -81,6 +88,8 @@ class Network:
             weights = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
             if weights != record["weights"]:
                 raise ValueError(f"{_WEIGHTS} is not the file that {RECORD} was written for")
+            if record.get("corrects") != Baseline.name:
+                raise ValueError(f"{RECORD} is of a network that does not correct the {Baseline.name}, an earlier kind")
             model = SegformerForSemanticSegmentation.from_pretrained(folder, local_files_only=True)
             if (model.config.num_channels, model.config.num_labels) != (CHANNELS, mlt_s.LABEL_MAP.num_classes):
                 raise ValueError(f"{RECORD} lies beside a model of other channels or classes")
@@ -103,31 +112,32 @@ class Network:
         words.sort(key=lambda word: _frame(word[3]))
         for frame, alike in itertools.groupby(words, lambda word: _frame(word[3])):
             for batch in _parts(list(alike), max(1, _MOST_PIXELS // (frame[0] * frame[1]))):
-                crops = [self._seen(examples[number], place, box, size) for number, place, box, size in batch]
-                for (number, place, box, size), margin in zip(batch, self._margins(crops, frame)):
-                    patches[number][place] = Patch(box, _values(margin, box, size))
+                seen = [self._seen(examples[number], place, box, size) for number, place, box, size in batch]
+                logits = self._logits([pixels for pixels, _ in seen], frame)
+                for (number, place, box, size), (_, hints), found in zip(batch, seen, logits):
+                    patches[number][place] = Patch(box, _values(found[:, : size[1], : size[0]], hints))
         return patches
 
     def _seen(self, example, place, box, size):
-        """What the network sees of a word: float32 (channels, height, width)."""
+        """What the network sees of a word, float32 (channels, height, width), and the hint at the box's own size."""
         image, quads = example
         crop = image.crop(box)
         guess = hint(crop, [(x - box[0], y - box[1]) for x, y in quads[place]])
-        return channels(crop.resize(size, _BILINEAR), guess.resize(size, _BILINEAR), self.mean, self.std)
+        pixels = channels(crop.resize(size, _BILINEAR), guess.resize(size, _BILINEAR), self.mean, self.std)
+        return pixels, strengths(guess)
 
-    def _margins(self, crops, frame):
-        """By how much the logit of text is above that of background: a tensor (crops, *frame)."""
+    def _logits(self, crops, frame):
+        """Those of background and text: a tensor (crops, 2, *frame)."""
         pixels = torch.from_numpy(np.stack([padded(crop, frame, 0) for crop in crops])).to(self._device)
         with torch.inference_mode():
             logits = self.model(pixel_values=pixels).logits.float()
-            return interpolate(logits[:, 1:] - logits[:, :1], frame, mode="bilinear", align_corners=False)[:, 0]
+            return interpolate(logits, frame, mode="bilinear", align_corners=False)
 
 
-def _values(margin, box, size):
-    """Probabilities of text in a box, float32 in the image's own pixels, from what was found at the size of a crop."""
-    own, seen = (box[3] - box[1], box[2] - box[0]), margin[None, None, : size[1], : size[0]]
-    # A softmax of two classes is the sigmoid of their difference.
-    return torch.sigmoid(interpolate(seen, own, mode="bilinear", align_corners=False))[0, 0].cpu().numpy()
+def _values(logits, hints):
+    """Probabilities of text, float32 in the image's own pixels as the hints are, from logits at the size of a crop."""
+    own = torch.from_numpy(hints).to(logits.device)
+    return torch.sigmoid(margins(logits[None], own[None]))[0].cpu().numpy()
 
 
 def _frame(size):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import (
     AutoImageProcessor,
     SegformerConfig,
@@ -20,7 +21,10 @@ from transformers import (
 
 import mlt_s
 from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
+from mlt_s_tools.training.transforms import IGNORED, TEXT
 from mlt_s_tools.weak import RECORD
+from mlt_s_tools.weak.baseline import Baseline
+from mlt_s_tools.weak.correction import margins
 from mlt_s_tools.weak.crops import CHANNELS, Framing
 from mlt_s_tools.weak.examples import WordCrops
 from mlt_s_tools.weak.network import Network
@@ -53,7 +57,7 @@ def run(
     from_config=False,
     steps=None,
     batch=None,
-    synthetic=0.3,
+    synthetic=0.5,
     seed=0,
 ):
     """Trains a network on the training split alone, and writes it.
@@ -87,6 +91,7 @@ def run(
         "batch": batch,
         "synthetic": synthetic,
         "seed": seed,
+        "corrects": Baseline.name,
         "images": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
     }
     if _is_finished(out, order):
@@ -158,7 +163,7 @@ def _trained(data, out, order, count, record):
     model, preset, framing, size = _model(order["model"], checkpoint)
     _begin(out / _PROGRESS, order)
     crops = WordCrops(framing, preset, size, count, order["synthetic"], order["seed"])
-    trainer = TextTrainer(
+    trainer = CorrectionTrainer(
         model,
         _arguments(out / _PROGRESS, order, count),
         train_dataset=data.with_transform(crops),
@@ -167,6 +172,18 @@ def _trained(data, out, order, count, record):
     )
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     return Network(trainer.model, framing, preset.mean, preset.std, record)
+
+
+class CorrectionTrainer(TextTrainer):
+    """A `TextTrainer` of a model whose logits correct the hint, the last of its channels."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        pixels, labels = inputs["pixel_values"], inputs["labels"]
+        outputs = model(pixel_values=pixels)
+        counts = labels != IGNORED
+        found = margins(outputs.logits, pixels[:, -1])[counts]
+        loss = binary_cross_entropy_with_logits(found, (labels[counts] == TEXT).float())
+        return (loss, outputs) if return_outputs else loss
 
 
 def _collate(images):
@@ -187,11 +204,12 @@ def _model(name, checkpoint):
         model = SegformerForSemanticSegmentation.from_pretrained(checkpoint)
     elif name is None:
         options = {**_SMALL, **preset.model_options(), "num_channels": CHANNELS}
-        model = SegformerForSemanticSegmentation(SegformerConfig(**options))
+        model = _corrects_nothing(SegformerForSemanticSegmentation(SegformerConfig(**options)))
     else:
         with _errors_of_hub(name):
             options = {**preset.model_options(), "ignore_mismatched_sizes": True}
-            model = _with_hint(SegformerForSemanticSegmentation.from_pretrained(name, **options))
+            pretrained = SegformerForSemanticSegmentation.from_pretrained(name, **options)
+            model = _corrects_nothing(_with_hint(pretrained))
     return model, preset, framing, size
 
 
@@ -212,6 +230,13 @@ def _with_hint(model):
     weight = embeddings.weight.data
     embeddings.weight = torch.nn.Parameter(torch.nn.functional.pad(weight, (0, 0, 0, 0, 0, CHANNELS - weight.shape[1])))
     embeddings.in_channels = model.config.num_channels = CHANNELS
+    return model
+
+
+def _corrects_nothing(model):
+    """A model with a classifier that begins anew, from logits of 0: what the baseline says stays as it is."""
+    for parameter in model.decode_head.classifier.parameters():
+        torch.nn.init.zeros_(parameter)
     return model
 
 
