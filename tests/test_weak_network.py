@@ -78,6 +78,17 @@ def test_what_is_said_of_a_word_does_not_depend_on_those_that_come_with_it(netwo
             np.testing.assert_allclose(one.values, same.values, atol=1e-5)
 
 
+def test_a_word_and_its_negative_in_other_colours_are_seen_alike(network):
+    """The mean of the views is taken of all colours, so a network has to have seen the negative as it would be."""
+    colors = np.random.default_rng(0).random((3, 32, 64), np.float32)
+    mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (network.mean, network.std))
+    crop, negative = (np.concatenate([(of - mean) / std, np.zeros((1, 32, 64))]) for of in (colors, 1 - colors))
+    views, of_negative = network._views(crop.astype(np.float32)), network._views(negative.astype(np.float32))
+    assert len(views) == module._VIEWS and (views[0] == crop).all()
+    np.testing.assert_allclose(views[1], crop[[1, 2, 0, 3]])
+    np.testing.assert_allclose(views[2:] + views[:2], of_negative, atol=1e-5)
+
+
 def test_words_are_scaled_by_their_shorter_side():
     framing = Framing(context=0, least=32, greatest=64, longest=1024)
     for quad, scale in ((UPRIGHT, 32 / 29), ([[0, 0], [99, 0], [99, 128], [0, 128]], 64 / 99)):
