@@ -311,7 +311,7 @@ def _add_weak_train(commands):
     )
     command.add_argument("--from-config", action="store_true", help="start from a small one with fresh weights instead")
     command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
-    command.add_argument("--batch", metavar="N", type=_positive, help="words in a step (default: 64; of a small one 8)")
+    command.add_argument("--batch", metavar="N", type=_positive, help="words in a step (default: 64; of a small one 4)")
     command.add_argument("--seed", metavar="S", type=int, default=0, help="of all chance (default: %(default)s)")
 
 
