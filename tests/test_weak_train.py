@@ -180,9 +180,13 @@ def test_a_share_is_no_percentage(tmp_path):
         train.run(SAMPLE, tmp_path / "net", synthetic=30)
 
 
-def test_on_held_out_images_network_and_baseline_beat_a_filled_box(tmp_path):
-    """The two differ by less than from one seed to another: the sample's words are as a threshold wants them."""
-    train.run(SAMPLE, tmp_path / "net", from_config=True, steps=400)
+def test_on_held_out_images_the_network_beats_the_baseline_and_both_beat_a_filled_box(tmp_path):
+    """By how much each falls short of an fgIoU of 1. On another machine sums are rounded otherwise, and what is trained
+    is as if it came of another seed; so the margin holds for the worst of those tried, and this one has more.
+    """
+    train.run(SAMPLE, tmp_path / "net", from_config=True)
     network, baseline, filled = (figures(model) for model in (open_model(tmp_path / "net"), Baseline(), FilledBox()))
+    assert 1 - network["fgiou"] < 0.95 * (1 - baseline["fgiou"]), (network, baseline)
+    assert network["f_score"] > baseline["f_score"]
     assert min(network["fgiou"], baseline["fgiou"]) > filled["fgiou"] + 0.5 > 0.8, (network, baseline, filled)
     assert min(network["f_score"], baseline["f_score"]) > filled["f_score"] + 0.3
