@@ -550,7 +550,8 @@ def _read_range(address: str, start: int, size: int, options: dict[str, Any]) ->
             raise
         except Exception as error:  # each client of a remote file system has types of its own
             raise OSError(f"{type(error).__name__}: {error}") from error
-    with open(address, "rb") as file:
+    # Not by `open`, which `datasets` replaces in this module by one that looks first what kind of address it gets.
+    with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)
         return file.read(size)
 
@@ -897,16 +898,21 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F8
 
     try:
         if image.format == "PNG":  # Pillow would decode all pixels to find what stands behind them
-            image = PIL.Image.open(io.BytesIO(_png_metadata(data)))
+            metadata = _png_metadata(data)
+            if not metadata:
+                return False
+            image = PIL.Image.open(io.BytesIO(metadata))
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
     except Exception:  # half a dozen types
         return True
 
 
 def _png_metadata(data: bytes) -> bytes:
-    """A PNG file of the metadata alone, wherever in the file it stood."""
-    kept = [_png_chunk(kind, load) for kind, load, _ in _png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
-    return b"".join([_PNG_SIGNATURE, *kept, _png_chunk(b"IEND", b"")])
+    """A PNG file of the metadata alone, wherever in the file it stood; empty where there is none, as in most."""
+    found = [(kind, load) for kind, load, _ in _png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
+    if all(kind == b"IHDR" for kind, _ in found):
+        return b""
+    return b"".join([_PNG_SIGNATURE, *(_png_chunk(*chunk) for chunk in found), _png_chunk(b"IEND", b"")])
 
 
 def _without_exif(data: bytes) -> bytes:
