@@ -36,10 +36,10 @@ def _epoch(examples, workers):
     return action
 
 
-def _archive_dataset(workers, stage, scratch):
+def _archive_dataset(folder, workers, stage, scratch):
     from mlt_s_tools.training import ArchiveDataset
 
-    return _epoch(ArchiveDataset(stage.few, "train", _transform()), workers)
+    return _epoch(ArchiveDataset(getattr(stage, folder), "train", _transform()), workers)
 
 
 def _stream(workers, stage, scratch):
@@ -63,13 +63,19 @@ def _with_workers(name, title, begin, ours):
         yield f"{name}_{workers}", Contender(f"{title}, {counted}", functools.partial(begin, workers), ours)
 
 
+_zips = functools.partial(_archive_dataset, "few")
 GROUP = Group(
     "Training",
     "An epoch over the training pairs, with the same training transform (crops of 512 x 512, scale 0.5 to 2, colour, "
     f"one seed) in batches of {_BATCH}, without a model. The arrays of the first {_COMPARED} examples of all three are "
     "compared, bit by bit.",
     {
-        **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _archive_dataset, True)),
+        **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _zips, True)),
+        "unpacked_0": Contender(
+            "this project: ArchiveDataset, unpacked, no worker",
+            functools.partial(_archive_dataset, "few_unpacked", 0),
+            ours=True,
+        ),
         **dict(_with_workers("stream", "this project: stream, zips", _stream, True)),
         **dict(_with_workers("plain", "plain PyTorch Dataset, unpacked", _plain, False)),
     },
