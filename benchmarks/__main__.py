@@ -65,12 +65,17 @@ def _measure(set_up, folder, rounds, only):
         (name, contender)
         for number in range(rounds)
         for name in only
-        for contender in groups.named(name).contenders
         if number == 0 or groups.named(name).rounds
+        # In every second round the other way round, as what comes first finds less in memory.
+        for contender in list(groups.named(name).contenders)[:: -1 if number % 2 else 1]
     ]
     with tqdm(turns, disable=None, dynamic_ncols=True) as bar:
+        last = None
         for name, contender in bar:
             bar.set_description(f"{name} {contender}")
+            if name != last:
+                stage.read_once(set_up)
+            last = name
             taken = processes.run(name, contender, set_up, folder, groups.named(name).fresh)
             measured[name][contender].append(taken)
     return measured

@@ -21,7 +21,7 @@ SPLITS = {"train": "training", "validation": "validation"}  # and how archives a
 
 
 def set_up(root, share, epoch_share=None, counts=1.0, size=mlt_like.SIZE, data_dir=None):
-    """Makes all of it below a folder, and reads each file once, so that every contender finds it in memory.
+    """Makes all of it below a folder.
 
     Args:
         root: a `Path`, empty.
@@ -55,8 +55,6 @@ def set_up(root, share, epoch_share=None, counts=1.0, size=mlt_like.SIZE, data_d
     datasets.load_dataset("imagefolder", data_dir=stage.few_unpacked, cache_dir=stage.prepared_imagefolder)
     with contextlib.redirect_stdout(io.StringIO()):
         mlt_s_tools.build(stage.few, stage.built)
-    for folder in set(dataclasses.astuple(stage)):
-        _read_once(folder)
     return stage
 
 
@@ -108,9 +106,11 @@ def write_metadata(folder):
                 file.write(json.dumps({**line, "image_id": stem}) + "\n")
 
 
-def _read_once(folder):
-    for path in Path(folder).rglob("*"):
-        if path.is_file():
-            with open(path, "rb", buffering=0) as file:
-                for _ in itertools.takewhile(bool, iter(lambda: file.read(1 << 22), None)):
-                    pass
+def read_once(stage):
+    """Reads each file, so that contenders find it in memory: a system may drop what was not used for minutes."""
+    for folder in set(dataclasses.astuple(stage)):
+        for path in Path(folder).rglob("*"):
+            if path.is_file():
+                with open(path, "rb", buffering=0) as file:
+                    for _ in itertools.takewhile(bool, iter(lambda: file.read(1 << 22), None)):
+                        pass
