@@ -595,9 +595,9 @@ def join(
     for name in names:
         found = {role: of_role[name] for role, of_role in files.items() if name in of_role}
         stem, copies = found.get("label") or found["image"]
-        lacking = len(found) < len(roles) and [role for role in roles if role != "label" and role not in found]
+        lacking = next((role for role in roles if role != "label" and role not in found), None)
         if lacking:
-            missing[lacking[0]].append(stem)
+            missing[lacking].append(stem)
         elif not _is_unicode(stem):
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:

@@ -67,7 +67,7 @@ _zips = functools.partial(_archive_dataset, "few")
 GROUP = Group(
     "Training",
     "An epoch over the training pairs, with the same training transform (crops of 512 x 512, scale 0.5 to 2, colour, "
-    f"one seed) in batches of {_BATCH}, without a model. The arrays of the first {_COMPARED} examples of all three are "
+    f"one seed) in batches of {_BATCH}, without a model. The arrays of the first {_COMPARED} examples of all are "
     "compared, bit by bit.",
     {
         **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _zips, True)),
