@@ -69,6 +69,18 @@ def run_python(code: str, folder: Path, environment: dict) -> subprocess.Complet
     )
 
 
+# How a process of several ends, as code for a script of its own.
+LEAVE = """
+import time
+import torch
+
+if torch.distributed.is_initialized():
+    torch.distributed.barrier()  # a process that ends while others still talk to it may be aborted
+    time.sleep(1)  # and one that ends while gloo lets go of the barrier may wait for ever
+    torch.distributed.destroy_process_group()
+"""
+
+
 def pytest_sessionfinish(session, exitstatus):
     """In CI a skipped test is a failed run: everything that the tests need is there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import ROOT
+from conftest import LEAVE, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -433,7 +433,7 @@ def evaluated(folder, ways, processes=1):
     python = [sys.executable]
     if processes > 1:
         python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    (folder / "evaluate.py").write_text(TRAINER)
+    (folder / "evaluate.py").write_text(TRAINER + LEAVE)
     done = subprocess.run(
         [*python, str(folder / "evaluate.py"), json.dumps([str(folder), *ways])],
         capture_output=True,

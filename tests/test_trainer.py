@@ -8,13 +8,13 @@ import textwrap
 
 import pytest
 from archives import mlt
-from conftest import ROOT
+from conftest import LEAVE, ROOT
 
 pytestmark = pytest.mark.once
 
 # A model of a few thousand weights, with dropout, so that chance has to be the same too; `read` holds what was read.
 RUN = """
-import json, logging, os, sys, time
+import json, logging, os, sys
 import torch, transformers
 from datasets import load_dataset
 from datasets.distributed import split_dataset_by_node
@@ -85,7 +85,7 @@ def data_dir(tmp_path_factory):
 def run(code, data_dir, out, processes=1):
     """Runs code after the lines above, in one process or by `torchrun` in several; what each prints, by rank."""
     script = out / "run.py"
-    script.write_text(RUN + textwrap.dedent(code), encoding="utf-8")
+    script.write_text(RUN + textwrap.dedent(code) + LEAVE, encoding="utf-8")
     command = [sys.executable, str(script)]
     if processes > 1:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -100,10 +100,6 @@ TELL = """
 def tell(**told):
     with open(f"{out}/rank{rank}.json", "w") as file:
         json.dump(told, file)
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()  # a process that ends while others still talk to it may be aborted
-        time.sleep(1)  # and one that ends while gloo lets go of the barrier may wait for ever
-        torch.distributed.destroy_process_group()
 """
 
 
