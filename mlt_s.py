@@ -1489,7 +1489,6 @@ class MltS(datasets.GeneratorBasedBuilder):
         )
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        _keep_freed_memory()
         try:
             super().download_and_prepare(*args, **kwargs)
         except Exception as error:
@@ -1653,17 +1652,6 @@ def _quoted(value: Any) -> str:
     return str(value) if value is True else json.dumps(os.fspath(value), ensure_ascii=False)
 
 
-def _keep_freed_memory() -> None:
-    """Lets a batch of images have the memory of the one before it, also in processes that are forked from here.
-
-    By itself glibc gives a block that is as large as an image back to the system when it is freed, and the next one
-    consists of new pages, which the system empties first: a sixth of the time of preparing. The size from which on it
-    does so follows the largest block that was freed (mallopt(3), M_MMAP_THRESHOLD). This one is never written to, so
-    it takes no memory itself; other systems take no notice.
-    """
-    bytes(16 << 20)
-
-
 def _is_out_of_space(error: Optional[BaseException]) -> bool:
     """Whether the disk was full, in this process or (where only the text of the error arrives) in another one."""
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -1687,6 +1675,7 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         MltSError: a file is damaged, no picture, or of a size that does not fit the other; or a line is no word.
     """
+    _keep_freed_memory()
     example, label = {"image_id": pair.image_id}, None
     if pair.label:
         label = indexed_label(_read_copies(pair.label, options), pair.label[0])
@@ -1700,6 +1689,18 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     if pair.words:  # of the stored pixels, as MLT gives them: nothing to turn
         example["words"] = parse_words(_read_copies(pair.words, options), pair.words[0])
     return example
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Lets an image have the memory of the one before it, in this process and in those that are forked from it.
+
+    By itself glibc gives a block that is as large as an image back to the system when it is freed, and the next one
+    consists of new pages, which the system empties first: a sixth of the time of preparing, and as much of training
+    with workers. The size from which on it does so follows the largest block that was freed, up to 32 MB (mallopt(3),
+    M_MMAP_THRESHOLD). This one is never written to, so it takes no memory itself; other systems take no notice.
+    """
+    bytes(31 << 20)
 
 
 def _read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:

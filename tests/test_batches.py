@@ -70,6 +70,16 @@ def test_images_of_several_sizes_are_padded_to_one(reduce):
         assert (batch["labels"][n, rows:] == 255).all() and (batch["labels"][n, :, columns:] == 255).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_cannot_be_written_to_are_a_batch_without_a_warning():
+    crop = TrainTransform(MEAN, STD, size=(8, 8))(example(20, 20))
+    for array in crop.values():
+        array.flags.writeable = False
+    batch = collate([crop])
+    assert np.array_equal(batch["pixel_values"][0], crop["pixel_values"])
+    assert np.array_equal(batch["labels"][0], crop["labels"])
+
+
 def test_a_loop_of_ones_own_keeps_whose_is_whose():
     batch = collate(whole((50, 40), (20, 97)), keep=("size", "image_id"))
     assert batch["size"] == [(40, 50), (97, 20)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from mlt_s_tools.training.transforms import IGNORED, padded
 
@@ -39,7 +40,13 @@ def collate(examples, keep=()):
         )
     frame = np.max([image.shape[1:] for image in images], 0)
     return {
-        "pixel_values": torch.from_numpy(np.stack([padded(image, frame, 0) for image in images])),
-        "labels": torch.from_numpy(np.stack([padded(label, frame * int(*factors), IGNORED) for label in labels])),
+        "pixel_values": _stacked(images, frame, 0),
+        "labels": _stacked(labels, frame * int(*factors), IGNORED),
         **{name: [example[name] for example in examples] for name in keep},
     }
+
+
+def _stacked(arrays, frame, fill):
+    """One tensor of arrays (..., height, width) that are padded to `frame`."""
+    # PyTorch's own way writes it to where another process sees it, if this is a worker: else all is copied once more.
+    return default_collate([torch.from_numpy(padded(array, frame, fill)) for array in arrays])

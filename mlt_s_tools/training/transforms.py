@@ -217,7 +217,12 @@ class EvalTransform(_Transform):
 
 
 def padded(values, frame, fill):
-    """An array (..., height, width) in the upper left corner of one of `frame` (height, width) that holds `fill`."""
+    """An array (..., height, width) in the upper left corner of one of `frame` (height, width) that holds `fill`.
+
+    One that fills its frame is returned as it is, unless it is read-only: PyTorch warns of those.
+    """
+    if values.shape[-2:] == tuple(frame) and values.flags.writeable:
+        return values
     canvas = np.full((*values.shape[:-2], *frame), fill, values.dtype)
     canvas[..., : values.shape[-2], : values.shape[-1]] = values
     return canvas
