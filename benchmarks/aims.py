@@ -86,6 +86,20 @@ AIMS = {
         1.0,
         high=True,
     ),
+    "train_archive_dataset_2": Aim(
+        "the same with 2 workers each, ArchiveDataset, speed a core",
+        ("train", "plain_2", "cpu"),
+        ("train", "archive_dataset_2", "cpu"),
+        1.0,
+        high=True,
+    ),
+    "train_stream_2": Aim(
+        "the same with 2 workers each, stream, speed a core",
+        ("train", "plain_2", "cpu"),
+        ("train", "stream_2", "cpu"),
+        1.0,
+        high=True,
+    ),
     "resume_stream": Aim("resuming a stream at 90%", ("resume", "state_dict", "at_90"), None, 0.2, unit="s"),
     "resume_stream_flat": Aim(
         "resuming a stream at 90% / at 10%, time",
