@@ -28,7 +28,7 @@ class Aim(NamedTuple):
 
 
 _UNZIP = ("prepare", "unzip", "seconds")
-_BARE = ("decode", "bare", "seconds")
+_BARE = ("decode", "bare", "pairs_per_second")
 _IMAGEFOLDER = ("first", "imagefolder_stream", "since_start")
 
 AIMS = {
@@ -53,22 +53,26 @@ AIMS = {
         3.0,
     ),
     "decode_stream": Aim(
-        "decoding a stream / bare loop, speed", _BARE, ("decode", "stream_0", "seconds"), 0.97, high=True
+        "decoding a stream / bare loop, speed", ("decode", "stream_0", "pairs_per_second"), _BARE, 0.97, high=True
     ),
     "decode_archive_dataset": Aim(
         "decoding an ArchiveDataset / bare loop, speed",
+        ("decode", "archive_dataset_0", "pairs_per_second"),
         _BARE,
-        ("decode", "archive_dataset_0", "seconds"),
         0.97,
         high=True,
     ),
     "decode_stream_2": Aim(
-        "the same stream with 2 workers / bare loop, speed", _BARE, ("decode", "stream_2", "seconds"), 1.9, high=True
+        "the same stream with 2 workers / bare loop, speed",
+        ("decode", "stream_2", "pairs_per_second"),
+        _BARE,
+        1.9,
+        high=True,
     ),
     "decode_archive_dataset_2": Aim(
         "the same ArchiveDataset with 2 workers / bare loop, speed",
+        ("decode", "archive_dataset_2", "pairs_per_second"),
         _BARE,
-        ("decode", "archive_dataset_2", "seconds"),
         1.9,
         high=True,
     ),
