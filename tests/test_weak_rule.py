@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -274,6 +274,17 @@ def test_models_answer_in_order_and_nothing_for_a_word_outside(model):
     for patch in (one[0], *other):
         assert ((patch.values >= 0) & (patch.values <= 1)).all()
         assert not np.isnan(patch.values).any()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(CORNERS, min_size=4, max_size=4), max_size=4))
+@example([[[5, -10], [-10, 5], [-25, -10], [-10, -25]]])  # turned, and only the rectangle around it meets the image
+def test_models_answer_for_any_word_with_probabilities_that_the_rule_takes(quads):
+    picture = written("white", "black").resize(SIZE)
+    for model in Baseline(), FilledBox():
+        (patches,) = model.probabilities([(picture, quads)])
+        assert all(np.isfinite(patch.values).all() for patch in patches if patch)
+        assert label_map(SIZE, list(map(word, quads)), patches, Thresholds()).shape == SIZE[::-1]
 
 
 def test_a_filled_box_is_text_throughout():

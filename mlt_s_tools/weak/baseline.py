@@ -19,7 +19,8 @@ class Baseline:
 
     The colours of a word spread along one line more than along any other; on it Otsu's threshold parts them. Text is
     the side that has less of the border. The probability is 0.5 at the threshold, and the surer the farther away; in a
-    word of one colour it is 0.5 throughout.
+    word of one colour it is 0.5 throughout, as in one that covers no pixel of the image: the rectangle around a turned
+    word can reach into a corner that the word itself does not.
     """
 
     name = "baseline"
@@ -53,7 +54,7 @@ def _patch(image, quad):
     box, inside = region
     colors = np.asarray(image.crop(box), np.float32)
     values = colors @ _axis(colors[inside])
-    if np.ptp(values[inside]) < _LEAST_SPREAD:
+    if not inside.any() or np.ptp(values[inside]) < _LEAST_SPREAD:
         return Patch(box, np.full(inside.shape, 0.5, np.float32))
     threshold, distance = _parted(values[inside])
     sides = (values - threshold) / distance
