@@ -316,10 +316,13 @@ def _add_weak_train(commands):
 
 
 def _weak_train(options):
-    from mlt_s_tools.weak import train
+    from mlt_s_tools.weak import needed
 
     words = ("data_dir", "out", "label_maps", "model", "from_config", "steps", "batch", "seed")
-    return _resumable(train.run, {word: getattr(options, word) for word in words})
+    with needed("Training a network"):
+        from mlt_s_tools.weak import train
+
+        return _resumable(train.run, {word: getattr(options, word) for word in words})
 
 
 def _resumable(run, words):

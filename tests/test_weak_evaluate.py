@@ -163,6 +163,12 @@ def test_images_that_the_model_was_trained_on_are_left_out(run, folder, monkeypa
     assert report["left_out"]["trained_on"] == ["img_1", "img_2"]
 
 
+def test_whatever_the_case_and_unicode_form_of_their_names(run, folder, monkeypatch):
+    monkeypatch.setattr(evaluate, "open_model", lambda name: Trained(validation=["IMG_3"]))
+    _, _, _, report = run(folder)
+    assert report["left_out"]["trained_on"] == ["img_3"]
+
+
 def test_so_are_images_without_words_and_label_maps_that_were_made_here(run, folder, tmp_path, capsys):
     write_zip(
         folder / "more_validation_images.zip",
@@ -221,7 +227,24 @@ def test_without_matplotlib_it_says_what_to_install_before_it_begins(run, folder
     monkeypatch.setattr(evaluate, "Source", lambda *arguments: pytest.fail("it began"))
     status, _, error, _ = run(folder)
     assert status == 2
-    assert 'needs matplotlib, which is not installed: pip install "mlt-s[weak]".' in error
+    assert "The picture of the thresholds needs what is not installed here (" in error
+    assert "matplotlib" in error and ': pip install "mlt-s[weak]".' in error
+
+
+@pytest.mark.parametrize("command", ["train", "label", "evaluate"])
+def test_without_pytorch_it_says_what_to_install(folder, tmp_path, monkeypatch, capsys, command):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "weak.json").write_text("{}")
+    for name in [name for name in sys.modules if name.startswith(("mlt_s_tools.weak.network", "mlt_s_tools.weak.tr"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in "train", "network":
+        monkeypatch.delattr(weak, name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    out = [str(tmp_path / "weak.zip")] if command == "label" else []
+    assert main(["weak", command, str(folder), str(tmp_path / "net"), *out]) == 2
+    said = capsys.readouterr().err
+    assert " network needs what is not installed here (" in said and "torch" in said
+    assert said.endswith(': pip install "mlt-s[weak]".\n')
 
 
 def test_a_folder_without_the_split_is_refused(run, tmp_path):

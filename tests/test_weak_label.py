@@ -304,6 +304,43 @@ def test_a_finished_archive_is_not_made_again(interrupted, folder, out, capsys):
 
 
 @once
+def test_what_a_run_left_that_was_killed_at_its_end_is_removed(interrupted, folder, out, capsys):
+    run(folder, out)
+    partial = out.with_name("weak.zip.partial")
+    (partial / "train").mkdir(parents=True)
+    (partial / "train" / "img_1.png").write_bytes(b"")
+    assert interrupted(0) == 0
+    assert f"{out} is done already." in capsys.readouterr().out
+    assert [path.name for path in out.parent.iterdir()] == ["weak.zip"]
+
+
+@once
+def test_who_waited_while_another_one_finished_makes_nothing(folder, out, capsys, monkeypatch):
+    run(folder, out.with_name("before.zip"))
+    acquire = archive.filelock.FileLock.acquire
+
+    def finished_meanwhile(lock, **options):
+        out.with_name("before.zip").rename(out)
+        return acquire(lock, **options)
+
+    monkeypatch.setattr(archive.filelock.FileLock, "acquire", finished_meanwhile)
+    monkeypatch.setattr(label, "_label", lambda *arguments: pytest.fail("it was made again"))
+    assert run(folder, out) == 0
+    assert f"{out} is done already." in capsys.readouterr().out
+    assert not out.with_name("weak.zip.partial").exists()
+
+
+@once
+@pytest.mark.parametrize("content", ["[]", "{", "5"])
+def test_so_is_an_archive_with_another_record(folder, out, capsys, content):
+    write_zip(out, {"MLT_S_labels/weak.json": content})
+    before = out.read_bytes()
+    assert run(folder, out) == 2
+    assert f"{out} is there already, and " in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@once
 def test_what_is_there_already_and_is_something_else_is_refused(folder, out, capsys):
     out.write_bytes(b"mine")
     assert run(folder, out) == 2
@@ -342,6 +379,15 @@ def test_a_full_disk_is_said_and_what_is_made_is_kept(folder, out, monkeypatch, 
 
 
 @once
+@pytest.mark.parametrize("name", ["weak", "test.zip", "weak_images.zip", "word.zip", ".weak.zip"])
+def test_a_name_that_the_loader_would_pass_over_is_refused(folder, out, capsys, name):
+    assert run(folder, out.with_name(name)) == 2
+    said = capsys.readouterr().err
+    assert f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip" in said
+    assert list(out.parent.iterdir()) == []
+
+
+@once
 @pytest.mark.parametrize("inside", ["weak.zip", "deep/weak.zip"])
 def test_an_archive_among_those_that_are_loaded_is_refused(folder, inside, capsys):
     assert run(folder, folder / inside) == 2
@@ -359,13 +405,16 @@ def test_so_is_one_in_a_folder_of_label_maps(folder, out, tmp_path, capsys):
 
 
 @once
-def test_what_is_no_model_is_refused_with_what_to_do(folder, out, tmp_path, capsys):
+def test_what_is_no_model_is_refused_with_what_to_do(folder, out, tmp_path, capsys, monkeypatch):
     assert main(["weak", "label", str(folder), "basline", str(out)]) == 2
     said = capsys.readouterr().err
     assert "There is no model at" in said and "basline, which is no folder." in said
     assert "Give baseline, which needs no training, or the folder of a model: mlt-s weak train DATA_DIR MODEL" in said
     with pytest.raises(mlt_s.MltSError, match="which holds no weak.json"):
         weak.open_model(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(mlt_s.MltSError, match="which holds no weak.json"):
+        weak.open_model("~/out")
     assert list(out.parent.iterdir()) == []
 
 

@@ -2,10 +2,13 @@
 
 import functools
 import json
+import logging
 
 import numpy as np
 import pytest
 import torch
+from archives import add_words, label_file, label_members, mlt, write_zip
+from PIL import Image
 from transformers import (
     SegformerConfig,
     SegformerForSemanticSegmentation,
@@ -86,6 +89,13 @@ def test_label_maps_of_its_own_kind_are_refused(sample):
         crops_of(example)
 
 
+def test_so_are_label_maps_of_other_values(sample):
+    values = np.asarray(sample[0]["label"])
+    example = {**sample[0], "label": Image.fromarray(np.where(values == 1, 2, values).astype(np.uint8))}
+    with pytest.raises(mlt_s.MltSError, match="^img_2: a label map holds 0, 1 and 255, and this one 2 as well"):
+        crops_of(example)
+
+
 def test_a_pretrained_model_says_the_same_with_a_hint_of_nothing():
     model = SegformerForSemanticSegmentation(SegformerConfig(num_labels=2)).eval()
     pixels = torch.randn(1, 3, 64, 64)
@@ -138,6 +148,76 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, mon
     assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 6 steps.\n"
     with pytest.raises(mlt_s.MltSError, match=r"holds a network with synthetic 0\.5 and not 0\.1\. .* a new folder\.$"):
         train.run(SAMPLE, tmp_path / "net", steps=6, synthetic=0.1, **QUICK)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return add_words(mlt(tmp_path / "mlt", 5, 3), range(1, 6), range(1, 4))
+
+
+def record(net):
+    return json.loads((net / "weak.json").read_text())
+
+
+def test_stopped_when_all_steps_are_made_it_makes_none_more(folder, tmp_path, monkeypatch, capsys):
+    train.run(folder, tmp_path / "whole", steps=6, **QUICK)
+    with monkeypatch.context() as stopping:
+
+        def stop(network, folder):
+            raise KeyboardInterrupt
+
+        stopping.setattr(train.Network, "save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train.run(folder, tmp_path / "net", steps=6, **QUICK)
+    train.run(folder, tmp_path / "net", steps=6, **QUICK)
+    assert record(tmp_path / "net") == record(tmp_path / "whole")
+
+
+def test_what_a_run_left_that_was_killed_at_its_end_is_removed(folder, tmp_path, capsys):
+    train.run(folder, tmp_path / "net", steps=1, **QUICK)
+    (tmp_path / "net" / "training" / "checkpoint-1").mkdir(parents=True)
+    train.run(folder, tmp_path / "net", steps=1, **QUICK)
+    assert "is finished" in capsys.readouterr().out
+    assert not (tmp_path / "net" / "training").exists()
+
+
+def test_the_training_split_alone_will_do(folder, tmp_path, caplog):
+    for archive in folder.glob("*validation*"):
+        archive.unlink()
+    with caplog.at_level(logging.WARNING, "mlt_s"):
+        train.run(folder, tmp_path / "net", steps=1, **QUICK)
+    assert record(tmp_path / "net")["trained_on"] == {"train": [f"img_{n}" for n in range(1, 6)]}
+    assert "validation: 3 label maps without an image, skipped: img_1, img_2, img_3." in caplog.text
+
+
+def test_other_label_maps_are_another_training(folder, tmp_path):
+    train.run(folder, tmp_path / "net", steps=1, **QUICK)
+    others = {f"img_{n}": label_file(70 + n) for n in range(1, 6)}
+    fixed = write_zip(tmp_path / "fixed.zip", label_members(others, {}))
+    with pytest.raises(mlt_s.MltSError, match="holds a network with other images, label maps or words. Give the same"):
+        train.run(folder, tmp_path / "net", label_maps=fixed, steps=1, **QUICK)
+
+
+def test_no_path_of_the_model_to_start_from_is_kept(folder, tmp_path):
+    sizes = {"hidden_sizes": [8] * 4, "num_attention_heads": [1] * 4, "depths": [1] * 4, "decoder_hidden_size": 8}
+    start = tmp_path / "alice" / "mit"
+    SegformerForSemanticSegmentation(SegformerConfig(num_labels=2, **sizes)).save_pretrained(start)
+    SegformerImageProcessor().save_pretrained(start)
+    train.run(folder, tmp_path / "net", model=str(start), steps=1, batch=2)
+    start.rename(tmp_path / "mit")
+    train.run(folder, tmp_path / "net", model=str(tmp_path / "mit"), steps=1, batch=2)  # is finished
+    assert record(tmp_path / "net")["model"].startswith("mit ")
+    assert "alice" not in (tmp_path / "net" / "weak.json").read_text()
+    (tmp_path / "mit" / "config.json").write_text("{}")
+    with pytest.raises(mlt_s.MltSError, match="holds a network with model 'mit .*' and not 'mit .*'. Give the same"):
+        train.run(folder, tmp_path / "net", model=str(tmp_path / "mit"), steps=1, batch=2)
+
+
+def test_a_damaged_record_is_said(folder, tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "weak.json").write_text('{"mod')
+    with pytest.raises(mlt_s.MltSError, match="weak.json is damaged: give a new folder, or remove this one."):
+        train.run(folder, tmp_path / "net", steps=1, **QUICK)
 
 
 def test_before_any_step_a_model_says_what_the_hint_says(sample, tmp_path):

@@ -141,7 +141,7 @@ class TrainTransform(_Transform):
     def _transformed(self, image, label, image_id):
         rng = random.Random(f"{self.seed} {self.epoch} {image_id}")
         crop, labels = self._draw(label, rng)
-        _check(labels, image_id)
+        check_values(labels, image_id)
         part = _jittered(crop.of(image, Image.Resampling.BILINEAR), self.jitter, rng)
         pixels = crop.put(self._normalized(part), np.zeros((3, *self.size), np.float32))
         if rng.random() < self.flip_share:
@@ -205,7 +205,7 @@ class EvalTransform(_Transform):
 
     def _transformed(self, image, label, image_id):
         values = np.asarray(label)
-        _check(values, image_id)
+        check_values(values, image_id)
         pixels = self._normalized(image.reduce(self.reduce))
         frame = [-(-length // MULTIPLE) * MULTIPLE for length in pixels.shape[1:]]
         return {
@@ -228,7 +228,12 @@ def padded(values, frame, fill):
     return canvas
 
 
-def _check(labels, image_id):
+def check_values(labels, image_id):
+    """Sees that a label map, uint8 (height, width), holds the values of MLT_S.
+
+    Raises:
+        ValueError: it holds others as well.
+    """
     wrong = labels[(labels > TEXT) & (labels != IGNORED)]
     if wrong.size:
         raise ValueError(

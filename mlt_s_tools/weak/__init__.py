@@ -11,6 +11,7 @@ they are. A model is an object with
                              outside the image
 """
 
+import contextlib
 import os
 
 import mlt_s
@@ -30,12 +31,28 @@ def open_model(model):
     """
     if model == Baseline.name:
         return Baseline()
-    if not os.path.isfile(os.path.join(model, RECORD)):
-        state = "holds no " + RECORD if os.path.isdir(model) else "is no folder"
+    folder = mlt_s._absolute(model)
+    if not os.path.isfile(os.path.join(folder, RECORD)):
+        state = "holds no " + RECORD if os.path.isdir(folder) else "is no folder"
         raise mlt_s.MltSError(
-            f"There is no model at {mlt_s._absolute(model)}, which {state}. Give {Baseline.name}, which needs no "
+            f"There is no model at {folder}, which {state}. Give {Baseline.name}, which needs no "
             "training, or the folder of a model: mlt-s weak train DATA_DIR MODEL makes one."
         )
-    from mlt_s_tools.weak.network import Network  # PyTorch and transformers take seconds to import
+    with needed("A network"):
+        from mlt_s_tools.weak.network import Network  # PyTorch and transformers take seconds to import
+    return Network.load(folder)
 
-    return Network.load(model)
+
+@contextlib.contextmanager
+def needed(what):
+    """Turns the error of something that is not installed into one that says what to do.
+
+    Raises:
+        mlt_s.MltSError: of an `ImportError`.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise mlt_s.MltSError(
+            f'{what} needs what is not installed here ({str(error).strip()}): pip install "mlt-s[weak]".'
+        ) from error

@@ -26,6 +26,7 @@ _FORMAT = 1  # to be raised where the same words shall make other label maps
 _FOLDER = "MLT_S_labels"
 _FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
 _LOCK = ".lock"
+_ARCHIVE = "archive"  # the archive to be, while it is being written
 _PART = ".part"  # ends the name of a file that is being written
 _PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
@@ -110,8 +111,8 @@ def read_record(out):
         return None
     try:
         with zipfile.ZipFile(out) as archive:
-            return json.loads(archive.read(f"{_FOLDER}/{RECORD}"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return dict(json.loads(archive.read(f"{_FOLDER}/{RECORD}")))
+    except Exception:  # a zip of somebody else's can be damaged, encrypted or hold anything, and each has its own
         raise mlt_s.MltSError(f"{out} is there already, and no archive of {MAKER}. Give another name.") from None
 
 
@@ -131,17 +132,24 @@ def is_finished(out, order):
 
 @contextlib.contextmanager
 def gathering(out, order):
-    """The `Gathering` of an archive that is not finished: a new one, or that of an earlier run. No other gets at it.
+    """The `Gathering` of an archive: a new one, or that of an earlier run; None where the archive is finished.
+
+    No other process gets at it meanwhile. What gathered is removed when the archive is there, also what a run left that
+    was killed between the two.
 
     Args:
         out: absolute path of the archive to be.
         order: what `order_of` returns.
 
     Raises:
-        mlt_s.MltSError: label maps of another order lie there, or another process is at work.
+        mlt_s.MltSError: label maps of another order lie there or at `out`, or something else, or another process is at
+            work.
         OSError: the folder cannot be made.
     """
     folder = out + PARTIAL
+    if is_finished(out, order) and not os.path.exists(folder):
+        yield None
+        return
     os.makedirs(folder, exist_ok=True)
     lock = filelock.FileLock(os.path.join(folder, _LOCK))
     try:
@@ -149,7 +157,8 @@ def gathering(out, order):
     except filelock.Timeout:
         raise mlt_s.MltSError(f"Another {MAKER} label is writing {out}: wait for it, or give another name.") from None
     try:
-        yield Gathering(out, folder, order)
+        # Asked once more, as another process may have finished it while this one waited.
+        yield None if is_finished(out, order) else Gathering(out, folder, order)
     except OSError as error:
         if not mlt_s._is_out_of_space(error):
             raise
@@ -157,9 +166,9 @@ def gathering(out, order):
             f"There is no space left for {out}. Free some and run the same again: what is made so far is kept."
         ) from error
     finally:
-        lock.release()
         if os.path.exists(out):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
 class Gathering:
@@ -217,12 +226,13 @@ class Gathering:
             "splits": {split: dataclasses.asdict(counts) for split, counts in splits.items()},
             "without_ground_truth": without_words,
         }
-        with zipfile.ZipFile(self._out + _PART, "w") as archive:
+        whole = os.path.join(self._folder, _ARCHIVE + _PART)
+        with zipfile.ZipFile(whole, "w") as archive:
             archive.writestr(zipfile.ZipInfo(f"{_FOLDER}/{RECORD}", _DATE), json.dumps(record, indent=1) + "\n")
             for split, image_id in ids:
                 with open(self._path(split, image_id), "rb") as file:
                     archive.writestr(zipfile.ZipInfo(_member(split, image_id), _DATE), file.read())
-        os.replace(self._out + _PART, self._out)
+        os.replace(whole, self._out)
         return record
 
     def _path(self, split, image_id):

@@ -85,7 +85,7 @@ def compare(source, split, models):
     Raises:
         mlt_s.MltSError: something cannot be read.
     """
-    trained = set(models[0].record.get("trained_on", {}).get(split, ()))
+    trained = {mlt_s.name_key(image_id) for image_id in models[0].record.get("trained_on", {}).get(split, ())}
     compared, left = [Compared(model, Tally(), Tally()) for model in models], Left([], [], [])
     images = 0
     with tqdm(desc="evaluating", total=source.count, unit=" images", disable=None, leave=False) as bar:
@@ -104,7 +104,7 @@ def compare(source, split, models):
 def _example(source, choice, trained, left):
     """Image, words and label map (height, width) of a choice; or None, and why it is left out in `left`."""
     image_id = choice.pair.image_id
-    if image_id in trained:
+    if mlt_s.name_key(image_id) in trained:
         return left.trained_on.append(image_id)
     words = source.read_words(choice)
     if words is None:

@@ -9,7 +9,7 @@ import mlt_s
 from mlt_s_tools.origin import KEYWORD, MAKER
 from mlt_s_tools.training.crop import random_crop, random_pixel
 from mlt_s_tools.training.epoch import SharedEpoch
-from mlt_s_tools.training.transforms import IGNORED, TEXT
+from mlt_s_tools.training.transforms import IGNORED, TEXT, check_values
 from mlt_s_tools.weak.crops import CHANNELS, channels, hint
 from mlt_s_tools.weak.synthetic import synthetic_word
 
@@ -45,7 +45,7 @@ class WordCrops:
     | `labels` | (height, width) | int64 | 0 background, 1 text, 255 ignored |
 
     Raises:
-        mlt_s.MltSError: a label map was made by `mlt-s weak` itself.
+        mlt_s.MltSError: a label map was made by `mlt-s weak` itself, or holds another value than 0, 1 and 255.
     """
 
     def __init__(self, framing, preset, size, count, synthetic, seed):
@@ -58,7 +58,7 @@ class WordCrops:
         self._epoch.value = epoch
 
     def __call__(self, example):
-        _check_origin(example)
+        _check_label(example)
         seed = f"{self.seed} {self._epoch.value} {example['image_id']}"
         return [self._crop(example, random.Random(f"{seed} {number}")) for number in range(self.count)]
 
@@ -99,7 +99,11 @@ def _recoloured(image, rng):
     return image.point(lambda value: value * contrast + brightness)
 
 
-def _check_origin(example):
+def _check_label(example):
+    try:
+        check_values(np.asarray(example["label"]), example["image_id"])
+    except ValueError as error:
+        raise mlt_s.MltSError(str(error)) from None
     if str(example["label"].info.get(KEYWORD, "")).startswith(MAKER):
         raise mlt_s.MltSError(
             f"The label map of {example['image_id']} was made by {MAKER}, and a network is not to learn from what "

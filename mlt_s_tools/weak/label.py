@@ -1,6 +1,5 @@
 """`mlt-s weak label`: label maps for images that have words, in an archive like the authors'."""
 
-import hashlib
 import os
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from tqdm import tqdm
 
 import mlt_s
 from mlt_s_tools import choose
-from mlt_s_tools.weak import archive, open_model
+from mlt_s_tools.weak import archive, open_model, source
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, count_too_little, label_map
 
@@ -38,7 +37,8 @@ def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds
     Args:
         data_dir: the folder of the archives, images and ground truth among them, as for `load_dataset`.
         model: "baseline", or the folder of a trained one.
-        out: path of the archive to write, neither there nor among the label maps.
+        out: path of the archive to write, neither there nor among the label maps; its name ends in .zip, and the loader
+            takes it for one of label maps.
         unlabelled_only: whether images that have a label map already are left out. Only then are label maps looked for,
             as `load_dataset` does it: in `label_maps`, in `data_dir`, or from the authors. Otherwise none is needed,
             and every image with words gets one.
@@ -51,29 +51,39 @@ def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds
         OSError: the archive cannot be written.
     """
     out, thresholds = os.path.abspath(os.path.expanduser(out)), thresholds or Thresholds()
+    _refuse_name(os.path.basename(out))
     _refuse_inside(out, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources])
     tasks, without_words = _tasks(data_dir, label_maps, unlabelled_only)
     for task in tasks:  # of words that cannot be read, the error comes now and not in an hour
         read_words(task.pair)
     opened = open_model(model)
-    order = archive.order_of(opened, thresholds, unlabelled_only, _source_of(tasks))
-    if archive.is_finished(out, order):
-        print(f"{out} is done already.")
-        record = archive.read_record(out)
-    else:
-        with archive.gathering(out, order) as gathering:
+    order = archive.order_of(opened, thresholds, unlabelled_only, source.digest(tasks))
+    with archive.gathering(out, order) as gathering:
+        if gathering:
             _label(tasks, opened, thresholds, gathering)
             counts = {split: len(ids) for split, ids in without_words.items()}
             record = gathering.finish([task.key for task in tasks], counts)
+        else:
+            print(f"{out} is done already.")
+            record = archive.read_record(out)
     print("\n".join(_report(out, record, without_words)))
     print(_call(out, data_dir, label_maps, unlabelled_only))
 
 
+def _refuse_name(name):
+    """The loader would leave such an archive out, or take it for one of something else."""
+    if not name.lower().endswith(".zip") or not mlt_s._is_wanted((name,), ("label",)):
+        raise mlt_s.MltSError(
+            f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip and "
+            "says nothing of images, words or a test split, such as weak.zip."
+        )
+
+
 def _refuse_inside(out, sources):
     """The loader would take label maps made here together with the authors'."""
-    for source in map(mlt_s._absolute, sources):
-        if mlt_s.is_below(out, [source]):
-            raise mlt_s.MltSError(f"{out} lies in {source}, where label maps are looked for: give another folder.")
+    for place in map(mlt_s._absolute, sources):
+        if mlt_s.is_below(out, [place]):
+            raise mlt_s.MltSError(f"{out} lies in {place}, where label maps are looked for: give another folder.")
 
 
 # --- What to label -------------------------------------------------------------------------------------------------
@@ -122,16 +132,6 @@ def _nothing_to_label(data_dir, listing):
         f"There is nothing to label in {data_dir}: no image and ground truth file have split and name in common, such "
         "as img_1.jpg and gt_img_1.txt."
     )
-
-
-def _source_of(tasks):
-    """Another str where an image or its words are others."""
-    lines = [
-        f"{split}/{pair.image_id}/{member.size}/{member.stamp}"
-        for split, pair in tasks
-        for member in (pair.image[0], pair.words[0])
-    ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 # --- How -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The picture of `mlt-s weak evaluate`: what the thresholds do."""
 
-import mlt_s
+from mlt_s_tools.weak import needed
 from mlt_s_tools.weak.baseline import FilledBox
 
 _SIZE = (11, 5.2)  # inches
@@ -14,12 +14,8 @@ def check():
     Raises:
         mlt_s.MltSError: matplotlib is not installed.
     """
-    try:
+    with needed("The picture of the thresholds"):
         import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise mlt_s.MltSError(
-            'The picture of the thresholds needs matplotlib, which is not installed: pip install "mlt-s[weak]".'
-        ) from None
 
 
 def draw(report, out):

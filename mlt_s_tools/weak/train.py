@@ -22,7 +22,7 @@ from transformers import (
 import mlt_s
 from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
 from mlt_s_tools.training.transforms import IGNORED, TEXT
-from mlt_s_tools.weak import RECORD
+from mlt_s_tools.weak import RECORD, source
 from mlt_s_tools.weak.baseline import Baseline
 from mlt_s_tools.weak.correction import margins
 from mlt_s_tools.weak.crops import CHANNELS, Framing
@@ -79,35 +79,52 @@ def run(
         seed: of all chance.
 
     Raises:
-        mlt_s.MltSError: there is nothing to train on, or something else lies in `out`, or the model cannot be had.
+        mlt_s.MltSError: there is nothing to train on, or something else lies in `out`, or the model cannot be had, or a
+            label map is not the authors' or holds another value than 0, 1 and 255.
         OSError: the folder cannot be written.
     """
     out, batch = Path(mlt_s._absolute(out)), batch or (4 if from_config else 64)
     _check_share(synthetic)
-    data = ArchiveDataset(data_dir, "train", config="words", label_maps=label_maps)
+    # What is not there is left out with a warning: of validation nothing is needed.
+    data = ArchiveDataset(data_dir, "train", config="words", label_maps=label_maps, missing_images="skip")
     ids = [pair.image_id for pair in data.pairs]
     count = math.gcd(batch, _CROPS)
     order = {
-        "model": None if from_config else model,
+        "model": None if from_config else _called(model),
         "steps": steps or max(_LEAST_STEPS, _PASSES * math.ceil(len(ids) * count / batch)),
         "batch": batch,
         "synthetic": synthetic,
         "seed": seed,
         "corrects": Baseline.name,
-        "images": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "source": source.digest(("train", pair) for pair in data.pairs),
     }
     if _is_finished(out, order):
-        return print(f"{out} is finished: a network trained in {order['steps']:,} steps.")
+        shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
+        return print(f"{out} is finished: a network trained in {mlt_s._count(order['steps'], 'step')}.")
     _check_begun(out, order)
-    network = _trained(data, out, order, count, {**order, "trained_on": {"train": ids}, "versions": _versions()})
+    start = None if from_config else model
+    network = _trained(data, out, start, order, count, {**order, "trained_on": {"train": ids}, "versions": _versions()})
     network.save(out)
     shutil.rmtree(out / _PROGRESS)
-    print(f"{out}: {network.name}, trained on {mlt_s._count(ids, 'image')} in {order['steps']:,} steps.")
+    print(f"{out}: {network.name}, trained on {mlt_s._count(ids, 'image')} in {mlt_s._count(order['steps'], 'step')}.")
 
 
 def _check_share(synthetic):
     if not 0 <= synthetic <= 1:
         raise mlt_s.MltSError(f"synthetic={synthetic}: the share of drawn words is from 0 to 1.")
+
+
+def _called(model):
+    """How the record calls a model to start from: by its name on the Hub; one in a folder by the name of that, not by
+    where it lies, and a digest of its files.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return model
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        digest.update(path.read_bytes())
+    return f"{folder.resolve().name} {digest.hexdigest()[:8]}"
 
 
 # --- The folder -----------------------------------------------------------------------------------------------------
@@ -117,7 +134,7 @@ def _is_finished(out, order):
     """Whether a network of this order is there; refuses another one."""
     if not (out / RECORD).is_file():
         return False
-    _check_same(json.loads((out / RECORD).read_text(encoding="utf-8")), order, f"{out} holds a network")
+    _check_same(out / RECORD, order, f"{out} holds a network")
     return True
 
 
@@ -125,7 +142,7 @@ def _check_begun(out, order):
     """Refuses a folder that holds anything but a training of this order."""
     path = out / _PROGRESS / _ORDER
     if path.is_file():
-        _check_same(json.loads(path.read_text(encoding="utf-8")), order, f"{out} holds a training")
+        _check_same(path, order, f"{out} holds a training")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise mlt_s.MltSError(f"{out} is there already, and holds no training to go on with. Give a new folder.")
 
@@ -138,17 +155,30 @@ def _begin(progress, order):
     os.replace(part, progress / _ORDER)
 
 
-def _check_same(found, order, what):
+def _check_same(path, order, what):
+    try:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise mlt_s.MltSError(f"{path} is damaged: give a new folder, or remove this one.") from None
     others = [name for name in order if found.get(name) != order[name]]
     if others:
-        differences = ", ".join(f"{name} {found.get(name)!r} and not {order[name]!r}" for name in others)
+        differences = ", ".join(
+            "other images, label maps or words"
+            if name == "source"
+            else f"{name} {found.get(name)!r} and not {order[name]!r}"
+            for name in others
+        )
         raise mlt_s.MltSError(f"{what} with {differences}. Give the same words as then, or a new folder.")
 
 
 def _last_checkpoint(progress):
     """The newest checkpoint that is whole, for its state is written last; None where there is none."""
     whole = [path.parent for path in progress.glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+    return max(whole, key=_step, default=None)
+
+
+def _step(checkpoint):
+    return int(checkpoint.name.split("-")[1])
 
 
 def _versions():
@@ -158,11 +188,11 @@ def _versions():
 # --- The training ---------------------------------------------------------------------------------------------------
 
 
-def _trained(data, out, order, count, record):
+def _trained(data, out, start, order, count, record):
     """The `Network` that comes out when the steps of the order have been made."""
     checkpoint = _last_checkpoint(out / _PROGRESS)
     transformers.set_seed(order["seed"])
-    model, preset, framing, size = _model(order["model"], checkpoint)
+    model, preset, framing, size = _model(start, checkpoint)
     _begin(out / _PROGRESS, order)
     crops = WordCrops(framing, preset, size, count, order["synthetic"], order["seed"])
     trainer = CorrectionTrainer(
@@ -172,7 +202,9 @@ def _trained(data, out, order, count, record):
         data_collator=_collate,
         callbacks=[EpochCallback(crops)],
     )
-    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    # Trainer of transformers 5.24 makes one step more from a checkpoint that holds all of them.
+    if not checkpoint or _step(checkpoint) < order["steps"]:
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     return Network(trainer.model, framing, preset.mean, preset.std, record)
 
 
