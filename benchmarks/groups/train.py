@@ -5,8 +5,8 @@ import itertools
 import zlib
 
 from benchmarks.group import Contender, Group
+from benchmarks.groups.decode import BATCH
 
-_BATCH = 4
 _COMPARED = 16  # examples, whose arrays are compared bit by bit between the contenders
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as SegFormer takes them
 
@@ -30,7 +30,7 @@ def _epoch(examples, workers):
             digest = zlib.crc32(example["labels"], zlib.crc32(example["pixel_values"], digest))
 
     def action():
-        loader = DataLoader(examples, batch_size=_BATCH, num_workers=workers, collate_fn=collate)
+        loader = DataLoader(examples, batch_size=BATCH, num_workers=workers, collate_fn=collate)
         return {"pairs": sum(len(batch["labels"]) for batch in loader), **({"digest": digest} if digest else {})}
 
     return action
@@ -67,7 +67,7 @@ _zips = functools.partial(_archive_dataset, "few")
 GROUP = Group(
     "Training",
     "An epoch over the training pairs, with the same training transform (crops of 512 x 512, scale 0.5 to 2, colour, "
-    f"one seed) in batches of {_BATCH}, without a model. The arrays of the first {_COMPARED} examples of all are "
+    f"one seed) in batches of {BATCH}, without a model. The arrays of the first {_COMPARED} examples of all are "
     "compared, bit by bit.",
     {
         **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _zips, True)),
