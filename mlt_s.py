@@ -29,7 +29,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Optional, Union
 
 import datasets
@@ -184,12 +184,15 @@ LABEL_MAP = LabelMap()
 
 # --- Sources: folders and archives, listed without unpacking -------------------------------------------------------
 
-_IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "gif")
+# MLT has JPEG, PNG and GIF files; the others are what people save them as.
+_IMAGE_EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "gif", "webp", "bmp", "tif", "tiff")
 _SPLIT_WORDS = {
     "train": "train",
     "training": "train",
     "val": "validation",
+    "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
 _ROLE_WORDS = {
@@ -197,8 +200,39 @@ _ROLE_WORDS = {
     "images": "image",
     "label": "label",
     "labels": "label",
+    "labelmap": "label",
+    "labelmaps": "label",
     "word": "crop",  # ch8_training_word_images_gt.zip and its like hold words cut out of the images
+    # What people call label maps, and call other things too: see Listing.settle.
+    **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), "mask"),
+    **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), "mask"),
+    # What a model made is neither an image nor a label map, and bears the names of both.
+    **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), "prediction"),
+    **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), "prediction"),
 }
+# "TrainImages", "trainset" and "valmasks" are several words written as one.
+_CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_VOCABULARY = sorted([*_SPLIT_WORDS, *_ROLE_WORDS, "set", "data", "img", "imgs", "maps"], key=len, reverse=True)
+_COMPOUND = re.compile(f"(?:{'|'.join(_VOCABULARY)})+")
+_PART_OF_COMPOUND = re.compile("|".join(_VOCABULARY))
+
+# Other data sets, which people keep in the same folder, and whose files are called img_1.jpg as well. The Robust
+# Reading Competition numbers its challenges: MLT 2017 is challenge 8 (rrc.cvc.uab.es).
+_OTHER_SETS = re.compile(
+    r"(?<![^\W\d_])(?:textseg|total[\W_]*text|(?:ms)?coco(?:[\W_]*(?:ts|text))?|synth[\W_]*text|text[\W_]*vqa|textocr|"
+    r"(?:scut[\W_]*)?ctw|(?:msra[\W_]*)?td[\W_]?500|svtp?|iiit[\W_]*5k|cute[\W_]?80|rctw|lsvt|rects|mtwi|hiertext|"
+    r"ubertext|open[\W_]*images|fsns|dost|kaist|vintext|bts|art(?:20)?19)(?![^\W\d_])"
+)
+_OTHER_CHALLENGES = re.compile(
+    r"(?<![^\W\d_])(?:ch(?:allenge)?[\W_]*0*(?:[1-79]|[1-9]\d+)|(?:icdar|rrc|mlt)[\W_]*20(?!17)\d\d|"
+    r"mlt19|icdar[\W_]*(?:03|05|11|13|15|19|21|23)|ic(?:03|11|13|15|19))(?!\d)"
+)
+_OTHER_YEARS = {"2003", "2005", "2011", "2013", "2015", "2019", "2021", "2023"}  # ICDAR's; a folder's whole name
+_MLT_2017 = re.compile(
+    r"(?<![^\W\d_])(?:ch(?:allenge)?[\W_]*0*8|(?:icdar|mlt|rrc|ic)[\W_]*17)(?!\d)|(?<!\d)2017(?!\d)|"
+    r"(?<![^\W\d_])mlt[\W_]*s(?![^\W\d_])"
+)
+_MLT_IMAGE = re.compile(r"img_\d+", re.IGNORECASE)  # img_1 to img_7200, as MLT's download page has them
 _WORDS_FILE = re.compile(r"gt_(.+)\.txt", re.IGNORECASE)  # gt_img_1.txt: where the words of img_1 are
 _WORDS_ARCHIVE = {"localization", "transcription", "gt"}
 _CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
@@ -235,12 +269,18 @@ class Listing:
         unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
         containers: (role, path from the root in parts: folders, archive, folder in it) -> number of files of that role.
         parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
+        left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
+        masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
     containers: Counter = dataclasses.field(default_factory=Counter)
     parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
+    left_out: dict[str, Counter] = dataclasses.field(default_factory=lambda: defaultdict(Counter))
+    masks: dict[tuple[str, tuple[str, ...]], list[tuple[str, Member]]] = dataclasses.field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def has(self, role: str) -> bool:
         return any(role == placed for placed, _ in self.placed)
@@ -251,9 +291,40 @@ class Listing:
         self.unplaced += other.unplaced
         self.containers += other.containers
         self.parquet += other.parquet
+        for reason, places in other.left_out.items():
+            self.left_out[reason] += places
+        for place, files in other.masks.items():
+            self.masks[place] += files
+
+    def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
+        """Adds a file of known role; one of unknown split to `unplaced`."""
+        if role == _CONTRADICTION or split in ("", _CONTRADICTION):
+            self.unplaced.append((role, member))
+        else:
+            self.placed.setdefault((role, split), []).append((stem, member))
+            self.containers[role, folders] += 1
+
+    def settle(self, roles: tuple[str, ...]) -> None:
+        """Decides what lies in folders such as masks/train, once all of the source is listed.
+
+        One that holds anything but PNG files is a folder of images. One of PNG files alone holds label maps. It is left
+        out where label maps are not wanted, or where a folder or archive that says "label" has those of its split.
+        """
+        named = {split for role, split in self.placed if role == "label"}
+        for (split, folders), files in self.masks.items():
+            if not all(_is_png(member) for _, member in files):
+                role = "image"
+            elif "label" in roles and split not in named:
+                role = "label" if split in PUBLISHED_COUNTS else _CONTRADICTION
+            else:
+                self.left_out["masks" if "label" in roles else "label"][place_of(files[0][1])] += len(files)
+                continue
+            for stem, member in files if role in (*roles, _CONTRADICTION) else ():
+                self.put(role, split, folders, stem, member)
+        self.masks.clear()
 
     def fingerprint(self) -> str:
-        """Another one exactly where a file is added, removed, replaced or placed elsewhere."""
+        """Changes if and only if a file is added, removed, replaced or moved."""
         lines = [
             f"{role}/{split}/{stem}/{member.size}/{member.stamp}"
             for (role, split), files in self.placed.items()
@@ -277,6 +348,19 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+# Why something is left out, as messages say it. The last two are no fault, and said only where something is missing.
+LEFT_OUT = {
+    "unreadable": "Passed over, as it cannot be read",
+    "other-set": "Left out, as another data set by its name",
+    "prediction": "Left out, as predictions by their name",
+    "masks": "Left out, as label maps by their name beside others (label_maps=... chooses)",
+    "not-png": "Left out, as label maps are PNG files",
+    "label": "Taken for label maps, by their name",
+    "packed": "Not read",
+}
+ONLY_IF_MISSING = ("label", "packed")
+
+
 @_uncollected()
 def list_source(
     root: str,
@@ -292,29 +376,44 @@ def list_source(
         roles: what is wanted, of "image", "label" and "words". Archives named for something else are not opened.
         options: for the fsspec file system of a remote root.
         default_role: of files that neither folder nor archive calls images or labels.
-        leave_out: archives and folders below the root that are other sources.
+        leave_out: archives and folders below the root that are other sources, whatever path leads to them.
 
     Raises:
-        MltSError: the root is not there or cannot be read, or an archive is damaged.
+        MltSError: the root is not there or cannot be read; or one of the archives that MLT and MLT_S need cannot. What
+            else cannot be read is passed over and named in `left_out`.
     """
     listing = Listing()
-    for file, parts in _files(root, options):
-        if is_below(file.address, leave_out):
-            continue
+    for file, parts in _files(root, options, leave_out, listing.left_out):
         if _is_parquet(parts):
             listing.parquet.append((_place_told_by(parts), file))
-        elif not parts[-1].lower().endswith(".zip"):
+        elif not is_zip(parts[-1]):
             _place(listing, file, parts[:-1], parts[-1], roles, default_role)
-        elif _is_wanted(parts, roles):
-            for entry in _directory(file, options):
+        elif _is_wanted(parts, roles, listing):
+            for entry in _entries(file, parts, options, None if file.address == root else listing.left_out):
                 folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
                 _place(listing, _member(file.address, entry), (*parts, folder), name, roles, default_role)
+    listing.settle(roles)
     return listing
 
 
+def is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
 def is_below(address: str, sources: Sequence[str]) -> bool:
-    """Whether a file is one of the sources, or lies in one."""
-    return any(f"{address}/".startswith(source.rstrip("/") + "/") for source in sources)
+    """Whether a file or folder is one of the sources, or lies in one, whatever path leads there."""
+    if not sources:
+        return False
+    place = _canonical(address)
+    return any(f"{place}/".startswith(f"{_canonical(source)}/") for source in sources)
+
+
+def _canonical(address: str) -> str:
+    """The one spelling of a path or address: without links, "..", and the case that Windows ignores."""
+    if _is_remote(address):
+        protocol, _, path = address.partition("://")
+        return f"{protocol}://{os.path.normpath(path.strip('/'))}"
+    return os.path.normcase(os.path.realpath(address)).replace(os.sep, "/").rstrip("/")
 
 
 def _place(
@@ -322,95 +421,231 @@ def _place(
 ) -> None:
     role, split = _place_told_by(folders)
     stem, _, extension = name.rpartition(".")
+    if role == "hidden" or _is_hidden(name):
+        return
     if found := _WORDS_FILE.fullmatch(name):
-        stem, role = found[1], role if role in ("crop", "hidden") else "words"
-    elif not stem or extension.lower() not in _IMAGE_EXTENSIONS or _is_hidden(name):
+        stem, role = found[1], role if role in ("crop", "other-set") else "words"
+    elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
+        if role not in ("other-set", "prediction") and (packed := _packed(name)):
+            listing.left_out["packed"][f"{member} ({packed})"] += 1
         return
     role = role or default_role
-    if split == "test" or role not in (*roles, _CONTRADICTION):
+    if role == "mask" and default_role == "label":
+        role = "label"
+    if split == "test":
         return
-    if role == "label" and extension.lower() != "png":
-        role = _CONTRADICTION  # label maps are PNG files
-    if role == _CONTRADICTION or split in ("", _CONTRADICTION):
-        listing.unplaced.append((role, member))
-        return
-    listing.placed.setdefault((role, split), []).append((stem, member))
-    listing.containers[role, folders] += 1
+    if role in ("other-set", "prediction"):
+        listing.left_out[role][place_of(member)] += 1
+    elif role == "mask":
+        listing.masks[split, folders].append((stem, member))
+    elif role == "label" and extension.lower() != "png" and "label" in roles:
+        listing.left_out["not-png"][place_of(member)] += 1
+    elif role in (*roles, _CONTRADICTION):
+        listing.put(role, split, folders, stem, member)
+
+
+def place_of(member: Member) -> str:
+    """The folder or archive that a file lies in, as messages name it."""
+    return os.path.dirname(member.address) if member.name is None else member.address
+
+
+def _is_png(member: Member) -> bool:
+    return (member.name or member.address).lower().endswith(".png")
+
+
+def _packed(name: str) -> str:
+    """What to do with a file that may hold what is missing, but not in a form that is read; "" of any other."""
+    lower = name.lower()
+    if lower.endswith((".crdownload", ".part", ".partial", ".download", ".aria2", ".opdownload")):
+        return "a download that did not end: fetch it again"
+    if re.search(r"\.zip\.\d+$|\.z\d\d$", lower):
+        return "a part of a split archive: join the parts and unpack them"
+    if re.search(r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$", lower):
+        return "unpack it into a folder"
+    if is_zip(lower):  # in another one: those in folders are opened
+        return "an archive within an archive: unpack the outer one"
+    return ""
 
 
 def _is_parquet(parts: tuple[str, ...]) -> bool:
     return parts[-1].lower().endswith(".parquet")
 
 
-def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
-    """Whether an archive can hold what is wanted, as far as its name and folders tell."""
+def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...], listing: Optional[Listing] = None) -> bool:
+    """Whether an archive can hold what is wanted, as far as its name and folders tell; notes in `listing` why not."""
     role, split = _place_told_by(archive)
-    if _WORDS_ARCHIVE.issubset(_words(archive[-1])):
+    if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != "other-set":
         role = "words"
-    return split != "test" and role in (*roles, "", _CONTRADICTION)
+    if role in ("other-set", "prediction") and listing is not None:
+        listing.left_out[role]["/".join(archive)] += 1
+    return split != "test" and role in (*roles, "", "mask", _CONTRADICTION)
 
 
 @functools.lru_cache(maxsize=4096)
 def _place_told_by(folders: tuple[str, ...]) -> tuple[str, str]:
     """(role, split), each as the innermost folder or archive says that says anything; "" where none does."""
-    if any(_is_hidden(folder) for path in folders for folder in path.split("/")):
-        return "hidden", ""
     names = [name for path in folders for name in path.split("/")]
-    return _told_by(names, _ROLE_WORDS), _told_by(names, _SPLIT_WORDS)
+    if any(map(_is_hidden, names)):
+        return "hidden", ""
+    if _is_other_set(names):
+        return "other-set", ""
+    role = _told_by(names, _ROLE_WORDS)
+    if role in ("label", "mask") and any("prediction" in map(_ROLE_WORDS.get, _words(name)) for name in names):
+        role = "prediction"  # predictions/masks/train: label maps of a model's
+    return role, _told_by(names, _SPLIT_WORDS)
 
 
 def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
+        for stronger in ("crop", "prediction"):
+            if stronger in said:
+                return stronger
+        if said == {"label", "mask"} or said == {"image", "mask"} and "gt" in _words(name):  # images and their gt_*.txt
+            said.remove("mask")
         if said:
-            return "crop" if "crop" in said else said.pop() if len(said) == 1 else _CONTRADICTION
+            return said.pop() if len(said) == 1 else _CONTRADICTION
     return ""
 
 
 def _words(name: str) -> list[str]:
-    """Whole words: "ch8_training_images_1.zip" has ch, training, images and zip."""
-    return re.findall(r"[^\W\d_]+", name.lower())
+    """Whole words: "ch8_training_images_1.zip" has ch, training, images and zip; "TrainSet" and "trainset" have two."""
+    found = re.findall(r"[^\W\d_]+", _CAMEL_CASE.sub(" ", name).lower())
+    return [part for word in found for part in _parts(word)]
+
+
+def _parts(word: str) -> list[str]:
+    return _PART_OF_COMPOUND.findall(word) if _COMPOUND.fullmatch(word) else [word]
+
+
+def _is_other_set(names: Sequence[str]) -> bool:
+    """Whether the innermost name that tells a data set tells another one than MLT 2017."""
+    for name in map(str.lower, reversed(names)):
+        if _OTHER_SETS.search(name):
+            return True
+        is_other = _OTHER_CHALLENGES.search(name) or name in _OTHER_YEARS
+        if bool(is_other) != bool(_MLT_2017.search(name)):
+            return bool(is_other)
+    return False
+
+
+# Folders of systems and of network drives. @eaDir holds thumbnails that are named like the images.
+_SYSTEM_FOLDERS = {
+    "__macosx", "lost+found", "system volume information", "$recycle.bin", "recycler", "$extend",
+    "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "~snapshot",
+}  # fmt: skip
 
 
 def _is_hidden(name: str) -> bool:
-    return name == "__MACOSX" or (name.startswith(".") and name.strip(".") != "")
+    return name.lower() in _SYSTEM_FOLDERS or (name.startswith(".") and name.strip(".") != "")
 
 
-def _files(root: str, options: dict[str, Any]) -> Iterator[tuple[Member, tuple[str, ...]]]:
-    """Every file below the root, as a loose member with its path from the root in parts; the root itself if a file."""
+def _files(
+    root: str, options: dict[str, Any], leave_out: Sequence[str] = (), left_out: Optional[dict[str, Counter]] = None
+) -> Iterator[tuple[Member, tuple[str, ...]]]:
+    """Every file below the root, as a loose member with its path from the root in parts; the root itself if a file.
+
+    Args:
+        leave_out: archives and folders that are passed over.
+        left_out: takes what cannot be read; without it, that is an error.
+    """
     try:
-        yield from _remote_files(root, options) if _is_remote(root) else _local_files(root)
+        if _is_remote(root):
+            yield from _remote_files(root, options, leave_out)
+        else:
+            yield from _local_files(root, leave_out, left_out)
     except MltSError:
         raise
     except Exception as error:  # each remote file system, and its client, has types of its own
         raise MltSError(f"Cannot read {root}: {error}. {_REMEDY}") from error
 
 
-def _local_files(root: str) -> Iterator[tuple[Member, tuple[str, ...]]]:
+def _local_files(
+    root: str, leave_out: Sequence[str], left_out: Optional[dict[str, Counter]]
+) -> Iterator[tuple[Member, tuple[str, ...]]]:
     if not os.path.isfile(root) and not os.path.isdir(root):  # a pipe would be waited for
         raise _nothing_at(root)
     if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
-    seen = set()  # a folder that links lead to twice, or in a circle, is walked once
+    # A source that the root lies in cannot be told by its folder.
+    excluded = _Places(source for source in leave_out if not is_below(os.path.dirname(root), [source]))
+    seen = set()  # paths, as some drives have no inodes: where links lead twice, or in a circle, is walked once
     folders = [(root, ())]
     while folders:
         folder, parts = folders.pop()
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
+        real = os.path.realpath(folder)
+        if real in seen or excluded.has(real, os.stat(folder)):
             continue
-        seen.add((status.st_dev, status.st_ino))
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if _is_hidden(entry.name):
+        seen.add(real)
+        for entry in _scanned(folder, parts, left_out):
+            try:
+                is_folder, status = entry.is_dir(), entry.stat()
+            except FileNotFoundError:
+                _pass_over(entry.path, (*parts, entry.name), OSError("it is a link to nothing"), left_out)
                 continue
-            if entry.is_dir():
-                folders.append((entry.path, parts + (entry.name,)))
-            elif entry.is_file():
-                yield _loose(entry.path, entry.stat()), parts + (entry.name,)
-            elif entry.is_symlink():
-                raise FileNotFoundError(f"{entry.path} is a link to a file that is not there")
+            except OSError as error:
+                _pass_over(entry.path, (*parts, entry.name), error, left_out)
+                continue
+            if is_folder:
+                folders.append((entry.path, (*parts, entry.name)))
+            elif entry.is_file() and not excluded.has(os.path.join(real, entry.name), status):
+                yield _loose(entry.path, status), (*parts, entry.name)
 
 
+def _scanned(folder: str, parts: tuple[str, ...], left_out: Optional[dict[str, Counter]]) -> list[os.DirEntry]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        if not parts:
+            raise
+        _pass_over(folder, parts, error, left_out)
+        return []
+    return [entry for entry in entries if not _is_hidden(entry.name)]
+
+
+def _pass_over(
+    path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]], text: str = ""
+) -> None:
+    """Notes what cannot be read; raises where it has the name of something that MLT or MLT_S needs."""
+    if left_out is None or is_needed(parts):
+        raise error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}") from error
+    left_out["unreadable"][text or f"{path} ({error})"] += 1
+
+
+def is_needed(parts: tuple[str, ...]) -> bool:
+    """Whether an archive or folder, given by its path from the root, has the name of what MLT or MLT_S needs."""
+    name = parts[-1].lower()
+    return name in _NEEDED or f"{name}.zip" in _NEEDED or _place_told_by(parts)[0] == "label"
+
+
+class _Places:
+    """Files and folders, told by what they are and not by how they are called."""
+
+    def __init__(self, paths: Iterable[str]):
+        self._paths, self._ids = set(), set()
+        for path in paths:
+            self._paths.add(os.path.normcase(os.path.realpath(path)))
+            with contextlib.suppress(OSError, ValueError):
+                self._ids.add(_id_of_file(os.stat(path)))
+        self._ids.discard(None)
+
+    def has(self, real: str, status: os.stat_result) -> bool:
+        """Whether this path, without links, is one of them or lies in one."""
+        if not self._paths:
+            return False
+        path = os.path.normcase(real)
+        return _id_of_file(status) in self._ids or any(
+            path == other or path.startswith(other.rstrip(os.sep) + os.sep) for other in self._paths
+        )
+
+
+def _id_of_file(status: os.stat_result) -> Optional[tuple[int, int]]:
+    """What a file has in common with itself under another name; None on drives that do not tell."""
+    return (status.st_dev, status.st_ino) if status.st_ino else None
+
+
+_NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
 _REMEDY = "Check that it is there and that you may read it."
 
 
@@ -422,18 +657,21 @@ def _loose(path: str, status: os.stat_result) -> Member:
     return Member(path, None, status.st_size, str(status.st_mtime_ns))
 
 
-def _remote_files(root: str, options: dict[str, Any]) -> Iterator[tuple[Member, tuple[str, ...]]]:
+def _remote_files(
+    root: str, options: dict[str, Any], leave_out: Sequence[str]
+) -> Iterator[tuple[Member, tuple[str, ...]]]:
     filesystem, path = fsspec.core.url_to_fs(root, **options)
     # By its name, as over http a folder looks like a file.
-    is_archive = path.lower().endswith(".zip")
-    found = {path: filesystem.info(path)} if is_archive else filesystem.find(path, detail=True)
+    found = {path: filesystem.info(path)} if is_zip(path) else filesystem.find(path, detail=True)
     if not found:
         raise _nothing_at(root)
+    excluded = [source for source in leave_out if _is_remote(source) and not is_below(os.path.dirname(root), [source])]
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
-        if not any(map(_is_hidden, parts)):
+        address = filesystem.unstrip_protocol(name)
+        if not any(map(_is_hidden, parts)) and not is_below(address, excluded):
             stamp = hashlib.sha256(str(sorted(info.items())).encode()).hexdigest()  # an ETag, a commit, a time, ...
-            yield Member(filesystem.unstrip_protocol(name), None, info["size"], stamp), parts
+            yield Member(address, None, info["size"], stamp), parts
 
 
 def _is_remote(address: str) -> bool:
@@ -443,10 +681,24 @@ def _is_remote(address: str) -> bool:
 # --- Archives: read in place ---------------------------------------------------------------------------------------
 
 
+def _entries(
+    archive: Member, parts: tuple[str, ...], options: dict[str, Any], left_out: Optional[dict[str, Counter]]
+) -> list[zipfile.ZipInfo]:
+    """The entries of an archive; none, and a note in `left_out`, of one that cannot be read and need not be."""
+    try:
+        return _directory(archive, options)
+    except MltSError as error:
+        _pass_over(archive.address, parts, error, left_out, f"{archive.address} ({error.__cause__})")
+        return []
+
+
 def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
         with _opened_file(archive.address, options) as file, zipfile.ZipFile(file) as opened:
-            return opened.infolist()
+            entries = opened.infolist()
+            if archive.size > _WRAP:
+                _unwrap(entries, file)
+            return entries
     except OSError as error:
         raise MltSError(f"Cannot read {archive}: {error}. {_REMEDY}") from error
     except Exception as error:  # zipfile answers damage with a dozen types
@@ -454,6 +706,39 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
             "Fetch it again."
         ) from error
+
+
+_WRAP = 1 << 32  # where the offsets of a zip without Zip64 records begin at 0 again
+
+
+def _unwrap(entries: list[zipfile.ZipInfo], file: Any) -> None:
+    """Puts right the offsets of an archive of more than 4 GiB whose directory has them modulo 2**32.
+
+    macOS Finder writes such archives. Members stand in the order of the directory, so an offset that is less than the
+    one before has gone round once more. The headers beside each such place confirm it.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if not entries or _has_header(file, entries[0].header_offset):
+        return
+    rounds, before, doubtful = 0, 0, [0, len(entries) - 1]
+    for at, entry in enumerate(entries):
+        offset = entry.header_offset % _WRAP
+        if offset < before:
+            rounds += 1
+            doubtful += [at - 1, at]
+        before, entry.header_offset = offset, offset + rounds * _WRAP
+    if not all(_has_header(file, entries[at].header_offset) for at in doubtful):
+        raise ValueError(
+            "it has more than 4 GiB and no Zip64 records, and its members are not where its directory says. Repack it "
+            "by another program, or unpack it into a folder"
+        )
+
+
+def _has_header(file: Any, offset: int) -> bool:
+    file.seek(offset)
+    return file.read(4) == b"PK\3\4"
 
 
 def _opened_file(address: str, options: dict[str, Any]) -> Any:
@@ -601,8 +886,21 @@ def join(
         elif not _is_unicode(stem):
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
-            pairs.append(Pair(stem, **{role: members for role, (_, members) in found.items()}))
+            pairs.append(_checked(Pair(stem, **{role: members for role, (_, members) in found.items()})))
     return pairs, dict(missing)
+
+
+def _checked(pair: Pair) -> Pair:
+    """The last guard: a label map is never its own image, whatever names and links say."""
+    for label, image in itertools.product(pair.label, pair.image):
+        if (label.size, label.crc, label.name) != (image.size, image.crc, image.name):
+            continue  # nearly always, and without touching a disk
+        if label.crc is not None or _canonical(label.address) == _canonical(image.address):
+            raise MltSError(
+                f"{label} is taken both for the label map and for the image of {pair.image_id}. Keep label maps in a "
+                "folder or archive with label in its name, or give their place by label_maps."
+            )
+    return pair
 
 
 def name_key(stem: str) -> str:
@@ -642,10 +940,24 @@ def _copies(same: list[Member]) -> tuple[Member, ...]:
 
 
 def _conflict(first: Member, second: Member) -> MltSError:
+    hint = ""
+    if _is_png(first) != _is_png(second):
+        png = first if _is_png(first) else second
+        hint = (
+            f" {place_of(png)} may hold label maps or predictions: if it holds label maps, load them by "
+            f"label_maps={_quoted(place_of(png))}."
+        )
+    elif _is_png(first):
+        hint = " If both are label maps, choose one set of them by label_maps=..."
     return MltSError(
-        f"One name, two contents: {first} and {second} belong to the same split. Keep the right one: remove the other, "
-        "or leave its archive out."
+        f"One name, two contents: {first} ({_described_file(first)}) and {second} ({_described_file(second)}) are "
+        f"taken for one file of one split.{hint} If one of them belongs to another data set, keep its folder or "
+        "archive outside the folder that is loaded."
     )
+
+
+def _described_file(member: Member) -> str:
+    return f"{(member.name or member.address).rpartition('.')[2].upper()}, {member.size:,} bytes"
 
 
 def _number_order(name: str) -> list[Any]:
@@ -848,12 +1160,29 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
         MltSError: not an image, cut off, or one that readers would turn in spite of everything or show as white.
     """
     image, data, orientation = _neutral(data, member)
+    if image.format == "PNG" and _is_drawn_label_map(image, data):
+        raise MltSError(
+            f"{member} is taken for an image, and looks like a label map: it holds nothing but 0, 1 and 255, or the "
+            "published colours. Keep label maps in a folder or archive with label in its name, or give their place by "
+            "label_maps."
+        )
     if image.mode in _CLIPPED_MODES:
         raise MltSError(
             f"{member} has more than 8 bits a channel (mode {image.mode}), and `datasets` would show it as nearly "
             "white: save it with 8."
         )
     return data, image.size, orientation
+
+
+def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+    """Whether a PNG file that stands for an image shows a label map. Of photos, none is packed as tightly as that."""
+    if len(data) > 4096 + image.width * image.height // 8:
+        return False
+    if image.mode == "1":  # a scan in black and white
+        return False
+    colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
+    palette = {*LABEL_MAP.colors.values(), *((value,) * 3 for value in LABEL_MAP.colors)}
+    return len(colors or ()) > 1 and {color for _, color in colors} <= palette
 
 
 def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:  # noqa: F821
@@ -1410,6 +1739,11 @@ class MltSConfig(datasets.BuilderConfig):
                     f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
                 )
         for given, source in zip(self._given_label_maps, sources):
+            if self.with_images and self.data_dir and _canonical(source) == _canonical(_absolute(self.data_dir)):
+                raise MltSError(
+                    f"label_maps and data_dir are one folder, {source}. Leave label_maps out: label maps are found in "
+                    "data_dir too."
+                )
             if re.fullmatch(r"[\w.-]+/[\w.-]+", str(given)) and not os.path.exists(source):
                 raise MltSError(
                     f"There is nothing at {source}. A repository of the Hub is given as "
@@ -1427,7 +1761,13 @@ def _absolute(address: Any) -> str:
         raise MltSError(
             f"data_dir takes a path or an address, label_maps one or a list of them, not {address!r}."
         ) from None
-    return address if _is_remote(address) else os.path.abspath(os.path.expanduser(address))
+    if address.startswith(("file://", "local://")):
+        address = fsspec.implementations.local.LocalFileSystem._strip_protocol(address)
+    if _is_remote(address):
+        return address
+    path = os.path.expanduser(address)
+    # What ".." leads to behind a link, only the system knows; without it, messages show the path as it was given.
+    return os.path.realpath(path) if ".." in path.replace(os.sep, "/").split("/") else os.path.abspath(path)
 
 
 _SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # other code: another cache
@@ -1508,15 +1848,26 @@ class MltS(datasets.GeneratorBasedBuilder):
         # an archive that differs by a file. Other counts are said below.
         self.info.splits = None
         config, listing = self.config, self._complete_listing(dl_manager)
+        if config.unlabelled:
+            for split in PUBLISHED_COUNTS:
+                self._report_strangers(split, take_out_strangers(listing, split))
         joined = {split: join(listing, split, config.roles, config.unlabelled) for split in PUBLISHED_COUNTS}
         self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
         generators = []
         for split, (pairs, _) in joined.items():
             self._report_count(split, pairs)
+            self._report_origins(split, pairs)
             if pairs:  # a split of none could not be read back
                 generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"shards": in_shards(pairs)}))
         if not generators:
-            raise MltSError(f"No label map in {self._places()} has its image there. {self._instructions()}")
+            raise MltSError(
+                "\n".join(
+                    [
+                        *_left_out(listing),
+                        f"No label map in {self._places()} has its image there. {self._instructions()}",
+                    ]
+                )
+            )
         return generators
 
     def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -1531,14 +1882,27 @@ class MltS(datasets.GeneratorBasedBuilder):
             raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
         listing = config.take_listing()
         self._report_unplaced(listing)
+        report_left_out(listing)
         if config.with_images and not listing.has("image"):
-            raise MltSError(f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
+            said = [*_left_out(listing), f"There are no images of MLT in {self._places()}.", self._instructions()]
+            raise MltSError("\n".join(said))
         if "words" in config.roles and not listing.has("words"):
             raise MltSError(
-                f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
-                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
+                "\n".join(
+                    [
+                        *_left_out(listing),
+                        f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} "
+                        f'from {IMAGES_URL} and put them there too; or load "segmentation", which needs none.',
+                    ]
+                )
             )
         is_lacking = not listing.has("label") and not config.label_sources
+        if not listing.has("label") and listing.left_out["not-png"]:
+            raise MltSError(
+                "Label maps are PNG files, as other formats change the values of pixels. These are none: "
+                f"{_first(list(listing.left_out['not-png']))}. Take them as PNG files, or the authors' by "
+                f"label_maps={_quoted(LABELS_URL)}."
+            )
         for url in [LABELS_URL] if is_lacking else config.label_urls:
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(url, folder, dl_manager.download_config.force_download)
@@ -1563,7 +1927,7 @@ class MltS(datasets.GeneratorBasedBuilder):
                     f"Cannot tell the split of any of {_count(members, kind)}: {_first(members)}. {_ADVICE}"
                 )
             if members:
-                report_left_out(members, kind)
+                report_unplaced(members, kind)
 
     def _report_count(self, split: str, pairs: list[Pair]) -> None:
         labelled = sum(1 for pair in pairs if pair.label)
@@ -1574,6 +1938,23 @@ class MltS(datasets.GeneratorBasedBuilder):
             count = _count(len(pairs) - labelled, "unlabelled image")
             logger.warning("%s: %s; MLT has %s.", split, count, f"{unlabelled:,}")
 
+    def _report_strangers(self, split: str, strangers: list[Member]) -> None:
+        if strangers:
+            count = _count(strangers, "image")
+            text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
+            logger.warning(text, split, count, _first(strangers))
+
+    def _report_origins(self, split: str, pairs: list[Pair]) -> None:
+        if others := images_from_elsewhere(pairs):
+            logger.warning(
+                "%s: the images of %s come from MLT's archives, those of %s from elsewhere: %s. Other data sets have "
+                "images of the same names: see that these are MLT's.",
+                split,
+                _count(len(pairs) - len(others), "example"),
+                _count(others, "example"),
+                _first(sorted(set(map(place_of, others)))),
+            )
+
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
         if missing and self.config.missing_images == "error":
             raise MltSError(self._missing_files(listing, missing))
@@ -1583,7 +1964,7 @@ class MltS(datasets.GeneratorBasedBuilder):
                 logger.warning("%s: %s without %s, skipped: %s.", split, _count(ids, thing), lack, _first(ids))
 
     def _missing_files(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> str:
-        lines = []
+        lines = _left_out(listing, ("unreadable",))
         for split, lacking in missing.items():
             for role, ids in lacking.items():
                 thing, lack = _LACKING[role]
@@ -1599,6 +1980,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
             lines.append(f"Found: {_first(found, 12)}.")
             lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.")
+        lines += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
         lines.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
         return "\n".join([*lines, f"    {self._call(missing_images='skip')}"])
 
@@ -1630,9 +2012,45 @@ class MltS(datasets.GeneratorBasedBuilder):
         return " and ".join([*map(_absolute, folder), *self.config.label_sources])
 
 
-def report_left_out(members: list[Member], kind: str) -> None:
+def report_unplaced(members: list[Member], kind: str) -> None:
     """Warns of files that are left out because no name tells their split."""
     logger.warning("Left out %s of no known split: %s. %s", _count(members, kind), _first(members), _ADVICE)
+
+
+def report_left_out(listing: Listing) -> None:
+    """Warns of what a complete folder does not hold: one warning per reason."""
+    for line in _left_out(listing, [reason for reason in LEFT_OUT if reason not in ONLY_IF_MISSING]):
+        logger.warning("%s", line)
+
+
+def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> list[str]:
+    return [f"{LEFT_OUT[why]}: {_first(sorted(listing.left_out[why]), 8)}." for why in reasons if listing.left_out[why]]
+
+
+def take_out_strangers(listing: Listing, split: str) -> list[Member]:
+    """Takes out of a split the images without label map that are not named as MLT's are: another data set's."""
+    labelled = {name_key(stem) for stem, _ in listing.placed.get(("label", split), ())}
+    kept, strangers = [], []
+    for stem, member in listing.placed.get(("image", split), ()):
+        is_known = _MLT_IMAGE.fullmatch(stem) or name_key(stem) in labelled
+        (kept if is_known else strangers).append((stem, member))
+    if strangers:
+        listing.placed["image", split] = kept
+    return [member for _, member in strangers]
+
+
+def images_from_elsewhere(pairs: list[Pair]) -> list[Member]:
+    """The images that lie in none of MLT's own archives, of a split that has images of both kinds."""
+    images = [pair.image for pair in pairs if pair.image]
+    others = [copies[0] for copies in images if not any(map(_is_of_mlt_archive, copies))]
+    return others if len(others) < len(images) else []
+
+
+def _is_of_mlt_archive(member: Member) -> bool:
+    """Whether an image lies in one of MLT's archives, or in a folder of its name."""
+    # Browsers call a second download "ch8_training_images_1 (1).zip".
+    names = re.split(r"[\\/]", re.sub(r" ?\(\d+\)", "", member.address.lower()))
+    return any(name in _NEEDED or f"{name}.zip" in _NEEDED for name in names)
 
 
 def _first(items: list[Any], count: int = 3) -> str:

@@ -161,7 +161,7 @@ def _ground_truth(root, options):
     listing = mlt_s.list_source(root, ("words",), options)
     stray = [member for role, member in listing.unplaced if role == "words"]
     if stray:
-        mlt_s.report_left_out(stray, "ground truth file")
+        mlt_s.report_unplaced(stray, "ground truth file")
     found = defaultdict(list)
     for (_, split), files in listing.placed.items():
         for stem, member in files:

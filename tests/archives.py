@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -207,3 +208,12 @@ def failure(call) -> Exception:
         assert error is not None, "it failed, but not with an error of the loader"
         return error
     raise AssertionError("it did not fail")
+
+
+def assert_two_contents(error, *places):
+    """An error that says what the two are, and that advises nothing which cannot be undone."""
+    text = str(error)
+    assert text.startswith("One name, two contents: ")
+    for place in map(str, places):
+        assert re.search(re.escape(place) + r" \([A-Z]{3,4}, [\d,]+ bytes\)", text), text
+    assert not re.search("remove|delete|take away", text, re.IGNORECASE)

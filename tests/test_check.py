@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import numpy as np
 import PIL.Image
 import pytest
-from archives import encoded, image_file, label_members, png_with, raw_png, unpacked, write_zip
+from archives import assert_two_contents, encoded, image_file, label_members, png_with, raw_png, unpacked, write_zip
 from conftest import REAL
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -309,7 +309,10 @@ def test_a_name_with_two_contents(check, tmp_path):
     checked = check(folder, "--pixels")
     (problem,) = checked.json["problems"]
     assert (checked.status, problem["kind"], problem["image_id"]) == (1, "two-contents", "img_2")
-    assert f"{IMAGES[1]}, member img_2.jpg and more_training_images.zip, member img_2.jpg" in checked.flat
+    places = f"{IMAGES[1]}, member img_2.jpg", "more_training_images.zip, member img_2.jpg"
+    assert_two_contents(problem["text"], *places)
+    assert not re.search("remove|delete|take away", problem["advice"], re.IGNORECASE)
+    assert f"{IMAGES[1]}, member img_2.jpg" in checked.flat
     assert checked.json["splits"]["train"]["pairs"] == 6 - 1
     assert checked.json["splits"]["train"]["without_image"] == []
 
@@ -585,7 +588,8 @@ def test_ground_truth_of_two_contents(check, tmp_path):
     checked = check(folder, "--pixels")
     (problem,) = checked.json["problems"]
     assert (checked.status, problem["kind"], problem["image_id"]) == (1, "two-contents", "img_2")
-    assert f"{TRUTH[0]}, member gt_img_2.txt and more_training_gt.zip, member gt_img_2.txt" in checked.flat
+    places = f"{TRUTH[0]}, member gt_img_2.txt", "more_training_gt.zip, member gt_img_2.txt"
+    assert_two_contents(problem["text"], *places)
     assert checked.json["splits"]["train"]["pairs"] == 6
     assert checked.json["splits"]["train"]["without_ground_truth"] == []
     assert checked.json["pixels"]["words"]["train"]["files"] == 7

@@ -7,7 +7,18 @@ import zipfile
 import datasets
 import numpy as np
 import pytest
-from archives import failure, image_file, label_file, label_members, label_values, mlt, unpacked, write_pairs, write_zip
+from archives import (
+    assert_two_contents,
+    failure,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    unpacked,
+    write_pairs,
+    write_zip,
+)
 from conftest import ROOT, ROUTES, Loader
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -44,6 +55,29 @@ PLACES = {
     "labels/train/img_1.png": ("label", "train"),
     "train/labels/img_1.png": ("label", "train"),
     "Val.Label/img_1.PNG": ("label", "validation"),
+    "TrainImages/img_1.jpg": ("image", "train"),
+    "trainset/img_1.jpg": ("image", "train"),
+    "TrainingSet/img_1.jpg": ("image", "train"),
+    "MLTValImages2017/img_1.jpg": ("image", "validation"),
+    "valid/img_1.jpg": ("image", "validation"),
+    "devset/img_1.jpg": ("image", "validation"),
+    "trainlabels/img_1.png": ("label", "train"),
+    "labelmaps/val/img_1.png": ("label", "validation"),
+    # what the images were saved as
+    "train/img_1.webp": ("image", "train"),
+    "train/img_1.JFIF": ("image", "train"),
+    "train/img_1.tif": ("image", "train"),
+    "train/img_1.bmp": ("image", "train"),
+    # what label maps are often called, of PNG files alone
+    "masks/train/img_1.png": ("label", "train"),
+    "train_mask/img_1.png": ("label", "train"),
+    "val/seg/img_1.png": ("label", "validation"),
+    "gt/val/img_1.png": ("label", "validation"),
+    "Annotations/train/img_1.png": ("label", "train"),
+    "SegmentationClass/train/img_1.png": ("label", "train"),
+    "trainannot/img_1.png": ("label", "train"),
+    "gt/train/img_1.jpg": ("image", "train"),
+    "train_images_gt/img_1.png": ("image", "train"),  # with gt_img_1.txt beside
     # the innermost name that says something wins
     "val/train/img_1.jpg": ("image", "train"),
     "train/val/images/part 1/img_1.jpg": ("image", "validation"),
@@ -52,23 +86,55 @@ PLACES = {
     "images/labels/train/img_1.png": ("label", "train"),
     # parts of words say nothing
     "trainer/img_1.jpg": "unplaced",
-    "trainset/img_1.jpg": "unplaced",
     "constraint/img_1.jpg": "unplaced",
     "evaluation/img_1.jpg": "unplaced",
     "intervals/img_1.jpg": "unplaced",
     "validated/img_1.jpg": "unplaced",
+    "restrain/img_1.jpg": "unplaced",
+    "devices/img_1.jpg": "unplaced",
     "train/labelled/img_1.png": ("image", "train"),
     # nor does the name of the file
     "img_1.jpg": "unplaced",
     "train.jpg": "unplaced",
     "pictures/train_img_1.jpg": "unplaced",
+    # MLT 2017 among others
+    "ICDAR2015/ch8_validation_images/img_1.jpg": ("image", "validation"),
+    "RRC 2019/mlt2017/train/img_1.jpg": ("image", "train"),
+    "icdar2013_2015_2017/train/img_1.jpg": ("image", "train"),
+    "2019/ICDAR 2017 MLT/val/img_1.jpg": ("image", "validation"),
+    "epoch3/train/img_1.jpg": ("image", "train"),
+    "mlt_19/train/img_1.jpg": ("image", "train"),  # the 19th part of something
+    "art/train/img_1.jpg": ("image", "train"),
     # and what says two things is not guessed
     "train_and_val/img_1.jpg": "unplaced",
+    "trainval/img_1.jpg": "unplaced",
+    "masks/img_1.png": "unplaced",
+    "train_images_masks/img_1.png": "unplaced",
     "train/train_and_val/img_1.jpg": "unplaced",
     "images_and_labels/train/img_1.png": "unplaced",
-    "labels/train/img_1.jpg": "unplaced",  # label maps are PNG files
     "MLT_S_labels/img_1.png": "unplaced",
     # not ours
+    "labels/train/img_1.jpg": None,  # label maps are PNG files
+    "train_predictions/img_1.png": None,
+    "runs/pred/val/img_1.png": None,
+    "outputs/train/masks/img_1.png": None,
+    "predictions/labels/val/img_1.png": None,
+    "TextSeg/train/img_1.png": None,
+    "Total-Text/Images/Train/img_1.jpg": None,
+    "COCO_TS_labels/train/img_1.png": None,
+    "ch4_training_images/img_1.jpg": None,
+    "Challenge2_Training_Task12_Images/100.jpg": None,
+    "ICDAR2015/train/img_1.jpg": None,
+    "icdar 13 train/img_1.jpg": None,
+    "ICDAR/2015/train/img_1.jpg": None,
+    "MLT2019/train/img_1.jpg": None,
+    "ic15_train/img_1.jpg": None,
+    "mlt2017/ch4_training_images/img_1.jpg": None,
+    "@eaDir/train/img_1.jpg": None,
+    "train/@eaDir/img_1.jpg/SYNOPHOTO_THUMB_M.jpg": None,
+    "#recycle/train/img_1.jpg": None,
+    "$RECYCLE.BIN/train/img_1.jpg": None,
+    "lost+found/train/img_1.jpg": None,
     "ch8_test_images/img_1.jpg": None,
     "train/test/img_1.jpg": None,
     "ch8_training_word_images_gt/img_1.png": None,
@@ -182,8 +248,7 @@ def test_what_is_no_known_label_map_is_said_where_label_maps_alone_are_loaded_to
     folder = mlt(tmp_path / "mlt")
     write_zip(folder / "more training labels.zip", {"img_9.jpg": image_file(9)})  # label maps are PNG files
     assert len(load_registered(folder, "labels")["train"]) == 5
-    place = f"{folder / 'more training labels.zip'}, member img_9.jpg"
-    assert f"Left out 1 image of no known split: {place}. {ADVICE}" in caplog.text
+    assert "label maps are PNG files" in caplog.text and str(folder / "more training labels.zip") in caplog.text
 
 
 # --- The same name twice -------------------------------------------------------------------------------------------
@@ -257,19 +322,13 @@ def test_that_archives_hold_the_same_is_known_without_reading_both(load_register
     assert ids(load_registered(folder, split="train", streaming=True)) == numbers(1, 5)
 
 
-CONFLICT = (
-    "One name, two contents: {} and {} belong to the same split. Keep the right one: "
-    "remove the other, or leave its archive out."
-)
-
-
 def test_two_contents_in_two_archives_are_found_before_anything_is_read(load_registered, tmp_path):
     folder = mlt(tmp_path / "mlt")
     other = write_zip(folder / "training (of a friend).zip", {"img_2.jpg": image_file(77)})
     with pytest.raises(mlt_s.MltSError) as raised:
         load_registered(folder, streaming=True)
     places = [f"{folder / IMAGES}, member img_2.jpg", f"{other}, member img_2.jpg"]
-    assert str(raised.value) == CONFLICT.format(*places)
+    assert_two_contents(raised.value, *places)
 
 
 def test_two_contents_in_one_archive_are_found(load_registered, tmp_path):
@@ -277,7 +336,7 @@ def test_two_contents_in_one_archive_are_found(load_registered, tmp_path):
     with zipfile.ZipFile(folder / IMAGES, "a") as archive:
         archive.writestr("old/img_2.jpg", image_file(77))
     text = str(failure(lambda: load_registered(folder)))
-    assert text == CONFLICT.format(f"{folder / IMAGES}, member img_2.jpg", f"{folder / IMAGES}, member old/img_2.jpg")
+    assert_two_contents(text, f"{folder / IMAGES}, member img_2.jpg", f"{folder / IMAGES}, member old/img_2.jpg")
 
 
 def test_two_label_maps_are_found(load_registered, tmp_path):
@@ -285,21 +344,21 @@ def test_two_label_maps_are_found(load_registered, tmp_path):
     other = write_zip(folder / "more labels.zip", label_members({}, {"img_2": label_file(77)}))
     text = str(failure(lambda: load_registered(folder)))
     member = "member MLT_S_labels/validation_labels/img_2.png"
-    assert text == CONFLICT.format(f"{folder / LABELS}, {member}", f"{other}, {member}")
+    assert_two_contents(text, f"{folder / LABELS}, {member}", f"{other}, {member}")
 
 
 def test_one_name_with_two_extensions_is_found(load_registered, tmp_path):
     folder = mlt(tmp_path / "mlt")
     other = write_zip(folder / "training png.zip", {"img_2.png": image_file(2, "PNG")})
     text = str(failure(lambda: load_registered(folder)))
-    assert text == CONFLICT.format(f"{folder / IMAGES}, member img_2.jpg", f"{other}, member img_2.png")
+    assert_two_contents(text, f"{folder / IMAGES}, member img_2.jpg", f"{other}, member img_2.png")
 
 
 def test_one_name_in_two_cases_is_found(load_registered, tmp_path):
     folder = mlt(tmp_path / "mlt")
     other = write_zip(folder / "training again.zip", {"IMG_2.JPG": image_file(77)})
     text = str(failure(lambda: load_registered(folder)))
-    assert text == CONFLICT.format(f"{folder / IMAGES}, member img_2.jpg", f"{other}, member IMG_2.JPG")
+    assert_two_contents(text, f"{folder / IMAGES}, member img_2.jpg", f"{other}, member IMG_2.JPG")
 
 
 def loose_with_other_content(folder, change):
@@ -315,7 +374,7 @@ def test_a_loose_file_of_another_size_is_found_before_anything_is_read(load_regi
     file = loose_with_other_content(folder, lambda data: data + b"x")
     with pytest.raises(mlt_s.MltSError) as raised:
         load_registered(folder, streaming=True)
-    assert str(raised.value) == CONFLICT.format(file, f"{folder / IMAGES}, member img_2.jpg")
+    assert_two_contents(raised.value, file, f"{folder / IMAGES}, member img_2.jpg")
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -323,7 +382,7 @@ def test_a_loose_file_of_the_same_size_is_found_when_its_pair_is_read(load_regis
     folder = mlt(tmp_path / "mlt")
     file = loose_with_other_content(folder, lambda data: data[:-3] + b"x" + data[-2:])
     error = failure(lambda: list(load_registered(folder, split="train", streaming=streaming)))
-    assert str(error) == CONFLICT.format(file, f"{folder / IMAGES}, member img_2.jpg")
+    assert_two_contents(error, file, f"{folder / IMAGES}, member img_2.jpg")
 
 
 def test_two_loose_files_of_the_same_size_are_found_when_their_pair_is_read(load_registered, tmp_path):
@@ -331,7 +390,7 @@ def test_two_loose_files_of_the_same_size_are_found_when_their_pair_is_read(load
     file = loose_with_other_content(folder, lambda data: data[:-3] + b"x" + data[-2:])
     other = unpacked(folder / IMAGES) / "img_2.jpg"
     error = failure(lambda: list(load_registered(folder, split="train", streaming=True)))
-    assert str(error) in (CONFLICT.format(file, other), CONFLICT.format(other, file))
+    assert_two_contents(error, file, other)
 
 
 def test_the_same_name_in_both_splits_is_two_images(load_registered, tmp_path):
@@ -514,7 +573,7 @@ def test_a_link_to_nowhere_is_said(load_registered, tmp_path):
     folder = mlt(tmp_path / "mlt")
     (folder / "ch8_training_images_3.zip").symlink_to(tmp_path / "unplugged disk" / "images.zip")
     text = str(failure(lambda: load_registered(folder)))
-    assert f"{folder / 'ch8_training_images_3.zip'} is a link to a file that is not there" in text
+    assert str(folder / "ch8_training_images_3.zip") in text and "link to nothing" in text
 
 
 def test_label_maps_that_hold_none_are_said(load, tmp_path):

@@ -19,7 +19,8 @@ PROBLEMS = {
     ),
     "label-map-count": (
         "Another number of label maps than published",
-        f"Fetch {LABEL_ARCHIVE} again; take away label maps that are not from there.",
+        f"Fetch {LABEL_ARCHIVE} again. Label maps that are not from there belong outside the folder: --label-maps "
+        "names them where they are wanted.",
     ),
     "unplaced-label-map": (
         "Label maps of no known split",
@@ -32,9 +33,13 @@ PROBLEMS = {
     "pair-without-ground-truth": (
         "Pairs without ground truth",
         f'Fetch its archive again from {IMAGES_URL}: the configuration "words" stops here, unless told '
-        'missing_images="skip". Or take the rest of it away: no other configuration needs ground truth.',
+        'missing_images="skip". No other configuration needs ground truth.',
     ),
-    "two-contents": ("One name, two contents", "Remove the file that is not MLT's: the loader refuses to choose."),
+    "two-contents": (
+        "One name, two contents",
+        "The loader refuses to choose. Find out which of the two is MLT's. Label maps belong in a folder that says "
+        "label, or are named by --label-maps; another data set belongs outside the folder.",
+    ),
     "unreadable-file": ("Files that cannot be read", _AGAIN),
     "broken-image": ("Images that cannot be decoded", _AGAIN),
     "broken-label-map": ("Label maps that cannot be decoded", _AGAIN),
@@ -63,6 +68,33 @@ NOTES = {
         "They load as the others do. Leave them out of figures that shall stand beside published ones.",
     ),
     "image-count": ("Another number of images than MLT has", "Images without a label map are not needed."),
+    "unreadable": (
+        "Archives, folders and links that cannot be read, passed over",
+        "None has the name of an archive of MLT or MLT_S. If one holds what is missing, mend it.",
+    ),
+    "other-set": ("Other data sets, left out by their names", "They may stay where they are."),
+    "stranger": (
+        "Images that are not named as MLT's are, left out",
+        "They have no label map, and MLT's images are called img_1, img_2, ...",
+    ),
+    "prediction": (
+        "Predictions, left out by their names",
+        "mlt-s evaluate measures them. If these are images, give their folder another name.",
+    ),
+    "masks": (
+        "Label maps by their names, left out beside others",
+        "--label-maps chooses them in place of the others.",
+    ),
+    "not-png": (
+        "Label maps that are not PNG files, left out",
+        "Other formats change the values of pixels: take them as PNG files.",
+    ),
+    "label": ("Folders taken for label maps, by their names", "If one holds images, give it another name."),
+    "packed": ("Files in a form that is not read", "They may hold what is missing."),
+    "elsewhere-images": (
+        "Images from outside MLT's archives, beside those from inside",
+        "Other data sets have images of the same names: see that these are MLT's, by mlt-s preview.",
+    ),
     "unplaced-image": (
         "Images of no known split, left out",
         "If they are wanted: name their folder or archive for its split (training or validation).",

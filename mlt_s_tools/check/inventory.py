@@ -91,24 +91,28 @@ def take(sources, options):
     """
     inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
     for root, roles, default_role, leave_out in sources:
-        for file, parts in mlt_s._files(root, options):
-            if mlt_s.is_below(file.address, leave_out):
-                continue
-            if parts[-1].lower().endswith(".zip"):
-                _take_archive(inventory, file, parts, roles, default_role, options)
+        listing = mlt_s.Listing()
+        for file, parts in mlt_s._files(root, options, leave_out, listing.left_out):
+            if mlt_s.is_zip(parts[-1]):
+                _take_archive(inventory, listing, file, parts, roles, default_role, options)
             else:
-                _take_loose(inventory, file, parts, roles, default_role)
+                _take_loose(inventory, listing, file, parts, roles, default_role)
+        listing.settle(roles)
+        inventory.listing.add(listing)
     return inventory
 
 
-def _take_archive(inventory, file, parts, roles, default_role, options):
-    if not mlt_s._is_wanted(parts, roles):
+def _take_archive(inventory, listing, file, parts, roles, default_role, options):
+    if not mlt_s._is_wanted(parts, roles, listing):
         return
     place = _place_of(inventory, parts[-1], "/".join(parts))
     place.state, place.path, place.size = "archive", file.address, place.size + file.size
     try:
         entries = mlt_s._directory(file, options)
     except mlt_s.MltSError as error:
+        if place.kind == "other" and not mlt_s.is_needed(parts):
+            listing.left_out["unreadable"][f"{file.address} ({error.__cause__})"] += 1
+            return
         place.state = "damaged"
         inventory.places.setdefault(place.name, place)
         inventory.problems.append(about("damaged-archive", file, error))
@@ -116,7 +120,7 @@ def _take_archive(inventory, file, parts, roles, default_role, options):
     for entry in entries:
         folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
         member = mlt_s._member(file.address, entry)
-        if name and _sort_in(inventory, member, (*parts, folder), name, roles, default_role):
+        if name and _sort_in(listing, member, (*parts, folder), name, roles, default_role):
             inventory.places.setdefault(place.name, place).files += 1
         elif name:
             inventory.others.append(member)
@@ -124,11 +128,11 @@ def _take_archive(inventory, file, parts, roles, default_role, options):
                 inventory.weak.append(file.address)
 
 
-def _take_loose(inventory, file, parts, roles, default_role):
+def _take_loose(inventory, listing, file, parts, roles, default_role):
     folders = parts[:-1]
     if parts[-1] == RECORD:
         inventory.weak.append(os.path.dirname(file.address))
-    if not _sort_in(inventory, file, folders, parts[-1], roles, default_role):
+    if not _sort_in(listing, file, folders, parts[-1], roles, default_role):
         return
     known = [f"{folder}.zip" for folder in folders if f"{folder}.zip".lower() in _WRITTEN]
     place = _place_of(inventory, known[-1] if known else "", folders[0] if folders else parts[-1])
@@ -144,12 +148,12 @@ def _place_of(inventory, archive, elsewhere):
     return inventory.places.get(name) or Place(name, "other")
 
 
-def _sort_in(inventory, member, folders, name, roles, default_role):
+def _sort_in(listing, member, folders, name, roles, default_role):
     """Puts a file where it belongs, and says whether it is of use."""
-    listing = mlt_s.Listing()
-    mlt_s._place(listing, member, folders, name, roles, default_role)
-    inventory.listing.add(listing)
-    return bool(listing.placed or listing.unplaced)
+    found = mlt_s.Listing()
+    mlt_s._place(found, member, folders, name, roles, default_role)
+    listing.add(found)
+    return bool(found.placed or found.unplaced or found.masks)
 
 
 def add_checksums(inventory, options, bar):

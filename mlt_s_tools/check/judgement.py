@@ -37,7 +37,16 @@ def of_inventory(inventory, splits):
         if inventory.places[name].state == "missing" and splits[split].ground_truth:
             inventory.places[name].state = "elsewhere"
     problems += _no_label_maps(inventory.places[LABEL_ARCHIVE], splits)
+    notes += _left_out(inventory.listing.left_out, is_complete=not problems)
     return problems, notes + _unplaced(inventory.listing.unplaced, problems)
+
+
+def _left_out(left_out, is_complete):
+    """Notes on what was passed over, by its reason; some of it matters only where something is missing."""
+    for reason in mlt_s.LEFT_OUT:
+        places = sorted(left_out.get(reason, ()))
+        if places and not (is_complete and reason in mlt_s.ONLY_IF_MISSING):
+            yield Finding(reason, mlt_s._first(places, 8))
 
 
 def _no_label_maps(place, splits):

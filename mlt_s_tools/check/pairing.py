@@ -65,8 +65,9 @@ def join(listing, split, weak=()):
         split: its name.
         weak: archives and folders of label maps that mlt-s weak made.
     """
+    strangers = mlt_s.take_out_strangers(listing, split)
     groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
-    sound, problems, notes = {}, [], []
+    sound, problems, notes = {}, [], _strangers(strangers, split)
     for role, kind in _ROLES.items():
         sound[role, split], conflicts = _sound(groups[role], split)
         problems += conflicts
@@ -88,7 +89,21 @@ def join(listing, split, weak=()):
         ground_truth=len(groups["words"]),
         without_ground_truth=_lacking(pairs, groups["words"]),
     )
-    return Joined(counts, pairs, singles, [member for _, member in files if member not in used], problems, notes)
+    rest = [member for _, member in files if member not in used] + strangers
+    return Joined(counts, pairs, singles, rest, problems, notes + _from_elsewhere(pairs, split))
+
+
+def _strangers(members, split):
+    """A note on the images of other data sets."""
+    return [Finding("stranger", f"{split}: {mlt_s._count(members, 'image')}: {mlt_s._first(members)}")] * bool(members)
+
+
+def _from_elsewhere(pairs, split):
+    """A note where some images come from MLT's archives and some do not."""
+    others = mlt_s.images_from_elsewhere(pairs)
+    places = mlt_s._first(sorted(set(map(mlt_s.place_of, others))))
+    text = f"{split}: {len(pairs) - len(others):,} from MLT's archives, {len(others):,} from {places}"
+    return [Finding("elsewhere-images", text)] * bool(others)
 
 
 def _grouped(files):

@@ -118,7 +118,7 @@ def _listing(data_dir, label_maps, unlabelled_only):
                 f"images and words: fetch {mlt_s._ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
         if stray := [member for told, member in listing.unplaced if told == role]:
-            mlt_s.report_left_out(stray, kind)
+            mlt_s.report_unplaced(stray, kind)
     return listing
 
 
