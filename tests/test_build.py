@@ -18,7 +18,18 @@ import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from archives import add_words, image_file, label_file, label_values, mlt, png_with, words_of, write_pairs
+from archives import (
+    add_words,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    png_with,
+    words_of,
+    write_pairs,
+    write_zip,
+)
 from conftest import ROOT
 from hub import Hub
 
@@ -241,6 +252,22 @@ def test_a_pair_larger_than_a_file_has_one_of_its_own_and_none_is_empty(tmp_path
     ]
     assert [pair.image_id for shard in found for pair in shard.pairs] == ["img_1", "img_2", "img_3"]
     assert all(shard.pairs for shard in found) and len(found) in (2, 3)
+
+
+@pytest.mark.parametrize(
+    "sizes, files",
+    [
+        ([1, 1, 1, 1], [2, 2]),  # its end would put the second pair into the next file, and the last one beyond
+        ([2, 3, 2, 1], [2, 2]),  # the second pair begins in the first file and ends in the next
+        ([3, 5, 1, 1], [1, 3]),  # and here its middle lies in the next one
+    ],
+)
+def test_the_middle_of_a_pair_tells_its_file(tmp_path, monkeypatch, sizes, files):
+    labels = {f"img_{n}": label_file(n).ljust(size * 1000, b"\0") for n, size in enumerate(sizes, 1)}
+    folder = write_zip(tmp_path / "mlt" / "MLT_S_labels.zip", label_members(labels, {}))
+    monkeypatch.setattr(plan, "SHARD_SIZE", sum(sizes) * 1000 // 2)
+    planned = plan.make(folder.parent, ("labels",)).shards
+    assert [len(shard.pairs) for shard in planned] == files
 
 
 def test_row_groups_are_small_have_page_indexes_and_no_compression(source, out, monkeypatch):

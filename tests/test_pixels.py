@@ -150,6 +150,7 @@ CONTAINERS = {
     "jpeg, big-endian": lambda n: jpeg_with(JPEG, EXIF + tiff_block(n, "big")),
     "jpeg, 32 bits, little-endian": lambda n: jpeg_with(JPEG, EXIF + tiff_block(n, kind=4)),
     "jpeg, 32 bits, big-endian": lambda n: jpeg_with(JPEG, EXIF + tiff_block(n, "big", kind=4)),
+    "jpeg, 32 bits and a sign, big-endian": lambda n: jpeg_with(JPEG, EXIF + tiff_block(n, "big", kind=9)),
     "jpeg, between other entries": lambda n: jpeg_with(
         JPEG, EXIF + tiff_block(n, before=[(0x0100, 3, 1, b"\x18\0\0\0")], after=[(0x0213, 3, 1, b"\1\0\0\0")])
     ),
@@ -263,7 +264,7 @@ def test_of_a_jpeg_only_the_tag_changes(container):
     before = CONTAINERS[container](8)
     after, _ = mlt_s.neutral_orientation(before)
     changed = [at for at in range(len(before)) if before[at] != after[at]]
-    tag = re.search(rb"\x12\x01[\3\4]\0|\x01\x12\0[\3\4]", before).start()
+    tag = re.search(rb"\x12\x01[\3\4\t]\0|\x01\x12\0[\3\4\t]", before).start()
     assert len(after) == len(before) and tag <= changed[0] and changed[-1] < tag + 12
 
 

@@ -233,6 +233,14 @@ def test_grey_stays_grey():
         assert np.ptp(crop["pixel_values"], axis=0).max() <= 1
 
 
+def test_of_an_even_grey_only_the_brightness_changes():
+    """Contrast turns around the mean grey, which is all there is: the factor is brightness's alone, in its bounds."""
+    given = {**example(32, 32), "image": PIL.Image.new("RGB", (32, 32), (100, 100, 100))}
+    transform = TrainTransform(**{**PLAIN, "jitter": 0.5}, size=(32, 32), scales=(1, 1))
+    factors = [float(crop["pixel_values"].mean()) / 100 for crop in epochs_of(transform, given, 200)]
+    assert 0.49 < min(factors) < 0.55 and 1.45 < max(factors) < 1.51
+
+
 # --- Chance
 
 
