@@ -350,13 +350,13 @@ def _uncollected() -> Iterator[None]:
 
 # Why something is left out, as messages say it. The last two are no fault, and said only where something is missing.
 LEFT_OUT = {
-    "unreadable": "Passed over, as it cannot be read",
-    "other-set": "Left out, as another data set by its name",
-    "prediction": "Left out, as predictions by their name",
-    "masks": "Left out, as label maps by their name beside others (label_maps=... chooses)",
-    "not-png": "Left out, as label maps are PNG files",
-    "label": "Taken for label maps, by their name",
-    "packed": "Not read",
+    "unreadable": "Cannot be read, passed over",
+    "other-set": "Other data sets by name, left out",
+    "prediction": "Predictions by name, left out",
+    "masks": "Label maps by name, left out beside others (label_maps=... chooses)",
+    "not-png": "Label maps that are not PNG files, left out",
+    "label": "Taken for label maps by name",
+    "packed": "In a form that is not read",
 }
 ONLY_IF_MISSING = ("label", "packed")
 
@@ -388,7 +388,9 @@ def list_source(
             listing.parquet.append((_place_told_by(parts), file))
         elif not is_zip(parts[-1]):
             _place(listing, file, parts[:-1], parts[-1], roles, default_role)
-        elif _is_wanted(parts, roles, listing):
+        elif not _is_wanted(parts, roles):
+            _note_unwanted(file, parts, listing.left_out)
+        else:
             for entry in _entries(file, parts, options, None if file.address == root else listing.left_out):
                 folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
                 _place(listing, _member(file.address, entry), (*parts, folder), name, roles, default_role)
@@ -471,14 +473,19 @@ def _is_parquet(parts: tuple[str, ...]) -> bool:
     return parts[-1].lower().endswith(".parquet")
 
 
-def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...], listing: Optional[Listing] = None) -> bool:
-    """Whether an archive can hold what is wanted, as far as its name and folders tell; notes in `listing` why not."""
+def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
+    """Whether an archive can hold what is wanted, as far as its name and folders tell."""
     role, split = _place_told_by(archive)
     if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != "other-set":
         role = "words"
-    if role in ("other-set", "prediction") and listing is not None:
-        listing.left_out[role]["/".join(archive)] += 1
     return split != "test" and role in (*roles, "", "mask", _CONTRADICTION)
+
+
+def _note_unwanted(archive: Member, parts: tuple[str, ...], left_out: dict[str, Counter]) -> None:
+    """Notes an archive that is not opened for what its name tells, unless that is something else of MLT's."""
+    role, _ = _place_told_by(parts)
+    if role in ("other-set", "prediction"):
+        left_out[role][archive.address] += 1
 
 
 @functools.lru_cache(maxsize=4096)
@@ -610,7 +617,7 @@ def _pass_over(
     """Notes what cannot be read; raises where it has the name of something that MLT or MLT_S needs."""
     if left_out is None or is_needed(parts):
         raise error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}") from error
-    left_out["unreadable"][text or f"{path} ({error})"] += 1
+    left_out["unreadable"][text or f"{path} ({getattr(error, 'strerror', None) or error})"] += 1
 
 
 def is_needed(parts: tuple[str, ...]) -> bool:

@@ -74,8 +74,7 @@ GETS = {
     "no rights to read a folder in it": "loads",
     "no rights to read a folder of MLT's": "Cannot read {folder}/ch8_training_images_1: [Errno 13] Permission denied: "
     "'{folder}/ch8_training_images_1'. Check that it is there and that you may read it.",
-    "no rights to read a folder of images": "Passed over, as it cannot be read: {folder}/train ([Errno 13] Permission "
-    "denied: '{folder}/train'). ...",
+    "no rights to read a folder of images": "Cannot be read, passed over: {folder}/train (Permission denied). ...",
     "no rights to read an archive": "Cannot read {images}: [Errno 13] Permission denied: '{images}'. Check that it is "
     "there and that you may read it.",
     "no rights to read a loose file": "Cannot read {folder}/ch8_training_images_1/img_1.jpg: [Errno 13] Permission "

@@ -248,7 +248,7 @@ def test_what_is_no_known_label_map_is_said_where_label_maps_alone_are_loaded_to
     folder = mlt(tmp_path / "mlt")
     write_zip(folder / "more training labels.zip", {"img_9.jpg": image_file(9)})  # label maps are PNG files
     assert len(load_registered(folder, "labels")["train"]) == 5
-    assert "label maps are PNG files" in caplog.text and str(folder / "more training labels.zip") in caplog.text
+    assert "are not PNG files" in caplog.text and str(folder / "more training labels.zip") in caplog.text
 
 
 # --- The same name twice -------------------------------------------------------------------------------------------

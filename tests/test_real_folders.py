@@ -407,7 +407,7 @@ def test_what_cannot_be_read_is_named(load_registered, tmp_path, caplog):
     _links_to_nothing(folder)
     _broken_archives(folder)
     load_registered(folder)
-    (said,) = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    (said,) = [record.getMessage() for record in caplog.records if "Cannot be read" in record.getMessage()]
     for name in ("thesis", "train", "circle", "thesis.zip", "slides.zip"):
         assert f"{folder / name} (" in said
     noted = [note["text"] for note in checked(folder, tmp_path)["notes"] if note["kind"] == "unreadable"]

@@ -103,7 +103,8 @@ def take(sources, options):
 
 
 def _take_archive(inventory, listing, file, parts, roles, default_role, options):
-    if not mlt_s._is_wanted(parts, roles, listing):
+    if not mlt_s._is_wanted(parts, roles):
+        mlt_s._note_unwanted(file, parts, listing.left_out)
         return
     place = _place_of(inventory, parts[-1], "/".join(parts))
     place.state, place.path, place.size = "archive", file.address, place.size + file.size
