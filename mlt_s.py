@@ -6,8 +6,8 @@
     ds = load_dataset("mlt_s", data_dir="~/mlt")    # the ten zip archives as downloaded
 
 Below `datasets` 4 this file is a loading script as well: `load_dataset("path/to/mlt_s.py", data_dir="~/mlt",
-trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, words,
-the download, built label maps, the builder, the registration.
+trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, masks of
+0 and 255, words, the download, built label maps, the builder, the registration.
 """
 
 import contextlib
@@ -271,6 +271,7 @@ class Listing:
         parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
         masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are.
+        origins: of an archive that was downloaded, or made of a built set: its address -> what it was made of.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
@@ -281,6 +282,7 @@ class Listing:
     masks: dict[tuple[str, tuple[str, ...]], list[tuple[str, Member]]] = dataclasses.field(
         default_factory=lambda: defaultdict(list)
     )
+    origins: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def has(self, role: str) -> bool:
         return any(role == placed for placed, _ in self.placed)
@@ -295,6 +297,7 @@ class Listing:
             self.left_out[reason] += places
         for place, files in other.masks.items():
             self.masks[place] += files
+        self.origins.update(other.origins)
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
         """Adds a file of known role; one of unknown split to `unplaced`."""
@@ -860,6 +863,7 @@ class Pair(NamedTuple):
     label: tuple[Member, ...] = ()  # empty of an image that has none
     image: tuple[Member, ...] = ()  # empty where only label maps are wanted
     words: tuple[Member, ...] = ()  # empty where no ground truth is wanted
+    text_value: int = 1  # in the label map as it is stored: 1, or 255 where it holds 0 and 255
 
 
 @_uncollected()
@@ -1007,6 +1011,8 @@ _CLIPPED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow makes a
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many bytes say if and how the text is packed
 _PNG_XMP = b"XML:com.adobe.xmp"
+_SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
+SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
 _PNG_RAW_EXIF = b"Raw profile type exif"  # ImageMagick's EXIF from before PNG had a chunk for it
 
 
@@ -1301,29 +1307,60 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
         raise MltSError(f"{member} cannot be read as a label map: {error}. Fetch its archive again.") from error
 
 
-def indexed_label(data: bytes, member: Member) -> bytes:
-    """A label map's bytes as an 8-bit grey PNG of pixel values. What is one already comes back as it is.
+def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
+    """A label map's bytes as an 8-bit grey PNG of 0, 1 and 255. What is one already comes back as it is.
 
     Palette files keep their indices, unless only their colours are values of `LabelMap` (as grey levels, or as the
     published colours). Files of colour give their common grey level or the values of the published colours. Other
     depths keep their values.
 
+    Args:
+        text_value: 255 of a label map of 0 and 255, of which 255 becomes 1. What `mlt-s weak` signed holds 0, 1 and 255
+            and stays as it is. See the table at `_black_or_white`.
+
     Raises:
-        MltSError: not a PNG file, or pixels that are no single number of 8 bits.
+        MltSError: not a PNG file, or pixels that are no single number of 8 bits; with `text_value=255`, other values
+            than 0 and 255.
     """
     _, _, depth, kind = _png_header(data, member)
     _, data, _ = _neutral(data, member)
-    if (depth, kind) == (8, 0):
+    if text_value != 1 and is_signed(data):
+        text_value = 1
+    if (depth, kind, text_value) == (8, 0, 1):
         return data
     image = _opened(data, member)
     try:
-        values = _single_channel(image, depth)
+        values = _label_values(image, depth, text_value)
     except Exception as error:  # our ValueError, or what a broken PNG raises
         raise MltSError(
-            f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. One channel of 0, 1 and 255 is "
-            "expected: fetch its archive again."
+            f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. {_EXPECTED[text_value]}"
         ) from error
     return _png(values, data)
+
+
+_EXPECTED = {
+    1: "One channel of 0, 1 and 255 is expected, or of 0 and 255 (white, text) with text_value=255: fetch its archive "
+    "again.",
+    255: "With text_value=255, one channel of 0 and 255 is expected. Where 1 is text, load without it.",
+}
+
+
+def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:  # noqa: F821
+    """The values of a label map by the schema, (height, width), uint8.
+
+    Raises:
+        ValueError: it cannot be read so; says why.
+    """
+    if text_value == 255:
+        values = _black_or_white(image, depth)
+        found = _distinct(values)
+        if not set(found) <= {0, 255}:
+            raise ValueError(f"it holds {_listed(found)}")
+        return (values != 0).astype(np.uint8)
+    values = _single_channel(image, depth)
+    if image.mode == "P":
+        check_palette(image)
+    return values
 
 
 def _single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
@@ -1347,10 +1384,7 @@ def _single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa
 
 def _from_colors(pixels: np.ndarray) -> np.ndarray:
     """The values of colours (height, width, 2 to 4): grey, grey and alpha, RGB or RGBA."""
-    if pixels.shape[2] in (2, 4):
-        if (pixels[:, :, -1] != 255).any():
-            raise ValueError("some of its pixels are transparent")
-        pixels = pixels[:, :, :-1]
+    pixels = _opaque(pixels)
     if _is_grey(pixels):
         return pixels[:, :, 0]
     if not _is_published(pixels):
@@ -1361,12 +1395,55 @@ def _from_colors(pixels: np.ndarray) -> np.ndarray:
     return values
 
 
+def _opaque(pixels: np.ndarray) -> np.ndarray:
+    """Colours (height, width, 2 to 4) without their alpha."""
+    if pixels.shape[2] in (2, 4):
+        if (pixels[:, :, -1] != 255).any():
+            raise ValueError("some of its pixels are transparent")
+        pixels = pixels[:, :, :-1]
+    return pixels
+
+
 def _is_grey(pixels: np.ndarray) -> bool:
     return bool((pixels == pixels[:, :, :1]).all())
 
 
 def _is_published(pixels: np.ndarray) -> bool:
     return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
+
+
+def check_palette(image: "PIL.Image.Image") -> None:  # noqa: F821
+    """Refuses a palette that draws 0 white and all else black: which one is text, its indices do not tell.
+
+    Args:
+        image: of mode "P".
+
+    Raises:
+        ValueError: it does.
+    """
+    black, white = (0, 0, 0), (255, 255, 255)
+    drawn = _drawn(image)
+    if drawn.get(0, white) == white and all(color == black for value, color in drawn.items() if value):
+        raise ValueError("its palette draws 0 white and the other value black, so which one is text is not clear")
+
+
+def _drawn(image: "PIL.Image.Image") -> dict[int, tuple[int, ...]]:  # noqa: F821
+    """The colours of the indices that occur in a picture of mode "P"."""
+    palette = image.getpalette()
+    return {index: tuple(palette[3 * index : 3 * index + 3]) for index, count in enumerate(image.histogram()) if count}
+
+
+def _distinct(values: np.ndarray) -> list[int]:
+    """The values that occur, in order. (`np.unique` sorts two million pixels for it.)"""
+    return np.flatnonzero(np.bincount(values.ravel())).tolist()
+
+
+def _listed(values: list[int]) -> str:
+    """Such as "the values 0, 1 and 255"."""
+    if len(values) > 8:
+        return f"{len(values)} values, from {values[0]} to {values[-1]}"
+    *rest, last = map(str, values)
+    return f"the values {', '.join(rest)} and {last}" if rest else f"the value {last} alone"
 
 
 def _png_header(data: bytes, member: Member) -> tuple[int, int, int, int]:
@@ -1384,12 +1461,198 @@ def _png(picture: Any, origin: bytes) -> bytes:
 
     text = PIL.PngImagePlugin.PngInfo()
     for kind, payload, _ in _png_chunks(origin):
-        if kind == b"tEXt" and payload.startswith(b"Software\0"):
+        if kind == b"tEXt" and payload.startswith(_SOFTWARE):
             text.add(kind, payload)
     file = io.BytesIO()
     picture = PIL.Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
-    picture.save(file, "PNG", pnginfo=text)
+    # Runs of one value are all that a label map has to pack: smaller by a tenth than by default, in half of the time.
+    picture.save(file, "PNG", pnginfo=text, compress_type=zlib.Z_RLE)
     return file.getvalue()
+
+
+# --- Masks of 0 and 255: label maps whose text is 255 ----------------------------------------------------------------
+
+# Label maps to look at, of each source and split, before anything is prepared. Not more, since each is a read, and of a
+# remote source a request. Not one, since it may be blank, or uncertain as a whole. Masks of 0 and 255 never hold a 1:
+# one map that does clears its source.
+_LOOKS = 3
+_LOOKS_IN_DOUBT = 24  # where none of them holds a 1: reading these is better than refusing label maps that are right
+
+
+class Misread(NamedTuple):
+    """Label maps of a source and split that would be read wrong.
+
+    Attributes:
+        source: their archive or folder, or what that was made of.
+        member: one of them.
+        reason: which values it holds.
+        is_text_255: whether `text_value=255` would read them right.
+        looked: how many were looked at.
+        is_alone: whether the split has no other source.
+    """
+
+    source: str
+    member: Member
+    reason: str
+    is_text_255: bool
+    looked: int
+    is_alone: bool = True
+
+
+def find_misread(
+    pairs: Sequence[Pair],
+    roots: Sequence[str],
+    origins: dict[str, str],
+    options: dict[str, Any],
+    with_authors: bool = False,
+) -> list[Misread]:
+    """The sources whose label maps the text value of the pairs does not fit, by a look at a few of each.
+
+    A source is an archive, or a folder at the top of a root. Label maps of `mlt-s weak`, and those in the published
+    colours, say themselves what 255 is, so they may be uncertain throughout. A damaged file is passed over here: the
+    error comes where its pair is read.
+
+    Args:
+        pairs: of a split, all with one text value.
+        roots: folders that loose files lie in.
+        origins: as `Listing` has them.
+        options: for the fsspec file system of remote addresses.
+        with_authors: whether to look at the authors' own label maps too. Otherwise they cost nothing, but for
+            `text_value=255`, which would spoil them.
+    """
+    places = defaultdict(list)
+    for pair in pairs:
+        if pair.label:
+            member = pair.label[0]
+            places[member.address if member.name is not None else os.path.dirname(member.address)].append(member)
+    text_value = pairs[0].text_value if pairs else 1
+    sources = defaultdict(list)
+    for place, members in places.items():
+        origin = origins.get(place, place)
+        if with_authors or text_value != 1 or not _is_authors(origin):
+            sources[origin if members[0].name is not None else _top_folder(place, roots)] += members
+    found = [_misread(source, members, text_value, options) for source, members in sources.items()]
+    return [misread._replace(is_alone=len(places) == 1) for misread in found if misread]
+
+
+def _is_authors(origin: str) -> bool:
+    """Whether an archive, or a folder of loose files, is the authors' own, packed or unpacked, by its name."""
+    *_, above, name = ["", *origin.replace("\\", "/").rstrip("/").lower().split("/")]
+    unpacked = LABEL_ARCHIVE[: -len(".zip")].lower()
+    is_folder = above == unpacked and name in ("training_labels", "validation_labels")
+    return origin == LABELS_URL or name == LABEL_ARCHIVE.lower() or is_folder
+
+
+def _top_folder(folder: str, roots: Sequence[str]) -> str:
+    """The folder at the top of its root that a folder is, or lies in."""
+    root = next((root.rstrip("/") for root in roots if is_below(folder, [root])), "")
+    top = folder[len(root) :].strip("/").split("/")[0]
+    return f"{root}/{top}" if root and top else folder
+
+
+def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
+    first = _evenly(members, _LOOKS)
+    more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first]
+    seen, doubted = Counter(), None
+    for at, member in enumerate([*first, *more]):
+        in_doubt = not seen["text"] and (seen["doubted"] or not seen["sure"])
+        if at >= len(first) and (text_value != 1 or not in_doubt):
+            break
+        what, reason = _seen(member, text_value, options)
+        if what == "wrong":
+            return Misread(source, member, reason, False, at + 1)
+        seen[what] += 1
+        doubted = doubted or (what == "doubted" and (member, reason)) or None
+    return Misread(source, *doubted, True, sum(seen.values())) if doubted and not seen["text"] else None
+
+
+def _evenly(members: list[Member], count: int) -> list[Member]:
+    count = min(count, len(members))
+    return [members[(2 * at + 1) * len(members) // (2 * count)] for at in range(count)]
+
+
+def _seen(member: Member, text_value: int, options: dict[str, Any]) -> tuple[str, str]:
+    """What a label map tells of its text value, and which values it holds.
+
+    | what | when |
+    | --- | --- |
+    | "text" | it holds 1 |
+    | "blank" | it holds 0 alone, or is damaged; or 255 is its text value, and fits |
+    | "sure" | it says itself what 255 is |
+    | "doubted" | 1 is its text value, but it holds no 1, and 255 would fit |
+    | "wrong" | its text value does not fit, and 255 does not either |
+    """
+    try:
+        data = read_member(member, options)
+        depth = _png_header(data, member)[2]
+        image = _opened(data, member)
+        image.load()
+    except Exception:  # our error, or what Pillow raises: it is told where the pair is read
+        return "blank", ""
+    if is_signed(data):
+        return "sure", ""
+    try:
+        found = _distinct(_label_values(image, depth, text_value))
+        reason = f"it holds {_listed(found)}"
+        if text_value == 255 or found == [0]:
+            return "blank", reason
+        if set(found) <= {0, 1, 255} and 1 in found:
+            return "text", reason
+    except ValueError as error:
+        found, reason = None, str(error)
+    if text_value == 1 and _is_text_255(image, depth):
+        return "doubted", reason
+    return ("sure" if found and set(found) <= {0, 255} else "wrong"), reason
+
+
+def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:  # noqa: F821
+    try:
+        _label_values(image, depth, 255)
+    except ValueError:
+        return False
+    return True
+
+
+def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
+    """The pixels of a label map of 0 and 255, (height, width): black is 0, white 255, whatever the kind of PNG.
+
+    | PNG | what is read |
+    | --- | --- |
+    | grey of 1, 2 or 4 bits | the level from 0, black, to 255, white, as viewers show it |
+    | grey of 8 or 16 bits | the value |
+    | palette | the index, if 0 and 255 alone occur; otherwise the colour, if black and white alone do |
+    | grey and alpha, RGB, RGBA | the common level of the channels |
+
+    Raises:
+        ValueError: it has colours, or says by them that 255 is uncertain, or that 0 is what is white.
+    """
+    if image.mode == "P":
+        return _of_palette(image)
+    values = np.asarray(image.convert("L") if image.mode == "1" else image)
+    if values.ndim == 2:
+        return values
+    if depth == 16:  # of which Pillow keeps the upper 8
+        raise ValueError("it has 16-bit colours")
+    values = _opaque(values)
+    if not _is_grey(values):
+        raise ValueError("it has colours, and not black and white alone")
+    return values[:, :, 0]
+
+
+def _of_palette(image: "PIL.Image.Image") -> np.ndarray:  # noqa: F821
+    drawn = _drawn(image)
+    if set(drawn) <= {0, 255}:
+        check_palette(image)
+        if drawn.get(255) == LABEL_MAP.colors[255]:
+            raise ValueError("its 255 has the published colour of uncertain pixels")
+    elif set(drawn.values()) <= {(0, 0, 0), (255, 255, 255)}:
+        return np.asarray(image.convert("L"))
+    return np.asarray(image)
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
+    return any(kind == b"tEXt" and payload.startswith(SIGNATURE) for kind, payload, _ in _png_chunks(data))
 
 
 # --- Words: MLT's ground truth -------------------------------------------------------------------------------------
@@ -1600,7 +1863,10 @@ def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
     """
     listing = list_source(address, ("label",), options, "label")
     archive = built_label_archive(listing.parquet, options)
-    return list_source(archive, ("label",), options, "label") if archive else listing
+    if archive:
+        listing = list_source(archive, ("label",), options, "label")
+        listing.origins[archive] = address
+    return listing
 
 
 def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: dict[str, Any]) -> Optional[str]:
@@ -1678,12 +1944,18 @@ class MltSConfig(datasets.BuilderConfig):
             http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.
             Or a built set of label maps: the folder or Hub repository (hf://datasets/...) of a data set in Parquet
             files with `image_id` and `label`. Or a list of these, whose label maps are taken together.
+        text_value: what text is in the label maps as they are stored. 1, as in the authors' own, which hold 0, 1 and
+            255. Or 255, as in most other masks: of 0 and 255, 255 becomes 1, and any other value is an error. It is one
+            for all sources, so the authors' archive is refused with 255, as all that holds 1 is; only label maps that
+            `mlt-s weak` made keep their meaning beside it. To join the authors' with masks of 0 and 255, let
+            `mlt-s build --config labels --text-value 255` make label maps of these first.
         remote_options: for the fsspec file system of remote addresses; the builder's `storage_options` end up here.
     """
 
     missing_images: str = "error"
     unlabelled: bool = False
     label_maps: Union[str, list[str], None] = None
+    text_value: int = 1
     remote_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -1713,7 +1985,8 @@ class MltSConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
         self.listing = self.list_sources()  # kept for take_listing: opening ten archives once is enough
-        key = [self.name, self.missing_images, self.unlabelled, self.listing.fingerprint(), self.label_urls]
+        options = [self.missing_images, self.unlabelled, self.text_value]
+        key = [self.name, *options, self.listing.fingerprint(), self.label_urls]
         if custom_features is not None:
             key.append(custom_features.to_dict())
         return f"{self.name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
@@ -1732,6 +2005,10 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
         if not isinstance(self.unlabelled, bool):
             raise MltSError(f"unlabelled={self.unlabelled!r}: it takes True or False.")
+        if type(self.text_value) is not int or self.text_value not in _EXPECTED:
+            raise MltSError(
+                f"text_value={self.text_value!r}: it takes 1, or 255 for label maps of 0 and 255 in which 255 is text."
+            )
         if self.unlabelled and not self.with_images:
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
         sources = self.label_sources
@@ -1787,6 +2064,14 @@ _ARCHIVES = {
     "image": (IMAGE_ARCHIVES, "nine image archives"),
     "words": (WORDS_ARCHIVES, "two archives of ground truth"),
 }
+_OTHER_VALUES = (
+    "A label map holds 0 (background), 1 (text) and 255 (uncertain); or 0 and 255 (text), with text_value=255. Save "
+    "these with such values, or leave them out."
+)
+_ONE_TEXT_VALUE = (
+    "text_value holds for all sources. Where only some are of 0 and 255, make label maps of 0 and 1 of these: mlt-s "
+    "build DATA_DIR OUT --config labels --label-maps THESE --text-value 255, and give OUT in their place."
+)
 _ADVICE = (
     "MLT uses the same names in both splits, so each needs an archive or folder of its own, inside the folder given, "
     "with train or training, val or validation in its name (and not both; nor both image and label)."
@@ -1860,8 +2145,9 @@ class MltS(datasets.GeneratorBasedBuilder):
                 self._report_strangers(split, take_out_strangers(listing, split))
         joined = {split: join(listing, split, config.roles, config.unlabelled) for split in PUBLISHED_COUNTS}
         self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
+        labelled = {split: self._with_text_value(split, pairs, listing.origins) for split, (pairs, _) in joined.items()}
         generators = []
-        for split, (pairs, _) in joined.items():
+        for split, pairs in labelled.items():
             self._report_count(split, pairs)
             self._report_origins(split, pairs)
             if pairs:  # a split of none could not be read back
@@ -1881,6 +2167,31 @@ class MltS(datasets.GeneratorBasedBuilder):
         for shard in shards:
             for pair in shard:
                 yield pair.image_id, read_example(pair, self.config.remote_options)
+
+    def _with_text_value(self, split: str, pairs: list[Pair], origins: dict[str, str]) -> list[Pair]:
+        """The pairs of a split with the text value of their label maps, which a look at a few of these confirms."""
+        config = self.config
+        if config.text_value != 1:
+            pairs = [pair._replace(text_value=config.text_value) for pair in pairs]
+        data_dir = [_absolute(config.data_dir)] if config.data_dir else []
+        for misread in find_misread(pairs, config.label_sources or data_dir, origins, config.remote_options):
+            raise MltSError(self._misread(split, misread))
+        return pairs
+
+    def _misread(self, split: str, misread: Misread) -> str:
+        several = "" if misread.is_alone and len(self.config.label_sources) < 2 else f"\n{_ONE_TEXT_VALUE}"
+        if self.config.text_value == 255:
+            return f"text_value=255 does not fit {misread.member}: {misread.reason}. {_EXPECTED[255]}{several}"
+        if not misread.is_text_255:
+            return f"{misread.member} is no label map that can be read: {misread.reason}. {_OTHER_VALUES}"
+        return (
+            f"Nothing would be text in the {split} label maps of {misread.source}: none of "
+            f"{_count(misread.looked, 'label map')} looked at holds 1, and 255 means uncertain. {misread.member}: "
+            f"{misread.reason}. If 255 (white) is text there, load them so (in mlt-s commands by --text-value 255):\n"
+            f"    {self._call(text_value=255)}{several}\n"
+            f"The authors' own may be uncertain throughout: leave them in {LABEL_ARCHIVE}, or in folders of its names, "
+            "MLT_S_labels/training_labels and validation_labels."
+        )
 
     def _complete_listing(self, dl_manager: Any) -> Listing:
         """The sources' listing, with the downloaded label archive where there is none."""
@@ -1914,6 +2225,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(url, folder, dl_manager.download_config.force_download)
             listing.add(list_source(archive, ("label",), {}, "label"))
+            listing.origins[archive] = url
         if not listing.has("label"):
             raise MltSError(
                 f"There are no label maps in {' and '.join(config.label_sources) or LABELS_URL}: PNG files in folders "
@@ -2002,10 +2314,9 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _call(self, **options: Any) -> str:
         """The line that loads this with other options, in the way in which it was loaded."""
-        given = {
-            name: getattr(self.config, name) for name in ("data_dir", "label_maps", "missing_images", "unlabelled")
-        }
-        given = {name: value for name, value in given.items() if value not in (None, "error", False)}
+        names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
+        given = {name: getattr(self.config, name) for name in names}
+        given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
         words = [f"{name}={_quoted(value)}" for name, value in {**given, **options}.items()]
         config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
         if _is_remote(str(self.config.data_dir)):
@@ -2074,7 +2385,7 @@ def _quoted(value: Any) -> str:
     """As Python would read it, between double quotes."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_quoted, value))}]"
-    return str(value) if value is True else json.dumps(os.fspath(value), ensure_ascii=False)
+    return str(value) if isinstance(value, int) else json.dumps(os.fspath(value), ensure_ascii=False)
 
 
 def _is_out_of_space(error: Optional[BaseException]) -> bool:
@@ -2098,12 +2409,13 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     """Reads a pair: `image_id`, the bytes of `image` and `label`, and `words`, as far as it has them, in one frame.
 
     Raises:
-        MltSError: a file is damaged, no picture, or of a size that does not fit the other; or a line is no word.
+        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word; or a
+            label map of 0 and 255 (as the pair's `text_value` has it) holds another value.
     """
     _keep_freed_memory()
     example, label = {"image_id": pair.image_id}, None
     if pair.label:
-        label = indexed_label(_read_copies(pair.label, options), pair.label[0])
+        label = indexed_label(_read_copies(pair.label, options), pair.label[0], pair.text_value)
     if pair.image:
         image, size, orientation = stored_image(_read_copies(pair.image, options), pair.image[0])
         if label is not None:

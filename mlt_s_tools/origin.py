@@ -6,18 +6,15 @@ a picture. So it goes wherever the file goes, and `example["label"].info["Softwa
 
 import mlt_s
 
-KEYWORD = "Software"
-MAKER = "mlt-s weak"
+KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
 RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
-
-_SIGNATURE = f"{KEYWORD}\0{MAKER}".encode("ascii")
 
 
 def is_signature(kind, payload):
     """Whether a chunk of a PNG file, given by its type and content (bytes), is a signature."""
-    return kind == b"tEXt" and payload.startswith(_SIGNATURE)
+    return kind == b"tEXt" and payload.startswith(mlt_s.SIGNATURE)
 
 
 def is_signed(label):
     """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
-    return any(is_signature(kind, payload) for kind, payload, _ in mlt_s._png_chunks(label))
+    return mlt_s.is_signed(label)

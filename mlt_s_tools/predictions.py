@@ -77,7 +77,8 @@ def read_prediction(member):
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             image.load()
             values = mlt_s._single_channel(image, depth=data[24])  # the byte of the header that says it
-            _check_palette(image, values)
+            if image.mode == "P":
+                mlt_s.check_palette(image)
     except Exception as error:  # a broken picture, of which Pillow raises many kinds, or values that are none
         reason = "it is no PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
         raise mlt_s.MltSError(f"{member} cannot be read as a prediction: {reason}. {_WANTED}") from error
@@ -89,14 +90,3 @@ def read_prediction(member):
 
 
 _WANTED = "A prediction is a PNG file of 0 and 1, or of 0 and 255; probabilities need a threshold."
-
-
-def _check_palette(image, values):
-    """Refuses a palette that draws index 0 white and index 1, or 255, black: which one is text, nobody can tell."""
-    if image.mode != "P":
-        return
-    colors = np.asarray(image.convert("RGB"))
-    drawn = {value: {tuple(color) for color in colors[values == value].tolist()} for value in np.unique(values)}
-    black, white = {(0, 0, 0)}, {(255, 255, 255)}
-    if drawn.get(0, white) == white and all(color == black for value, color in drawn.items() if value):
-        raise ValueError("its palette draws 0 white and the other value black, so which one is text is not clear")

@@ -24,7 +24,8 @@ class ArchiveDataset:
         transform: called with each example, a dict with the columns of the configuration; by default the example comes
             as it is: `image` and `label` as `PIL.Image`.
         config: "segmentation", "words" or "labels".
-        options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`.
+        options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`,
+            `text_value`.
 
     Raises:
         mlt_s.MltSError: nothing can be loaded from there, or nothing of the split; or, when it is asked for, an example
