@@ -37,13 +37,15 @@ class Source:
         data_dir: the folder of the archives, as for `load_dataset`.
         label_maps: the label archive, where it is not in `data_dir`.
         split: the only split wanted; by default every one.
+        text_value: what text is in the label maps, as for the loader: 1, or 255.
 
     Raises:
         mlt_s.MltSError: nothing can be loaded from there, or nothing of the split.
     """
 
-    def __init__(self, data_dir, label_maps=None, split=None):
-        self._builder = mlt_s.MltS(data_dir=data_dir, label_maps=label_maps, missing_images="skip")
+    def __init__(self, data_dir, label_maps=None, split=None, text_value=1):
+        options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
+        self._builder = mlt_s.MltS(data_dir=data_dir, **options)
         self.choices = [
             Choice(generator.name, pair)
             for generator in self._builder._split_generators(datasets.DownloadManager())

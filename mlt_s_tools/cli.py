@@ -67,6 +67,13 @@ def _add(commands, name, run, about, more="", epilog=None):
 def _add_label_maps(command):
     about = "a label archive, its folder, or a built set, if not in DATA_DIR; once for each of several"
     command.add_argument("--label-maps", metavar="PATH", action="append", help=about)
+    command.add_argument(
+        "--text-value",
+        type=int,
+        choices=(1, 255),
+        default=1,
+        help="what text is in the label maps: 255 in those of 0 and 255 (default: %(default)s, as the authors have it)",
+    )
 
 
 def _add_demo(commands):
@@ -113,7 +120,7 @@ def _preview(options):
         options.parser.error("--check goes with --html")
     from mlt_s_tools import preview
 
-    words = ("data_dir", "ids", "count", "seed", "split", "label_maps", "out", "html", "check")
+    words = ("data_dir", "ids", "count", "seed", "split", "label_maps", "text_value", "out", "html", "check")
     preview.run(**{word: getattr(options, word) for word in words})
 
 
@@ -122,7 +129,8 @@ exit status: 0 all well, 1 problems found, 2 could not look, 130 interrupted
 
 A problem keeps pairs from being loaded, or spoils them: an archive of images missing while its split has fewer images
 than MLT; an archive or file that cannot be read; no label maps, or another number than published; a label map without
-image, without a split, of another size, or with other values than 0, 1 and 255; a name with two contents. Ground truth
+image, without a split, of another size, or with other values than 0, 1 and 255; label maps that hold 255 and no 1
+(see --text-value); a name with two contents. Ground truth
 is optional, and none at all is no problem. It is one where a split has some of it but not that of every pair, or where
 a line of it is no word: the configuration "words" would stop there. What else is odd is a note: an MD5 that differs,
 text outside the words of the ground truth, words outside their image.
@@ -130,7 +138,7 @@ text outside the words of the ground truth, words outside their image.
 keys of the JSON file:
   status      as above; with 2, "error" says why nothing could be looked at
   complete    false where the check was stopped, for the reason in "stopped"
-  data_dir, label_maps (list)
+  data_dir, label_maps (list), text_value
   archives    list of name, kind, state (archive, folder, file, elsewhere, damaged, missing), path, files,
               size (bytes), md5, md5_known
   splits      by split: images, images_published, label_maps, weak (of these, made by mlt-s weak, as a record beside
@@ -165,7 +173,13 @@ def _check(options):
     from mlt_s_tools import check
 
     return check.run(
-        options.data_dir, options.label_maps, options.checksums, options.pixels, options.jobs, options.json
+        options.data_dir,
+        options.label_maps,
+        options.checksums,
+        options.pixels,
+        options.jobs,
+        options.json,
+        options.text_value,
     )
 
 
@@ -218,6 +232,7 @@ def _build(options):
         "out",
         "configs",
         "label_maps",
+        "text_value",
         "missing_images",
         "palette",
         "verify",
@@ -273,7 +288,7 @@ def _evaluate(options):
         options.parser.error("--out goes with --worst")
     from mlt_s_tools import evaluate
 
-    words = ("predictions", "data_dir", "split", "label_maps", "per_image", "csv", "json", "worst")
+    words = ("predictions", "data_dir", "split", "label_maps", "text_value", "per_image", "csv", "json", "worst")
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
 
 
@@ -318,7 +333,7 @@ def _add_weak_train(commands):
 def _weak_train(options):
     from mlt_s_tools.weak import needed
 
-    words = ("data_dir", "out", "label_maps", "model", "from_config", "steps", "batch", "seed")
+    words = ("data_dir", "out", "label_maps", "text_value", "model", "from_config", "steps", "batch", "seed")
     with needed("Training a network"):
         from mlt_s_tools.weak import train
 
@@ -369,8 +384,9 @@ def _share(word):
 
 
 def _weak_label(options):
-    if options.label_maps and not options.unlabelled_only:
-        options.parser.error("--label-maps goes with --unlabelled-only")
+    for name, given in ("--label-maps", options.label_maps), ("--text-value", options.text_value != 1):
+        if given and not options.unlabelled_only:
+            options.parser.error(f"{name} goes with --unlabelled-only")
     from mlt_s_tools.weak import label
     from mlt_s_tools.weak.rule import Thresholds
 
@@ -379,7 +395,7 @@ def _weak_label(options):
         thresholds = Thresholds(**given)
     except ValueError as error:
         options.parser.error(str(error))
-    words = ("data_dir", "model", "out", "unlabelled_only", "label_maps")
+    words = ("data_dir", "model", "out", "unlabelled_only", "label_maps", "text_value")
     return _resumable(label.run, {**{word: getattr(options, word) for word in words}, "thresholds": thresholds})
 
 
@@ -423,7 +439,7 @@ def _add_weak_evaluate(commands):
 def _weak_evaluate(options):
     from mlt_s_tools.weak import evaluate
 
-    words = ("data_dir", "model", "split", "label_maps", "out", "json")
+    words = ("data_dir", "model", "split", "label_maps", "text_value", "out", "json")
     evaluate.run(**{word: getattr(options, word) for word in words})
 
 

@@ -92,6 +92,7 @@ def run(
     worst=None,
     out="worst.png",
     json=None,
+    text_value=1,
 ):
     """Evaluates the predictions of a split and prints the figures and what is wrong with the predictions.
 
@@ -105,6 +106,7 @@ def run(
         worst: how many of the worst images to draw; by default none.
         out: path of the PNG file to draw them on.
         json: path of the report to write for a program.
+        text_value: what text is in the label maps, as for the loader: 1, or 255.
 
     Returns:
         The exit status: 0 where the figures are over the whole split, else 1.
@@ -113,7 +115,7 @@ def run(
         mlt_s.MltSError: no prediction is of any use, or the data cannot be read.
         OSError: a file cannot be written.
     """
-    source = Source(data_dir, label_maps, split)
+    source = Source(data_dir, label_maps, split, text_value)
     predicted = Predictions(predictions)
     evaluation = evaluate(source, predicted, split)
     if not evaluation.counted:

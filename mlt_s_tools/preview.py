@@ -51,7 +51,18 @@ SHEET_COUNT = 12  # pairs to draw by chance, unless told otherwise
 PAGE_COUNT = 300
 
 
-def run(data_dir, ids=None, count=None, seed=0, split=None, label_maps=None, out="preview.png", html=None, check=None):
+def run(
+    data_dir,
+    ids=None,
+    count=None,
+    seed=0,
+    split=None,
+    label_maps=None,
+    out="preview.png",
+    html=None,
+    check=None,
+    text_value=1,
+):
     """Draws a contact sheet of some pairs, or writes a page of them, and prints where it is.
 
     Words are outlined where there is ground truth in `data_dir`. A pair whose ground truth cannot be read is shown
@@ -66,13 +77,14 @@ def run(data_dir, ids=None, count=None, seed=0, split=None, label_maps=None, out
         out: path of the PNG file to write.
         html: path of the page to write instead.
         check: path of a JSON file that `mlt-s check` wrote: the page then shows its problems, and sorts by them.
+        text_value: what text is in the label maps, as for the loader: 1, or 255.
 
     Raises:
         mlt_s.MltSError: nothing can be loaded, an id is unknown, or a pair cannot be read (a page shows that instead).
         OSError: the picture or page cannot be written, or the check not be read.
     """
     problems = read_problems(check) if check else {}
-    source = Source(data_dir, label_maps, split)
+    source = Source(data_dir, label_maps, split, text_value)
     choices = source.find(ids) if ids else source.draw(count or (PAGE_COUNT if html else SHEET_COUNT), seed)
     if html:
         unread = write_page(html, choices, source.read, source.read_words, problems)

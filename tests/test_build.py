@@ -307,11 +307,10 @@ def test_the_features_stand_in_the_files_as_every_version_reads_them(everything)
 def test_the_manifest_holds_counts_and_sums_and_nothing_of_the_machine(source, out):
     whole = mlt_s_tools.build(source, out, configs=("labels", "words"), jobs=1)
     told = json.loads((out / "manifest.json").read_text())
-    assert sorted(told) == sorted(
-        ["format", "configs", "palette", "source", "code", "pyarrow", "examples", "weak", "card", "files"]
-    )
+    identity = ["format", "configs", "palette", "text_value", "source", "code", "pyarrow"]
+    assert sorted(told) == sorted([*identity, "examples", "weak", "card", "files"])
     assert told["examples"] == dict.fromkeys(["words", "labels"], {"train": TRAIN, "validation": VALIDATION})
-    assert (told["configs"], told["palette"]) == (["words", "labels"], False)
+    assert (told["configs"], told["palette"], told["text_value"]) == (["words", "labels"], False, 1)
     for file, of in zip(told["files"], whole.files):
         data = (out / file["path"]).read_bytes()
         table = pq.read_table(out / file["path"])

@@ -280,7 +280,7 @@ def test_training_gets_what_the_command_line_says(monkeypatch, capsys):
     words = ["--from-config", "--steps", "5", "--batch", "2", "--seed", "3", "--label-maps", "a", "--label-maps", "b"]
     assert main(["weak", "train", "data", "net", *words]) == 0
     assert main(["weak", "train", "data", "net", "--model", "mine"]) == 0
-    given = {"from_config": True, "model": "nvidia/mit-b0", "steps": 5, "batch": 2, "seed": 3}
+    given = {"from_config": True, "model": "nvidia/mit-b0", "steps": 5, "batch": 2, "seed": 3, "text_value": 1}
     first = {"data_dir": "data", "out": "net", "label_maps": ["a", "b"], **given}
     other = {"label_maps": None, "from_config": False, "model": "mine", "steps": None, "batch": None, "seed": 0}
     assert asked == [first, {**first, **other}]

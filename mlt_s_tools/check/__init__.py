@@ -24,7 +24,7 @@ COULD_NOT_LOOK = 2
 INTERRUPTED = 130  # as shells give it to what SIGINT ended
 
 
-def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None, json_file=None):
+def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None, json_file=None, text_value=1):
     """Checks a folder, prints what was found, and returns the exit status.
 
     Args:
@@ -34,6 +34,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
         read_pixels: whether to read every file.
         jobs: processes that read; by default as many as there are cores.
         json_file: where to write the report for a program.
+        text_value: as for the loader: what text is in the label maps, 1 or 255.
 
     Returns:
         0 all well, 1 problems found, 2 could not look, 130 interrupted.
@@ -42,7 +43,8 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
         OSError: the JSON file cannot be written.
     """
     with open(json_file, "w", encoding="ascii") if json_file else contextlib.nullcontext() as file:
-        report = Report(mlt_s._absolute(data_dir), mlt_s.MltSConfig(label_maps=label_maps).label_sources)
+        sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
+        report = Report(mlt_s._absolute(data_dir), sources, text_value)
         try:
             _check(report, checksums, read_pixels, jobs or workers.cores())
         except mlt_s.MltSError as error:
@@ -58,13 +60,18 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
 
 def _check(report, checksums, read_pixels, jobs):
     try:
-        inventory = inventories.take(_sources(report), {})
-        joined = {split: pairing.join(inventory.listing, split, inventory.weak) for split in mlt_s.PUBLISHED_COUNTS}
+        sources = _sources(report)
+        inventory = inventories.take(sources, {})
+        joined = {
+            split: pairing.join(inventory.listing, split, inventory.weak, report.text_value)
+            for split in mlt_s.PUBLISHED_COUNTS
+        }
         report.places = list(inventory.places.values())
         report.splits = {name: of.split for name, of in joined.items()}
         for of in joined.values():
             report.add(of.problems, of.notes)
         report.add(*judgement.of_counts(inventory, report.splits))
+        report.add(_text_values(report, sources, joined, read_pixels))
         if checksums:
             inventories.add_checksums(inventory, {}, _bar)
     except KeyboardInterrupt:
@@ -73,6 +80,19 @@ def _check(report, checksums, read_pixels, jobs):
         report.add(*judgement.of_inventory(inventory, report.splits))
     if read_pixels and not report.stopped:
         _read(report, list(_works(inventory, joined)), jobs)
+
+
+def _text_values(report, sources, joined, read_pixels):
+    """Problems of label maps that the text value does not fit, by a look at a few; the rest, if all are read, is found
+    then.
+    """
+    roots = [source[0] for source in sources if "label" in source[1]]
+    origins = dict(zip(roots, report.label_maps))
+    for split, of in joined.items():
+        pairs = of.pairs + of.singles
+        for misread in mlt_s.find_misread(pairs, roots, origins, {}, with_authors=read_pixels):
+            if misread.is_text_255 or not read_pixels:
+                yield judgement.of_text_value(split, misread, report.text_value)
 
 
 def _sources(report):

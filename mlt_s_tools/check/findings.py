@@ -48,6 +48,12 @@ PROBLEMS = {
         "Of each file the first one is named: correct it, and check again.",
     ),
     "size": ("Label maps of another size than their image", "Find out which of the two is not MLT's, and replace it."),
+    "text-value": (
+        "Label maps whose text is not what is taken for it",
+        "Of label maps of 0 and 255 (white) 255 is text: check them with --text-value 255, load them with "
+        "text_value=255. Label maps that hold 1 need neither. Where there are both, mlt-s build DATA_DIR OUT --config "
+        "labels --label-maps ... --text-value 255 makes label maps of 0 and 1.",
+    ),
     "label-values": (
         "Label maps with other values than 0, 1 and 255",
         f"Fetch {LABEL_ARCHIVE} again. If the values stay, leave these out: a loss takes such a pixel for a class.",

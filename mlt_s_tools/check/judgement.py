@@ -6,7 +6,7 @@ whoever lacks a part of it has one. What only differs is a note.
 
 import mlt_s
 from mlt_s import LABEL_ARCHIVE, WORDS_ARCHIVES
-from mlt_s_tools.check.findings import Finding
+from mlt_s_tools.check.findings import Finding, about
 
 _SUSPICIOUS = 0.5  # of a label map's text outside every word
 
@@ -100,6 +100,16 @@ def of_counts(inventory, splits):
         if name not in incomplete and split.images != split.images_published:
             notes.append(Finding("image-count", f"{name}: {split.images:,}; MLT has {split.images_published:,}"))
     return problems, notes + _no_ground_truth(splits)
+
+
+def of_text_value(split, misread, text_value):
+    """The problem of an `mlt_s.Misread`."""
+    if misread.is_text_255:
+        count = mlt_s._count(misread.looked, "label map")
+        text = f"{misread.source}: none of {count} looked at holds 1. {misread.member}: {misread.reason}"
+        return Finding("text-value", f"{split}: {text}", misread.source, split=split)
+    kind = "text-value" if text_value == 255 else "label-values"
+    return about(kind, misread.member, f"{misread.member}: {misread.reason}")._replace(split=split)
 
 
 def _no_ground_truth(splits):

@@ -57,13 +57,14 @@ class Joined:
     notes: list[Finding]
 
 
-def join(listing, split, weak=()):
+def join(listing, split, weak=(), text_value=1):
     """Joins a split as the loader does, around the names that the loader would stop at.
 
     Args:
         listing: what there is.
         split: its name.
         weak: archives and folders of label maps that mlt-s weak made.
+        text_value: what text is in the label maps: 1, or 255.
     """
     strangers = mlt_s.take_out_strangers(listing, split)
     groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
@@ -73,7 +74,7 @@ def join(listing, split, weak=()):
         problems += conflicts
         notes += _seen_twice(sound[role, split], f"{split}, {kind}")
     pairs, missing = mlt_s.join(mlt_s.Listing(sound), split, ("image", "label"))
-    all_pairs = _all_pairs({role: mlt_s._by_name(sound[role, split]) for role in _ROLES})
+    all_pairs = _all_pairs({role: mlt_s._by_name(sound[role, split]) for role in _ROLES}, text_value)
     pairs = [all_pairs.pop(mlt_s.name_key(pair.image_id)) for pair in pairs]
     singles = list(all_pairs.values())
     used = {member for pair in pairs + singles for member in pair.label + pair.image + pair.words}
@@ -113,12 +114,12 @@ def _grouped(files):
     return groups
 
 
-def _all_pairs(files):
+def _all_pairs(files, text_value):
     """What belongs together, by name, whole or not, of role -> name -> (stem, members)."""
     found = {}
     for role, by_name in files.items():
         for name, (stem, members) in by_name.items():
-            found[name] = found.get(name, mlt_s.Pair(stem))._replace(**{role: members})
+            found[name] = found.get(name, mlt_s.Pair(stem, text_value=text_value))._replace(**{role: members})
     return found
 
 

@@ -204,7 +204,7 @@ def _read_only(file, options):
 def _look_at(work, options):
     pair, problems, notes = work.pair, [], []
     image = _attempt(problems, pair.image, lambda: _image(pair.image, options, notes))
-    label = _attempt(problems, pair.label, lambda: _label(pair.label, options))
+    label = _attempt(problems, pair.label, lambda: _label(pair.label, pair.text_value, options))
     words = _attempt(problems, pair.words, lambda: _words(pair.words, options))
     looked = Looked(work.split, pair.image_id, len(work.members()))
     if image:
@@ -271,9 +271,12 @@ def _image(copies, options, notes):
     return _Picture(f"{picture.format} {picture.mode}", picture, stored, orientation)
 
 
-def _label(copies, options):
+def _label(copies, text_value, options):
     data = _content(copies, options)
-    indexed = _do("broken-label-map", copies[0], mlt_s.indexed_label, data, copies[0])
+    if text_value != 1:  # of which damage is to be told from other values
+        _do("broken-label-map", copies[0], _decoded, data)
+    kind = "broken-label-map" if text_value == 1 else "text-value"
+    indexed = _do(kind, copies[0], mlt_s.indexed_label, data, copies[0], text_value)
     picture = _do("broken-label-map", copies[0], _decoded, indexed)
     kind = picture if indexed is data else _opened(data)
     return _Picture(f"{kind.format} {kind.mode}", picture, indexed, 1)

@@ -20,7 +20,7 @@ class Report:
     """What a check found.
 
     Attributes:
-        data_dir, label_maps: as they were looked at.
+        data_dir, label_maps, text_value: as they were looked at.
         places: the expected archives, and where else something lay.
         splits: split -> `Split`.
         pixels: what was seen in the files, where that was asked for.
@@ -31,6 +31,7 @@ class Report:
 
     data_dir: str
     label_maps: list = dataclasses.field(default_factory=list)
+    text_value: int = 1
     places: list[Place] = dataclasses.field(default_factory=list)
     splits: dict = dataclasses.field(default_factory=dict)
     pixels: Optional[Totals] = None
@@ -77,6 +78,7 @@ def as_json(report):
         "stopped": report.stopped,
         "data_dir": report.data_dir,
         "label_maps": report.label_maps,
+        "text_value": report.text_value,
         "archives": [dataclasses.asdict(place) for place in report.places],
         "splits": {name: dataclasses.asdict(split) for name, split in report.splits.items()},
         "pixels": _pixels_as_json(report.pixels) if report.pixels else None,
@@ -199,6 +201,8 @@ def as_text(report, width=None, colored=False):
     page.add(report.data_dir, "bold")
     for source in report.label_maps:
         page.add(f"label maps: {source}")
+    if report.text_value != 1:
+        page.add(f"text in label maps: {report.text_value}")
     if report.places:
         _write_places(page, report.places)
     if report.splits:

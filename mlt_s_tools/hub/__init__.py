@@ -33,6 +33,7 @@ def build(
     jobs=None,
     push_to=None,
     private=False,
+    text_value=1,
 ):
     """Writes the data set as Parquet files with their card, and prints what came out.
 
@@ -50,6 +51,7 @@ def build(
         jobs: processes that write and read; by default as many as there are cores.
         push_to: "namespace/name", to put it on the Hub when it is done.
         private: whether the repository on the Hub is made private.
+        text_value: what text is in the label maps, as for the loader: 1, or 255. What is written holds 0, 1 and 255.
 
     Returns:
         The `layout.Built`.
@@ -59,7 +61,7 @@ def build(
             can be known. Or what was written is not what the archives hold.
         OSError: a file cannot be written.
     """
-    planned = plan.make(data_dir, configs, label_maps, missing_images, palette)
+    planned = plan.make(data_dir, configs, label_maps, missing_images, palette, text_value)
     out = os.path.abspath(os.path.expanduser(out))
     _refuse_inside(out, data_dir)
     for _ in _examples(planned):  # of pairs that cannot be pictured, the error comes now and not at the end
@@ -88,7 +90,8 @@ def _refuse_inside(out, data_dir):
 def _write(out, planned, whole, verify, jobs, push_to):
     try:
         _write_files(out, planned, whole, jobs)
-        built = Built(planned.configs, planned.palette, tuple(whole[shard.path] for shard in planned.shards))
+        files = tuple(whole[shard.path] for shard in planned.shards)
+        built = Built(planned.configs, planned.palette, files, planned.text_value)
         if verify:
             _verify_files(out, planned, built, jobs)
         if _needs_card(out, push_to):

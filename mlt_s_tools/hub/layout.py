@@ -51,11 +51,13 @@ class Built:
         configs: names, in the order of `CONFIGS`.
         palette: whether label maps have the published colours as a palette.
         files: all Parquet files, in the order of their paths.
+        text_value: what text was in the label maps that it was made of: 1, or 255. In the files it is 1.
     """
 
     configs: tuple
     palette: bool
     files: tuple
+    text_value: int = 1
 
     def files_of(self, config, split=None):
         return [file for file in self.files if file.folder == FOLDERS[config] and split in (None, file.split)]

@@ -32,8 +32,11 @@ _OTHER = {
     "pyarrow": "by pyarrow {there}, which writes other bytes than the {here} here",
     "configs": "of {there}",
     "palette": "where label maps have a palette, or have none, unlike here",
+    "text_value": "of label maps in which text was taken to be {there}, and not {here}",
     "source": "of other archives",
 }
+
+_DEFAULTS = {"text_value": 1}  # of what the builds of earlier versions do not say
 
 
 @contextlib.contextmanager
@@ -136,6 +139,7 @@ def _identity(plan):
         "format": _FORMAT,
         "configs": list(plan.configs),
         "palette": plan.palette,
+        "text_value": plan.text_value,
         "source": plan.source,
         "code": mlt_s._SOURCE_HASH,
         "pyarrow": pyarrow.__version__,
@@ -145,7 +149,7 @@ def _identity(plan):
 def _difference(earlier, here):
     """What to say of a build that is another one than the one here; nothing if it is the same."""
     for key, words in _OTHER.items():
-        there = earlier.get(key)
+        there = earlier.get(key, _DEFAULTS.get(key))
         if there != here[key]:
             return words.format(there=", ".join(there) if key == "configs" else there, here=here[key])
     return ""

@@ -43,19 +43,21 @@ class Plan:
         palette: whether label maps get the published colours as a palette.
         source: another one where another file, or another content, is built.
         shards: the files, in the order of their paths.
+        text_value: what text is in the label maps: 1, or 255.
     """
 
     configs: tuple
     palette: bool
     source: str
     shards: tuple
+    text_value: int = 1
 
     @property
     def is_remote(self):
         return any(mlt_s._is_remote(member.address) for pair in self.shards[0].pairs for member in _members(pair))
 
 
-def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="error", palette=False):
+def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="error", palette=False, text_value=1):
     """Plans a build.
 
     Args:
@@ -64,6 +66,7 @@ def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="e
         label_maps: as for the loader: where the label maps are, if not there.
         missing_images: as for the loader: "error" or "skip".
         palette: whether label maps get the published colours as a palette.
+        text_value: as for the loader: what text is in the label maps, 1 or 255.
 
     Raises:
         mlt_s.MltSError: an unknown configuration; or what the loader says where a split lacks something.
@@ -72,7 +75,7 @@ def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="e
     # The widest one finds all that any of them could miss, and says it once. A label map without image, or an image
     # without ground truth, ends the plan here, so the other configurations have the same pairs.
     widest_of_all = max(configs, key=lambda config: len(mlt_s._ROLES[config]))
-    options = {"label_maps": label_maps, "missing_images": missing_images}
+    options = {"label_maps": label_maps, "missing_images": missing_images, "text_value": text_value}
     builder = mlt_s.MltS(config_name=widest_of_all, data_dir=data_dir, **options)
     splits = {
         generator.name: [pair for shard in generator.gen_kwargs["shards"] for pair in shard]
@@ -83,7 +86,7 @@ def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="e
         config = widest(configs, folder)
         for split, pairs in splits.items():
             shards += _shards(folder, split, config, [_reduced(pair, config) for pair in pairs])
-    return Plan(configs, palette, _fingerprint(splits), tuple(shards))
+    return Plan(configs, palette, _fingerprint(splits), tuple(shards), text_value)
 
 
 def _ordered(configs):

@@ -39,7 +39,7 @@ class Left(NamedTuple):
     not_authors: list
 
 
-def run(data_dir, model, split="validation", label_maps=None, out="weak.png", json=None):
+def run(data_dir, model, split="validation", label_maps=None, out="weak.png", json=None, text_value=1):
     """Evaluates a model beside the baseline and filled boxes, prints the figures, and draws them over the thresholds.
 
     Args:
@@ -49,6 +49,7 @@ def run(data_dir, model, split="validation", label_maps=None, out="weak.png", js
         label_maps: the label archive, or a list of several, where it is not in `data_dir`.
         out: path of the PNG file to draw.
         json: path of the report to write for a program.
+        text_value: what text is in the label maps, as for the loader: 1, or 255.
 
     Raises:
         mlt_s.MltSError: there are fewer than two images to evaluate, something cannot be read, or matplotlib is not
@@ -57,7 +58,7 @@ def run(data_dir, model, split="validation", label_maps=None, out="weak.png", js
     """
     plot.check()
     opened = open_model(model)
-    source = Source(data_dir, label_maps, split)
+    source = Source(data_dir, label_maps, split, text_value)
     models = [opened, *([] if isinstance(opened, Baseline) else [Baseline()]), FilledBox()]
     compared, left = compare(source, split, models)
     if not compared[0].report.images:

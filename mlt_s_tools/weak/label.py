@@ -28,7 +28,7 @@ class Task(NamedTuple):
         return self.split, self.pair.image_id
 
 
-def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds=None):
+def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds=None, text_value=1):
     """Makes label maps, writes the archive of them, and prints what is in it.
 
     Stopped, it goes on where it was when it is called again with the same words, and ends in the same bytes. A finished
@@ -44,6 +44,7 @@ def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds
             and every image with words gets one.
         label_maps: for `unlabelled_only`: the label archive, or a list of several, where it is not in `data_dir`.
         thresholds: `rule.Thresholds`; by default its defaults.
+        text_value: what text is in `label_maps`, as for the loader: 1, or 255. For the call that loads all of them.
 
     Raises:
         mlt_s.MltSError: there is nothing to label, or something cannot be read; before anything is written, where that
@@ -67,7 +68,7 @@ def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds
             print(f"{out} is done already.")
             record = archive.read_record(out)
     print("\n".join(_report(out, record, without_words)))
-    print(_call(out, data_dir, label_maps, unlabelled_only))
+    print(_call(out, data_dir, label_maps, unlabelled_only, text_value))
 
 
 def _refuse_name(name):
@@ -193,8 +194,9 @@ def _report(out, record, without_words):
         yield f"  {split}: {mlt_s._count(ids, 'image')} without ground truth, not labelled: {mlt_s._first(ids)}"
 
 
-def _call(out, data_dir, label_maps, unlabelled_only):
+def _call(out, data_dir, label_maps, unlabelled_only, text_value):
     """How to load what was made, beside the authors' label maps where they are needed to tell what to make."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
     given = mlt_s._quoted([*authors, out] if unlabelled_only else out)
-    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s._quoted(data_dir)}, label_maps={given})'
+    option = f", text_value={text_value}" if text_value != 1 else ""
+    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s._quoted(data_dir)}, label_maps={given}{option})'

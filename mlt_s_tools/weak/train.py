@@ -61,6 +61,7 @@ def run(
     batch=None,
     synthetic=0.5,
     seed=0,
+    text_value=1,
 ):
     """Trains a network on the training split alone, and writes it.
 
@@ -77,6 +78,7 @@ def run(
         batch: words in a step; by default 64, of a small network 4.
         synthetic: the share of drawn words, from 0 to 1.
         seed: of all chance.
+        text_value: what text is in the label maps, as for the loader: 1, or 255.
 
     Raises:
         mlt_s.MltSError: there is nothing to train on, or something else lies in `out`, or the model cannot be had, or a
@@ -86,7 +88,8 @@ def run(
     out, batch = Path(mlt_s._absolute(out)), batch or (4 if from_config else 64)
     _check_share(synthetic)
     # What is not there is left out with a warning: of validation nothing is needed.
-    data = ArchiveDataset(data_dir, "train", config="words", label_maps=label_maps, missing_images="skip")
+    options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
+    data = ArchiveDataset(data_dir, "train", config="words", **options)
     ids = [pair.image_id for pair in data.pairs]
     count = math.gcd(batch, _CROPS)
     order = {
