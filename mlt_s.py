@@ -10,6 +10,7 @@ trust_remote_code=True)`. From top to bottom: facts, the label schema, sources a
 0 and 255, words, the download, built label maps, the builder, the registration.
 """
 
+import base64
 import contextlib
 import dataclasses
 import errno
@@ -25,6 +26,7 @@ import os
 import re
 import struct
 import unicodedata
+import urllib.parse
 import urllib.request
 import zipfile
 import zlib
@@ -36,6 +38,7 @@ import datasets
 import filelock
 import fsspec
 import numpy as np
+from fsspec.implementations.dirfs import DirFileSystem
 
 # Pillow is imported where a picture is opened: `import datasets` alone does not load it, and neither shall this.
 
@@ -88,7 +91,74 @@ SCRIPTS = ("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Symbol
 
 
 class MltSError(Exception):
-    """Anything that keeps MLT_S from being loaded. The text says what, where, and what to do next."""
+    """Anything that keeps MLT_S from being loaded. The text says what, where, and what to do next, and no password."""
+
+    def __init__(self, text: str = ""):
+        super().__init__(without_secrets(text))
+
+
+# --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
+
+_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
+_SECRETS_OF_ADDRESSES = [
+    re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
+    re.compile(r'(\w://[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
+    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+", re.IGNORECASE),  # of a signed address
+]
+
+
+class RemoteOptions(dict):
+    """Options of an fsspec file system. They hold tokens and passwords, so no value is shown; pickled, all are kept."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, "***"))
+
+
+def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
+    """The values whose name, or that of what they lie in, says that they are secret."""
+    if isinstance(options, dict):
+        for name, value in options.items():
+            yield from _secrets_in(value, is_secret or bool(re.search(_SECRET_WORD, str(name), re.IGNORECASE)))
+    elif isinstance(options, (list, tuple)):
+        for value in options:
+            yield from _secrets_in(value, is_secret)
+    elif is_secret and isinstance(options, (str, bytes)):
+        text = options.decode("latin-1") if isinstance(options, bytes) else options
+        # A token with the line end of the file that it was read from is what clients complain of, by its repr.
+        if text.strip():
+            yield text.strip()
+
+
+def without_secrets(text: str, options: Optional[dict[str, Any]] = None) -> str:
+    """A text with *** in place of passwords and keys in addresses, and of the secrets in a file system's options."""
+    for secret in sorted(set(_secrets_in(options or {})), key=len, reverse=True):  # one may be a part of another
+        text = text.replace(secret, "***")
+    for pattern in _SECRETS_OF_ADDRESSES:
+        text = pattern.sub(r"\1***", text)
+    return text
+
+
+@contextlib.contextmanager
+def _without_secrets_in_errors(options: dict[str, Any]) -> Iterator[None]:
+    """Replaces an error that would show a secret by one that does not; no traceback shows the first one then."""
+    try:
+        yield
+    except Exception as error:
+        text = without_secrets(str(error), options)
+        if text == str(error):
+            raise
+        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
+        raise kind(text) from None
+
+
+def _hide_secrets(record: logging.LogRecord) -> bool:
+    text = record.getMessage()
+    if (shown := without_secrets(text)) != text:
+        record.msg, record.args = shown, ()
+    return True
+
+
+logger.addFilter(_hide_secrets)
 
 
 # --- The label schema ----------------------------------------------------------------------------------------------
@@ -561,7 +631,8 @@ def _files(
     """
     try:
         if _is_remote(root):
-            yield from _remote_files(root, options, leave_out)
+            with _without_secrets_in_errors(options):
+                yield from _remote_files(root, options, leave_out)
         else:
             yield from _local_files(root, leave_out, left_out)
     except MltSError:
@@ -675,10 +746,12 @@ def _remote_files(
     found = {path: filesystem.info(path)} if is_zip(path) else filesystem.find(path, detail=True)
     if not found:
         raise _nothing_at(root)
+    is_in_options = bool(filesystem._get_kwargs_from_urls(root))
     excluded = [source for source in leave_out if _is_remote(source) and not is_below(os.path.dirname(root), [source])]
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
-        address = filesystem.unstrip_protocol(name)
+        # Of ftp://user@host/, sftp:// and others, host and user are options and no part of the name.
+        address = root.rstrip("/") + name[len(path) :] if is_in_options else filesystem.unstrip_protocol(name)
         if not any(map(_is_hidden, parts)) and not is_below(address, excluded):
             stamp = hashlib.sha256(str(sorted(info.items())).encode()).hexdigest()  # an ETag, a commit, a time, ...
             yield Member(address, None, info["size"], stamp), parts
@@ -754,8 +827,27 @@ def _has_header(file: Any, offset: int) -> bool:
 def _opened_file(address: str, options: dict[str, Any]) -> Any:
     if not _is_remote(address):
         return open(address, "rb")
-    filesystem, path = fsspec.core.url_to_fs(address, **options)
-    return filesystem.open(path, "rb")
+    with _without_secrets_in_errors(options):
+        filesystem, path = fsspec.core.url_to_fs(address, **options)
+        return _opened_exactly(filesystem, path, options)
+
+
+def _opened_exactly(filesystem: Any, path: str, options: dict[str, Any]) -> Any:
+    """Opens a remote file that fetches what is read of it and no more: by itself it would read 5 MiB ahead.
+
+    The file's cache is replaced after it was opened, as `cache_type="none"` is an argument that some file systems do
+    not take and others do not hand on. A cache on this machine's disk, such as "blockcache::", stays: it was asked for.
+    """
+    file = filesystem.open(path, "rb")
+    if isinstance(file, fsspec.spec.AbstractBufferedFile) and not isinstance(file.cache, fsspec.caching.MMapCache):
+        size, fetch = file.size, file._fetch_range
+
+        def fetch_exactly(start: int, end: int) -> bytes:
+            with _without_secrets_in_errors(options):
+                return fetch(start, min(end, size))
+
+        file.cache = fsspec.caching.BaseCache(file.blocksize, fetch_exactly, size)
+    return file
 
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
@@ -813,8 +905,10 @@ def _read_packed(member: Member, options: dict[str, Any]) -> memoryview:
     if read[_LOCAL_HEADER : _LOCAL_HEADER + name_size] != member.raw_name:
         raise ValueError("the member there has another name than in the archive's directory")
     start = _LOCAL_HEADER + name_size + extra_size
-    if start + member.packed_size > len(read):
-        read, start = memoryview(_read_range(member.address, member.offset + start, member.packed_size, options)), 0
+    lacking = start + member.packed_size - max(start, len(read))
+    if lacking > 0:
+        rest = _read_range(member.address, member.offset + max(start, len(read)), lacking, options)
+        return memoryview(bytes(read[start:]) + rest)
     return read[start : start + member.packed_size]
 
 
@@ -838,9 +932,14 @@ def _whole(member: Member, content: bytes) -> bytes:
 
 def _read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
     if _is_remote(address):
-        filesystem, path = fsspec.core.url_to_fs(address, **options)
         try:
-            return filesystem.cat_file(path, start=start, end=start + size)
+            with _without_secrets_in_errors(options):
+                filesystem, path = fsspec.core.url_to_fs(address, **options)
+                if not _opens_to_cat(filesystem):
+                    return filesystem.cat_file(path, start=start, end=start + size)
+                with _opened_exactly(filesystem, path, options) as file:
+                    file.seek(start)
+                    return file.read(size)
         except OSError:
             raise
         except Exception as error:  # each client of a remote file system has types of its own
@@ -849,6 +948,15 @@ def _read_range(address: str, start: int, size: int, options: dict[str, Any]) ->
     with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)
         return file.read(size)
+
+
+def _opens_to_cat(filesystem: Any) -> bool:
+    """Whether `cat_file` of a file system opens the file, which would read ahead (see `_opened_exactly`)."""
+    while isinstance(filesystem, DirFileSystem):
+        filesystem = filesystem.fs
+    # Of the instance, where asynchronous file systems have theirs. Of ftp, it calls the inherited one.
+    inherited = fsspec.AbstractFileSystem.cat_file
+    return getattr(filesystem.cat_file, "__func__", None) is inherited or "ftp" in filesystem.protocol
 
 
 # --- The join: a label map and its image share split and name ------------------------------------------------------
@@ -1808,7 +1916,13 @@ def _download(url: str, path: str) -> None:
 
 def _receive(url: str, path: str) -> str:
     """Writes the answer to a file and returns its media type."""
+    scheme, netloc, *rest = urllib.parse.urlsplit(url)
+    userinfo, _, host = netloc.rpartition("@")
+    url = urllib.parse.urlunsplit((scheme, host, *rest))
     request = urllib.request.Request(url, headers={"User-Agent": f"mlt_s datasets/{datasets.__version__}"})
+    if userinfo:  # urllib takes it for a part of the host; another host that this one leads to shall not get it
+        basic = base64.b64encode(urllib.parse.unquote_to_bytes(userinfo)).decode()
+        request.add_unredirected_header("Authorization", f"Basic {basic}")
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer, open(path, "wb") as file:
         size = int(answer.headers.get("Content-Length") or 0)
         with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar:
@@ -1956,7 +2070,14 @@ class MltSConfig(datasets.BuilderConfig):
     unlabelled: bool = False
     label_maps: Union[str, list[str], None] = None
     text_value: int = 1
-    remote_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    remote_options: dict[str, Any] = dataclasses.field(default_factory=RemoteOptions)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, RemoteOptions(value or {}) if name == "remote_options" else value)
+
+    def __repr__(self) -> str:
+        values = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self))
+        return without_secrets(f"{type(self).__name__}({', '.join(values)})")
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -2098,7 +2219,7 @@ class MltS(datasets.GeneratorBasedBuilder):
     DEFAULT_WRITER_BATCH_SIZE = 16
 
     def __init__(self, **kwargs: Any) -> None:
-        options = dict(kwargs.get("storage_options") or {})
+        options = {**(kwargs.get("remote_options") or {}), **(kwargs.get("storage_options") or {})}
         if kwargs.get("token") and "hf://" in f"{kwargs.get('data_dir')} {kwargs.get('label_maps')}":
             options.setdefault("token", kwargs["token"])
         if options:

@@ -53,7 +53,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
             print(f"mlt-s: {error}", file=sys.stderr)
             return COULD_NOT_LOOK
         if file:
-            json.dump(as_json(report), file, indent=1)
+            file.write(mlt_s.without_secrets(json.dumps(as_json(report), indent=1)))
     _print(as_text(report, terminal_width(sys.stdout), _is_colored(sys.stdout)))
     return report.status
 
@@ -159,5 +159,5 @@ def _is_colored(stream):
 
 def _print(lines):
     encoding = sys.stdout.encoding or "utf-8"
-    for line in lines:
+    for line in map(mlt_s.without_secrets, lines):
         print(line.encode(encoding, "backslashreplace").decode(encoding))

@@ -58,9 +58,10 @@ class Report:
         self.stopped, self.stopped_status = reason, status
 
     def _shortened(self, finding):
-        root = self.data_dir.rstrip("/") + "/"
-        archive = finding.archive.replace(root, "", 1) if finding.archive else None
-        return finding._replace(text=finding.text.replace(root, ""), archive=archive)
+        # Texts of the loader's errors come without secrets, so the folder is looked for in that form.
+        root, text = (mlt_s.without_secrets(part) for part in (self.data_dir.rstrip("/") + "/", finding.text))
+        archive = mlt_s.without_secrets(finding.archive).replace(root, "", 1) if finding.archive else None
+        return finding._replace(text=text.replace(root, ""), archive=archive)
 
 
 def _place_in_order(finding):
