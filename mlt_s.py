@@ -102,8 +102,9 @@ class MltSError(Exception):
 _SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
 _SECRETS_OF_ADDRESSES = [
     re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
-    re.compile(r'(\w://[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+", re.IGNORECASE),  # of a signed address
+    re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
+    # Of a signed address; what follows it in a sentence is no part of it.
+    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
 ]
 
 
@@ -129,22 +130,30 @@ def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
             yield text.strip()
 
 
-def without_secrets(text: str, options: Optional[dict[str, Any]] = None) -> str:
-    """A text with *** in place of passwords and keys in addresses, and of the secrets in a file system's options."""
-    for secret in sorted(set(_secrets_in(options or {})), key=len, reverse=True):  # one may be a part of another
-        text = text.replace(secret, "***")
+def _secrets_in_address(address: str) -> Iterator[str]:
+    for pattern in _SECRETS_OF_ADDRESSES:
+        for found in pattern.finditer(address):
+            secret = found[0][len(found[1]) :]
+            yield from {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
+
+
+def without_secrets(text: str) -> str:
+    """A text with *** in place of passwords, tokens and keys in the addresses that stand in it."""
     for pattern in _SECRETS_OF_ADDRESSES:
         text = pattern.sub(r"\1***", text)
     return text
 
 
 @contextlib.contextmanager
-def _without_secrets_in_errors(options: dict[str, Any]) -> Iterator[None]:
+def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterator[None]:
     """Replaces an error that would show a secret by one that does not; no traceback shows the first one then."""
     try:
         yield
     except Exception as error:
-        text = without_secrets(str(error), options)
+        text = str(error)
+        for secret in sorted({*_secrets_in(options), *_secrets_in_address(address)}, key=len, reverse=True):
+            text = text.replace(secret, "***")  # the longest first, as one may be a part of another
+        text = without_secrets(text)
         if text == str(error):
             raise
         kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
@@ -631,7 +640,7 @@ def _files(
     """
     try:
         if _is_remote(root):
-            with _without_secrets_in_errors(options):
+            with _without_secrets_in_errors(root, options):
                 yield from _remote_files(root, options, leave_out)
         else:
             yield from _local_files(root, leave_out, left_out)
@@ -827,23 +836,26 @@ def _has_header(file: Any, offset: int) -> bool:
 def _opened_file(address: str, options: dict[str, Any]) -> Any:
     if not _is_remote(address):
         return open(address, "rb")
-    with _without_secrets_in_errors(options):
-        filesystem, path = fsspec.core.url_to_fs(address, **options)
-        return _opened_exactly(filesystem, path, options)
+    hidden = functools.partial(_without_secrets_in_errors, address, options)
+    with hidden():
+        return _opened_exactly(*fsspec.core.url_to_fs(address, **options), hidden)
 
 
-def _opened_exactly(filesystem: Any, path: str, options: dict[str, Any]) -> Any:
+def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcontext) -> Any:
     """Opens a remote file that fetches what is read of it and no more: by itself it would read 5 MiB ahead.
 
     The file's cache is replaced after it was opened, as `cache_type="none"` is an argument that some file systems do
     not take and others do not hand on. A cache on this machine's disk, such as "blockcache::", stays: it was asked for.
+
+    Args:
+        hidden: what every later fetch runs in, as errors come then too.
     """
     file = filesystem.open(path, "rb")
     if isinstance(file, fsspec.spec.AbstractBufferedFile) and not isinstance(file.cache, fsspec.caching.MMapCache):
         size, fetch = file.size, file._fetch_range
 
         def fetch_exactly(start: int, end: int) -> bytes:
-            with _without_secrets_in_errors(options):
+            with hidden():
                 return fetch(start, min(end, size))
 
         file.cache = fsspec.caching.BaseCache(file.blocksize, fetch_exactly, size)
@@ -933,11 +945,11 @@ def _whole(member: Member, content: bytes) -> bytes:
 def _read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
     if _is_remote(address):
         try:
-            with _without_secrets_in_errors(options):
+            with _without_secrets_in_errors(address, options):
                 filesystem, path = fsspec.core.url_to_fs(address, **options)
                 if not _opens_to_cat(filesystem):
                     return filesystem.cat_file(path, start=start, end=start + size)
-                with _opened_exactly(filesystem, path, options) as file:
+                with _opened_exactly(filesystem, path) as file:
                     file.seek(start)
                     return file.read(size)
         except OSError:
@@ -2224,6 +2236,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             options.setdefault("token", kwargs["token"])
         if options:
             kwargs["remote_options"] = options
+        if kwargs.get("storage_options"):
+            kwargs["storage_options"] = RemoteOptions(kwargs["storage_options"])  # the library adds the token to it
         # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
         # be the parent of the registered name's, and replace it.
         kwargs.setdefault("hash", _SOURCE_HASH)
