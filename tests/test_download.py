@@ -1,5 +1,6 @@
 """The label archive comes from a server that may answer with anything. All servers here are on loopback."""
 
+import base64
 import http.server
 import threading
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-from archives import label_values, mlt
+from archives import failure, label_values, mlt
 
 import mlt_s
 
@@ -112,6 +113,30 @@ def test_forced_redownload_asks_again(serve, folder, tmp_path):
         builder = mlt_s.MltS(data_dir=str(folder), label_maps=server.url, cache_dir=str(tmp_path / "cache"))
         builder.download_and_prepare(download_mode=mode)
     assert server.requests == 2
+
+
+def test_a_password_in_the_address_opens_the_door_and_goes_no_further(load_registered, serve, folder, tmp_path, caplog):
+    asked = []
+
+    def lead_on(handler, server):
+        asked.append((handler.path, handler.headers["Authorization"]))
+        if handler.path == "/moved.zip":
+            answer_with((tmp_path / "served.zip").read_bytes())(handler, server)
+        elif handler.headers["Authorization"] != "Basic " + base64.b64encode(b"ann:p@ss/word").decode():
+            answer_with(b"", status=401)(handler, server)
+        else:
+            handler.send_response(302)
+            handler.send_header("Location", "/moved.zip")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+    url = serve(lead_on).url
+    text = str(failure(lambda: load_registered(folder, label_maps=url.replace("//", "//ann:wrong%40@"))))
+    assert "HTTP Error 401" in text and "http://***@127.0.0.1" in text
+    assert "wrong" not in text + caplog.text
+    dataset = load_registered(folder, label_maps=url.replace("//", "//ann:p%40ss%2Fword@"))
+    assert len(dataset["train"]) == 5
+    assert asked[-1] == ("/moved.zip", None)
 
 
 def redirected_to_login(handler, server):
