@@ -125,9 +125,9 @@ def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
             yield from _secrets_in(value, is_secret)
     elif is_secret and isinstance(options, (str, bytes)):
         text = options.decode("latin-1") if isinstance(options, bytes) else options
-        # A token with the line end of the file that it was read from is what clients complain of, by its repr.
-        if text.strip():
-            yield text.strip()
+        # Of "Bearer hf_..." the second word alone is as secret. And a token with the line end of the file that it was
+        # read from is what clients complain of, by its repr.
+        yield from {text.strip(), *text.split()} - {""}
 
 
 def _secrets_in_address(address: str) -> Iterator[str]:
@@ -791,9 +791,11 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             if archive.size > _WRAP:
                 _unwrap(entries, file)
             return entries
-    except OSError as error:
-        raise MltSError(f"Cannot read {archive}: {error}. {_REMEDY}") from error
     except Exception as error:  # zipfile answers damage with a dozen types
+        # And a server that gives no answer as if the archive were damaged.
+        reason = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
+        if isinstance(reason, OSError):
+            raise MltSError(f"Cannot read {archive}: {reason}. {_REMEDY}") from reason
         raise MltSError(
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
             "Fetch it again."
@@ -2075,7 +2077,8 @@ class MltSConfig(datasets.BuilderConfig):
             for all sources, so the authors' archive is refused with 255, as all that holds 1 is; only label maps that
             `mlt-s weak` made keep their meaning beside it. To join the authors' with masks of 0 and 255, let
             `mlt-s build --config labels --text-value 255` make label maps of these first.
-        remote_options: for the fsspec file system of remote addresses; the builder's `storage_options` end up here.
+        remote_options: for the fsspec file system of remote addresses; the builder's `storage_options` end up here, and
+            its `token` for hf:// addresses. Workers get them, and no value is ever shown.
     """
 
     missing_images: str = "error"

@@ -523,6 +523,19 @@ def test_listing_an_archive_at_an_address_fetches_its_directory(tmp_path, ranges
 
 
 @pytest.mark.once
+def test_a_server_that_gives_no_answer_is_not_taken_for_a_damaged_archive(tmp_path, ranges, monkeypatch):
+    address = served_by_ranges(one_pair(tmp_path / "mlt"), ranges)
+
+    def refused(file, start, end):
+        raise ConnectionError("503 for a while")
+
+    monkeypatch.setattr(RangeFile, "_fetch_range", refused)
+    text = str(failure(lambda: mlt_s.list_source(address, ("image",), {})))
+    assert f"Cannot read ranges://mlt/{IMAGES}: 503 for a while" in text
+    assert "damaged" not in text and "Fetch it again" not in text
+
+
+@pytest.mark.once
 def test_loose_files_at_an_address_are_fetched_once(tmp_path, ranges):
     folder = sparse_archives(tmp_path / "mlt")
     shutil.move(unpacked(folder / IMAGES), tmp_path / "loose")

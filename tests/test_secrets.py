@@ -147,22 +147,22 @@ class GuardedFileSystem(MemoryFileSystem):
     protocol = "guarded"
     cachable = False
 
-    def __init__(self, token=None, **kwargs):
+    def __init__(self, token, headers, **kwargs):
         super().__init__(**kwargs)
-        self.token = token
+        self.token, self.sent = token, headers["Authorization"].split()[1]
 
     def find(self, path, **kwargs):
-        raise PermissionError(f"401 for https://ann:{PASSWORD}@host{path}?X-Sig={TOKEN}, headers: Bearer {self.token}")
+        raise PermissionError(f"401 for https://ann:{PASSWORD}@host{path}?X-Sig={TOKEN}, {self.token}, {self.sent}")
 
 
 @pytest.mark.once
 def test_what_an_error_of_the_file_system_tells_of_secrets_is_not_shown(tmp_path):
     fsspec.register_implementation("guarded", GuardedFileSystem, clobber=True)
-    options = {"token": "abc123"}
+    options = {"token": "abc123", "headers": {"Authorization": "Bearer def456"}}
     error = failure(lambda: mlt_s.list_source("guarded://mlt", ("image",), options))
     shown = "".join(traceback.format_exception(error))
     assert "401 for https://***@host" in str(error) and "Check that it is there" in str(error)
-    for secret in (TOKEN, options["token"], *PASSWORD.split(":")):
+    for secret in (TOKEN, options["token"], options["headers"]["Authorization"].split()[1], *PASSWORD.split(":")):
         assert secret not in shown
 
 
