@@ -261,6 +261,30 @@ def _translate(values: Any, table: dict[Any, Any], what: str) -> Any:
 LABEL_MAP = LabelMap()
 
 
+@dataclasses.dataclass(eq=False)
+class RGBImage(datasets.Image):
+    """An image that decodes to a `PIL.Image` of mode "RGB", and concatenates with other people's images.
+
+    Serializes as `datasets.Image(mode="RGB")`. Compares equal to that and to a plain `datasets.Image()`, which is what
+    other data sets have: `concatenate_datasets` and `interleave_datasets` accept only equal features, and give the
+    result the first one.
+    """
+
+    # From a factory, as `datasets` does not write what is the default of a field.
+    mode: Optional[str] = dataclasses.field(default_factory=lambda: "RGB")
+
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, datasets.Image):
+            return NotImplemented
+        same_mode = other.mode == self.mode or (type(other) is datasets.Image and other.mode is None)
+        return same_mode and (self.decode, self.id) == (other.decode, other.id)
+
+    __hash__ = None
+
+
+RGB_IMAGE = RGBImage()
+
+
 # --- Sources: folders and archives, listed without unpacking -------------------------------------------------------
 
 # MLT has JPEG, PNG and GIF files; the others are what people save them as.
@@ -2248,7 +2272,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         _restore_schema(self.info)
 
     def _info(self) -> datasets.DatasetInfo:
-        columns = {"image": datasets.Image(mode="RGB"), "label": LABEL_MAP, "words": WORDS}
+        columns = {"image": RGB_IMAGE, "label": LABEL_MAP, "words": WORDS}
         features = {"image_id": datasets.Value("string"), **{role: columns[role] for role in self.config.roles}}
         return datasets.DatasetInfo(
             description=_DESCRIPTION,
@@ -2538,8 +2562,12 @@ def _is_out_of_space(error: Optional[BaseException]) -> bool:
 
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:
     """Puts the schema back where the library read a plain `Image` from its cache."""
-    if info.features and info.features.get("label") == LABEL_MAP:
-        info.features = datasets.Features({**info.features, "label": LABEL_MAP})  # a new one: it may be the user's own
+    features = info.features or {}
+    schema = {"label": LABEL_MAP} if features.get("label") == LABEL_MAP else {}
+    if features.get("image") == datasets.Image(mode="RGB"):  # and not a plain Image(), which the user asked for
+        schema["image"] = RGB_IMAGE
+    if schema:
+        info.features = datasets.Features({**features, **schema})  # a new one: it may be the user's own
     return info
 
 
