@@ -450,12 +450,43 @@ def test_a_build_of_other_archives(source, out, tmp_path):
     assert "holds another build, of other archives." in refused(mlt(tmp_path / "other", train=4), out)
 
 
-def test_a_build_by_another_pyarrow(source, out, monkeypatch):
+def written_elsewhere(path, **versions):
+    """Makes the record of a build, or its first line, that of one by other versions."""
+    head, end, rest = (path.read_text(), "", "") if path.name == manifest.MANIFEST else path.read_text().partition("\n")
+    path.write_text(json.dumps({**json.loads(head), **versions}) + end + rest)
+
+
+OTHERS = {"pyarrow": "by pyarrow 9.0.0, which writes other bytes", "code": "by another version of mlt_s.py"}
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_an_unfinished_build_by_other_versions(source, out, small, monkeypatch, version):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("mlt_s_tools.hub.verify._compare", interrupt)  # all of it is written, but not read back
+        mlt_s_tools.build(source, out, jobs=1)
+    written_elsewhere(out / manifest.RECORD, **{version: "9.0.0"})
+    assert f"{out} holds another build, {OTHERS[version]}" in refused(source, out)
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_a_finished_build_by_other_versions_that_lacks_a_file(source, out, small, version):
     mlt_s_tools.build(source, out, jobs=1)
-    monkeypatch.setattr(pa, "__version__", "99.0")
+    written_elsewhere(out / manifest.MANIFEST, **{version: "9.0.0"})
+    gone = parquet(out)[1]
+    (out / gone).unlink()
     text = refused(source, out)
-    here = json.loads((out / "manifest.json").read_text())["pyarrow"]
-    assert f"holds another build, by pyarrow {here}, which writes other bytes than the 99.0 here." in text
+    assert f"{out} holds another build, {OTHERS[version]}" in text and f"and lacks {gone}." in text
+
+
+def test_a_finished_build_by_other_versions_is_still_that_of_its_archives(source, out, tmp_path):
+    mlt_s_tools.build(source, out, jobs=1)
+    written_elsewhere(out / manifest.MANIFEST, pyarrow="9.0.0", code="0")
+    assert "holds another build, of other archives." in refused(mlt(tmp_path / "other", train=4), out)
+    assert "where label maps have a palette" in refused(source, out, palette=True)
+    assert "holds another build, of segmentation." in refused(source, out, configs=("words",))
 
 
 def test_two_builds_at_once(source, out, monkeypatch):
@@ -560,6 +591,23 @@ def test_a_finished_build_is_not_written_again(source, out, small, monkeypatch):
     monkeypatch.setattr(shards, "write", None)
     assert mlt_s_tools.build(source, out, jobs=1) == first
     assert {path: (out / path).stat().st_mtime_ns for path in content(out)} == before
+
+
+def test_a_finished_build_by_other_versions_is_verified_and_pushed_as_it_is(source, out, tmp_path, small):
+    whole = mlt_s_tools.build(source, out, jobs=1)
+    written_elsewhere(out / manifest.MANIFEST, pyarrow="9.0.0", code="0")
+    before = {path: (sum256, (out / path).stat().st_mtime_ns) for path, sum256 in content(out).items()}
+    assert mlt_s_tools.build(source, out, jobs=1) == whole
+    assert {path: (sum256, (out / path).stat().st_mtime_ns) for path, sum256 in content(out).items()} == before
+    with Hub({"hf_write": ("ann", "write", [])}) as hub:
+        ran = run(source, out, "--push-to", "ann/pairs", environment=hub.environment(tmp_path / "home", "hf_write"))
+        assert ran.returncode == 0, ran.stderr
+        arrived = hub.files("ann/pairs")
+    for path in parquet(out):
+        assert ((out / path).stat().st_mtime_ns, hashlib.sha256(arrived[path]).hexdigest()) == before[path][::-1]
+    assert b'load_dataset("ann/pairs")' in arrived["README.md"]
+    told = json.loads(arrived["manifest.json"])  # its card is new, and its files are those of the other versions
+    assert (told["pyarrow"], told["code"]) == ("9.0.0", "0")
 
 
 def test_a_file_that_is_gone_is_written_anew_and_ones_own_card_kept(source, out, small):

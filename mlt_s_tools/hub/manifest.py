@@ -25,15 +25,18 @@ CARD = "README.md"
 _PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
 
 _FORMAT = 2  # to be raised where the same archives shall become other files
-# By what the build in a folder differs from the one that is asked for, the most telling first.
-_OTHER = {
+# By what the build in a folder differs from the one that is asked for, the most telling first: by what it holds, and by
+# what wrote it, which decides nothing of a build that is finished.
+_OTHER_CONTENT = {
     "format": "by another version of mlt-s",
-    "code": "by another version of mlt_s.py",
-    "pyarrow": "by pyarrow {there}, which writes other bytes than the {here} here",
     "configs": "of {there}",
     "palette": "where label maps have a palette, or have none, unlike here",
     "text_value": "of label maps in which text was taken to be {there}, and not {here}",
     "source": "of other archives",
+}
+_OTHER_VERSIONS = {
+    "code": "by another version of mlt_s.py",
+    "pyarrow": "by pyarrow {there}, which writes other bytes than the {here} here",
 }
 
 _DEFAULTS = {"text_value": 1}  # of what the builds of earlier versions do not say
@@ -82,13 +85,19 @@ def take_up(out, plan):
                 f"{out} is not empty, and no build of mlt-s: it holds {mlt_s._first(strange)}. Give a new folder."
             )
         return {}
-    if other := _difference(earlier, _identity(plan)):
-        raise mlt_s.MltSError(f"{out} holds another build, {other}. Give another folder, or remove this one.")
-    for shard in plan.shards:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(out, shard.path) + PART)
     paths = {shard.path for shard in plan.shards}
-    return {file.path: file for file in files if file.path in paths and _is_whole(out, file)}
+    whole = {file.path: file for file in files if file.path in paths and _is_whole(out, file)}
+    other = _difference(earlier, _identity(plan), _OTHER_CONTENT)
+    missing = sorted(paths - set(whole)) if is_finished(out) else []
+    if not other and (missing or not is_finished(out)):
+        other = _difference(earlier, _identity(plan), _OTHER_VERSIONS)
+        other += f", and lacks {mlt_s._first(missing)}" if other and missing else ""
+    if other:
+        raise mlt_s.MltSError(f"{out} holds another build, {other}. Give another folder, or remove this one.")
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(out, path) + PART)
+    return whole
 
 
 def is_finished(out):
@@ -108,13 +117,19 @@ def add(out, file):
 
 
 def finish(out, plan, built):
-    """Writes manifest.json, by which the folder is a finished build, and removes the record."""
+    """Writes manifest.json, by which the folder is a finished build, and removes the record.
+
+    Of a build that was finished before, only the card is new: what wrote its files stays in the manifest.
+    """
+    earlier = _earlier(out)[0] or {}
+    versions = {key: earlier[key] for key in _OTHER_VERSIONS if key in earlier}
     examples = {
         config: {split: built.rows_of(config, split) for split in built.splits_of(config)} for config in built.configs
     }
     weak = {config: {split: built.weak_of(config, split) for split in of} for config, of in examples.items()}
     files = [dataclasses.asdict(file) for file in built.files]
-    manifest = {**_identity(plan), "examples": examples, "weak": weak, "card": _sha256_of_card(out), "files": files}
+    identity = {**_identity(plan), **versions}
+    manifest = {**identity, "examples": examples, "weak": weak, "card": _sha256_of_card(out), "files": files}
     _write(out, MANIFEST, json.dumps(manifest, indent=1) + "\n")
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(out, RECORD))
@@ -134,7 +149,7 @@ def _sha256_of_card(out):
 
 
 def _identity(plan):
-    """All that decides which bytes a build writes."""
+    """Everything that decides which bytes a build writes."""
     return {
         "format": _FORMAT,
         "configs": list(plan.configs),
@@ -146,9 +161,9 @@ def _identity(plan):
     }
 
 
-def _difference(earlier, here):
-    """What to say of a build that is another one than the one here; nothing if it is the same."""
-    for key, words in _OTHER.items():
+def _difference(earlier, here, others):
+    """What to say of a build that is another one than the one here, by one of others; nothing if it is the same."""
+    for key, words in others.items():
         there = earlier.get(key, _DEFAULTS.get(key))
         if there != here[key]:
             return words.format(there=", ".join(there) if key == "configs" else there, here=here[key])
