@@ -35,8 +35,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Optional, Union
 
 import datasets
-import filelock
-import fsspec
+import filelock  # comes with datasets
+import fsspec  # comes with datasets
 import numpy as np
 from fsspec.implementations.dirfs import DirFileSystem
 
@@ -2050,7 +2050,7 @@ def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any]
 
 def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Id and PNG file of each label map in a Parquet file. An image without label map has none to give."""
-    import pyarrow.parquet as pq  # `datasets` stands on it
+    import pyarrow.parquet as pq  # comes with datasets
 
     with _opened_file(file.address, options) as stream, pq.ParquetFile(stream) as table:
         columns = table.schema_arrow.names

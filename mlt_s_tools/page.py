@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 

@@ -12,7 +12,7 @@ import sys
 from concurrent.futures.process import BrokenProcessPool
 
 import datasets
-from tqdm import tqdm
+from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import workers

@@ -5,7 +5,7 @@ import hashlib
 import os
 from typing import Optional
 
-import fsspec
+import fsspec  # comes with datasets
 
 import mlt_s
 from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE, WORDS_ARCHIVES

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
+from tqdm import tqdm  # comes with datasets
 
 from .fonts import check_fonts
 from .noise import Array

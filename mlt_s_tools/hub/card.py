@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # comes with datasets
 from datasets import DatasetInfo, Features
 from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData

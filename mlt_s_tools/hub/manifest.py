@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 
-import filelock
-import pyarrow
+import filelock  # comes with datasets
+import pyarrow  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.hub.layout import File

@@ -4,7 +4,7 @@ import concurrent.futures
 import multiprocessing
 from concurrent.futures.process import BrokenProcessPool
 
-from tqdm import tqdm
+from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import workers

@@ -6,8 +6,8 @@ import io
 import json
 import os
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # comes with datasets
+import pyarrow.parquet as pq  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.hub.layout import File, features_of, portable

@@ -3,7 +3,7 @@
 import hashlib
 import os
 
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.hub.shards import read_row

@@ -13,7 +13,7 @@ import os
 import shutil
 import zipfile
 
-import filelock
+import filelock  # comes with datasets
 import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 

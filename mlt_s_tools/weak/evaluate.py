@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
+from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.choose import Source

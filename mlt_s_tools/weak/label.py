@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import datasets
 import numpy as np
-from tqdm import tqdm
+from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import choose

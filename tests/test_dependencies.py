@@ -1,0 +1,57 @@
+"""What the project imports is declared, or comes with `datasets`."""
+
+import ast
+import re
+import sys
+from importlib import metadata
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.once
+
+CALLED = {"PIL": "pillow"}  # packages that are imported by another name
+# What needs `pip install ".[train]"` or ".[weak]"; the metrics in `Trainer` alone.
+WITH_EXTRAS = ("training", "weak", "metrics.py")
+
+
+def package(requirement):
+    """The name in a requirement, as the package index compares names."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+
+
+def required(distribution, extras=()):
+    """What a distribution needs at any rate, and for these extras."""
+    lines = [line.partition(";") for line in metadata.requires(distribution)]
+    return {
+        package(requirement)
+        for requirement, _, marker in lines
+        if "extra" not in marker or re.search(rf"""extra\s*==\s*['"]({"|".join(extras) or "-"})['"]""", marker)
+    }
+
+
+def imported(path):
+    """The packages of others that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.partition(".")[0])
+    return {package(CALLED.get(name, name)) for name in names - sys.stdlib_module_names - {"mlt_s", "mlt_s_tools"}}
+
+
+FILES = [ROOT / "mlt_s.py", *sorted((ROOT / "mlt_s_tools").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_is_imported_is_declared_or_comes_with_datasets(path):
+    extras = ("train", "weak") if {path.parent.name, path.name} & {*WITH_EXTRAS} else ()
+    assert imported(path) <= required("mlt-s", extras) | required("datasets")
+
+
+def test_the_loading_script_needs_four_packages():
+    declared = (ROOT / "requirements.txt").read_text().splitlines()
+    four = {package(line) for line in declared if not line.startswith("#")}
+    assert four == required("mlt-s") == {"datasets", "huggingface-hub", "numpy", "pillow"}
+    assert imported(ROOT / "mlt_s.py") - four <= required("datasets")
