@@ -42,6 +42,8 @@ from fsspec.implementations.dirfs import DirFileSystem
 
 # Pillow is imported where a picture is opened: `import datasets` alone does not load it, and neither shall this.
 
+__version__ = "0.1.0"  # pyproject.toml reads it from here
+
 logger = logging.getLogger(__name__)
 
 
@@ -237,6 +239,12 @@ class LabelMap(datasets.Image):
         palette = np.zeros((256, 3), np.uint8)
         palette[list(self.colors)] = list(self.colors.values())
         return PIL.Image.fromarray(palette[values.astype(np.uint8)])
+
+    def __repr__(self) -> str:
+        fields = {"names": self.names, "ignore_index": self.ignore_index}
+        changed = {"mode": (self.mode, None), "decode": (self.decode, True), "id": (self.id, None)}
+        fields.update({name: value for name, (value, usual) in changed.items() if value != usual})
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     def __eq__(self, other: Any) -> bool:
         # Equal to a plain Image of the same fields: where the library hands one back (a cached map, another process),

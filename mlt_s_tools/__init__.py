@@ -2,7 +2,7 @@
 
 `SAMPLE` is the folder of the sample, laid out like the archives of MLT and MLT_S, so it serves as a `data_dir`:
 `load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` is `mlt_s_tools.preview.overlay`; `word_mask` and
-`crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`.
+`crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`. `__version__` is that of `mlt_s`.
 """
 
 import importlib
@@ -17,6 +17,8 @@ __all__ = ["SAMPLE", *_MODULES]
 
 
 def __getattr__(name):
+    if name == "__version__":
+        return importlib.import_module("mlt_s").__version__
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,8 +1,13 @@
 """The command line `mlt-s`: one subcommand a task, each in a module of its own."""
 
 import argparse
+import contextlib
+import importlib.metadata
 import os
+import platform
 import sys
+
+_STANDS_ON = ("datasets", "huggingface_hub", "numpy", "pillow", "pyarrow", "torch", "transformers")
 
 
 def main(arguments=None):
@@ -41,6 +46,7 @@ def _loader_error():
 
 def _parser():
     parser = argparse.ArgumentParser(prog="mlt-s", description="Tools for MLT_S, label maps of scene text.")
+    parser.add_argument("--version", action=_Versions, help="print the versions that a bug report needs, and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands)
     _add_preview(commands)
@@ -49,6 +55,23 @@ def _parser():
     _add_evaluate(commands)
     _add_weak(commands)
     return parser
+
+
+class _Versions(argparse.Action):
+    """Prints the version of this project and of what it stands on, one a line."""
+
+    def __init__(self, option_strings, dest, **options):
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser, *arguments):
+        import mlt_s  # the one that is used, installed or not
+
+        lines = [f"mlt-s {mlt_s.__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
+        for name in _STANDS_ON:
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # PyTorch and transformers are optional
+                lines.append(f"{name} {importlib.metadata.version(name)}")
+        print("\n".join(lines))
+        parser.exit()
 
 
 def _add(commands, name, run, about, more="", epilog=None):

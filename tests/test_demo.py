@@ -1,13 +1,19 @@
 """What a newcomer sees first: the demo, and the pictures of examples."""
 
+import platform
 import re
 import subprocess
 import sys
 
+import datasets
 import numpy as np
+import PIL
+import pyarrow
 import pytest
+from conftest import ROOT
 from PIL import Image
 
+import mlt_s
 import mlt_s_tools
 from mlt_s_tools.cli import main
 from mlt_s_tools.demo import SHOWN
@@ -108,3 +114,25 @@ def test_demo_ends_quietly_when_its_reader_leaves(tmp_path):
     assert "BrokenPipe" not in demo.stderr.read().decode()
     demo.stderr.close()
     assert demo.wait() == 0
+
+
+# --- What a bug report needs ---------------------------------------------------------------------------------------
+
+
+def test_the_version_stands_in_one_place():
+    from setuptools.config.pyprojecttoml import read_configuration
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+", mlt_s.__version__)
+    packaged = read_configuration(ROOT / "pyproject.toml")["project"]["version"]
+    assert mlt_s.__version__ == mlt_s_tools.__version__ == packaged
+
+
+def test_the_command_says_the_versions_that_a_bug_report_needs(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    said = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 0
+    assert said[0] == f"mlt-s {mlt_s.__version__}"
+    assert said[1].startswith(f"Python {platform.python_version()} on ")
+    for module, name in (datasets, "datasets"), (np, "numpy"), (PIL, "pillow"), (pyarrow, "pyarrow"):
+        assert f"{name} {module.__version__}" in said
