@@ -1167,6 +1167,7 @@ _PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many by
 _PNG_XMP = b"XML:com.adobe.xmp"
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
 SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
+_TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
 _PNG_RAW_EXIF = b"Raw profile type exif"  # ImageMagick's EXIF from before PNG had a chunk for it
 
 
@@ -1315,7 +1316,18 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
             "its number of pixels before you load, and in every process that decodes it."
         ) from error
     except Exception as error:  # what broken headers raise
+        _check_text_limit(error, member)
         raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
+
+
+def _check_text_limit(error: Exception, member: Member) -> None:
+    """Says of a PNG file that holds more text, or a larger colour profile, than Pillow reads that it is not damaged."""
+    if _TEXT_LIMIT.search(str(error)):
+        raise MltSError(
+            f"{member} holds more text, or a larger colour profile, than Pillow reads ({error}). If the file is to be "
+            "trusted, set PIL.PngImagePlugin.MAX_TEXT_CHUNK (bytes of one, by default 1 MB) and MAX_TEXT_MEMORY (of "
+            "all) higher before you load, and in every process that decodes it; or save the file without them."
+        ) from error
 
 
 def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], int]:
@@ -1372,8 +1384,11 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
 def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
     """Whether a file ends as its format does and, of a PNG file, the checksums are right: all but free to know."""
     if image.format == "PNG":
-        chunks = [whole for kind, _, whole in _png_chunks(data) if kind]
-        if any(zlib.crc32(whole[4:-4]).to_bytes(4, "big") != whole[-4:] for whole in chunks):
+        chunks = [(kind, whole) for kind, _, whole in _png_chunks(data) if kind]
+        if any(zlib.crc32(whole[4:-4]).to_bytes(4, "big") != whole[-4:] for _, whole in chunks):
+            return False
+        # A colour profile behind the pixels is against the format; Pillow reads it with them, and not before.
+        if b"iCCP" in itertools.dropwhile(lambda kind: kind != b"IDAT", (kind for kind, _ in chunks)):
             return False
     return data.endswith(_ENDS.get(image.format, ()))
 
@@ -1385,6 +1400,7 @@ def _check_pixels(data: bytes, member: Member) -> None:
     except MltSError:
         raise
     except Exception as error:  # half a dozen types
+        _check_text_limit(error, member)
         raise MltSError(f"{member} is cut off or damaged in its pixels: {error}. Fetch it again.") from error
 
 

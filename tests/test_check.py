@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -420,6 +421,16 @@ def test_an_image_without_a_label_map_is_decoded_too(check, tmp_path):
 def test_a_bad_image_does_not_hide_its_bad_label_map(check, tmp_path):
     folder = whole_set(tmp_path / "mlt", train={"img_2": b"no PNG"}, images={"img_2.jpg": b"no JPEG"})
     assert sorted(kinds(check(folder, "--pixels"))) == ["broken-image", "broken-label-map"]
+
+
+def test_a_picture_with_more_text_than_pillow_reads_is_not_called_damaged(check, tmp_path):
+    image, text = image_file(1, "PNG"), (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000)))
+    folder = whole_set(tmp_path / "mlt", train={"img_2": png_with(png(label()), *text)})
+    write_zip(folder / "ch8_training_images_9.zip", {"img_9.png": png_with(image, *text)})
+    checked = check(folder, "--pixels")
+    found = {problem["kind"]: problem["text"] for problem in checked.json["problems"]}
+    assert set(found) == {"broken-image", "broken-label-map"}
+    assert all("MAX_TEXT_CHUNK" in text and "etch" not in text for text in found.values())
 
 
 # --- Pixels --------------------------------------------------------------------------------------------------------

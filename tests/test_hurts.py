@@ -27,6 +27,7 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 import pytest
 from archives import (
     encoded,
@@ -37,6 +38,7 @@ from archives import (
     label_members,
     label_values,
     png_chunk,
+    png_with,
     raw_png,
     tiff_block,
     unpacked,
@@ -55,6 +57,11 @@ CUT_OFF = "{image} is cut off or damaged in its pixels: .... Fetch it again."
 TOO_LARGE = (
     "{image} is too large: Image size (... pixels) exceeds limit of ... pixels, ... If the file is to be trusted, set "
     "PIL.Image.MAX_IMAGE_PIXELS to at least its number of pixels before you load, and in every process that decodes it."
+)
+TOO_MUCH_TEXT = (
+    "{image} holds more text, or a larger colour profile, than Pillow reads (...). If the file is to be trusted, set "
+    "PIL.PngImagePlugin.MAX_TEXT_CHUNK (bytes of one, by default 1 MB) and MAX_TEXT_MEMORY (of all) higher before you "
+    "load, and in every process that decodes it; or save the file without them."
 )
 NO_LABEL_MAP = "{label} cannot be read as a label map (PNG, mode ...): {reason}. One channel of 0, 1 and 255 is ..."
 OTHER_SIZE = (
@@ -127,7 +134,10 @@ GETS = {
     "a PNG of 20,000 x 20,000": TOO_LARGE,  # with a higher limit it loads
     "a PNG of 1 x 1": "loads",
     "a PNG of 0 x 0": "{image} is not an image, or is cut off in its header: it starts with .... Fetch it again.",
-    "a PNG whose metadata unpacks to 10 MB": "{image} cannot be opened as an image: .... Fetch it again.",
+    "a PNG whose metadata unpacks to 10 MB": TOO_MUCH_TEXT,  # with a higher limit it loads
+    "a PNG with 70 MB of text": TOO_MUCH_TEXT,
+    "a PNG with a colour profile of 2 MB": TOO_MUCH_TEXT,
+    "a PNG with a colour profile of 2 MB behind its pixels": TOO_MUCH_TEXT,
     "a PNG of 16-bit grey": "{image} has more than 8 bits a channel (mode I...), and `datasets` would show it as "
     "nearly white: save it with 8.",
     "EXIF cut off": "loads",
@@ -150,6 +160,8 @@ GETS = {
     "a label map turned by 90 degrees": OTHER_SIZE,
     "a label map turned as the image's tag says": "loads",
     "a label map of 20,000 x 20,000": TOO_LARGE.replace("{image}", "{label}"),
+    "a label map with 2 MB of text": TOO_MUCH_TEXT.replace("{image}", "{label}"),
+    "a label map with a colour profile of 2 MB": TOO_MUCH_TEXT.replace("{image}", "{label}"),
     # --- the machine
     "the disk full while preparing": "There is no space left to prepare MLT_S in {cache}: the whole set takes 7 GB. "
     "Free some, or load with another cache_dir, or with streaming=True, which takes none. Nothing half done is kept.",
@@ -313,8 +325,12 @@ def decomposed(folder):
     write_zip(folder / IMAGES, {unicodedata.normalize("NFD", f"{COMPOSED}.jpg"): IMAGE})
 
 
+TEXT = (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000)))
+PROFILE = (b"iCCP", b"icc\0\0" + zlib.compress(bytes(2_000_000)))
+
+
 def metadata_bomb():
-    return PNG[:33] + png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10_000_000))) + PNG[33:]
+    return png_with(PNG, b"zTXt", b"Comment\0\0" + zlib.compress(bytes(10_000_000)))
 
 
 def circular_exif():
@@ -384,6 +400,9 @@ INPUTS = {
     "a PNG of 1 x 1": Input(image_file(1, "PNG", 1, 1), label_file(1, 1, 1), label_values(1, 1, 1)),
     "a PNG of 0 x 0": Input(NO_PIXELS),
     "a PNG whose metadata unpacks to 10 MB": Input(metadata_bomb()),
+    "a PNG with 70 MB of text": Input(png_with(PNG, b"tEXt", b"Comment\0" + bytes(70_000_000))),
+    "a PNG with a colour profile of 2 MB": Input(png_with(PNG, *PROFILE)),
+    "a PNG with a colour profile of 2 MB behind its pixels": Input(png_with(PNG, *PROFILE, after=True)),
     "a PNG of 16-bit grey": Input(raw_png(np.full((16, 24), 3000, np.uint16), 16)),
     "EXIF cut off": Input(jpeg_with(IMAGE, b"Exif\0\0" + tiff_block(6)[:20])),
     "EXIF that is a circle": Input(circular_exif()),
@@ -403,6 +422,8 @@ INPUTS = {
     "a label map turned by 90 degrees": Input(label=raw_png(TURNED)),
     "a label map turned as the image's tag says": Input(image_file(1, orientation=6), raw_png(TURNED)),
     "a label map of 20,000 x 20,000": Input(label=of_size(LABEL, 20_000, 20_000)),
+    "a label map with 2 MB of text": Input(label=png_with(LABEL, *TEXT)),
+    "a label map with a colour profile of 2 MB": Input(label=png_with(LABEL, *PROFILE)),
 }  # fmt: skip
 
 
@@ -570,6 +591,18 @@ def test_a_higher_limit_loads_what_is_too_large(load_registered, tmp_path, monke
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 24 * 16)
     (example,) = load_registered(folder, split="train")
     assert_is_the_pair(example, Input(PNG))
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["before the pixels", "behind them"])
+def test_a_higher_limit_loads_what_has_much_text(load_registered, tmp_path, monkeypatch, behind):
+    """A picture that an editor saved with its history, or a scanner with a profile."""
+    png = png_with(png_with(PNG, *PROFILE), *TEXT, after=behind)
+    folder = write_pairs(tmp_path / "mlt", {"img_1.png": (png, png_with(LABEL, *TEXT, after=behind))})
+    said = str(failure(lambda: load_registered(folder)))
+    assert "MAX_TEXT_CHUNK" in said and "etch" not in said
+    monkeypatch.setattr(PIL.PngImagePlugin, "MAX_TEXT_CHUNK", 4_000_000)
+    (example,) = load_registered(folder, split="train")
+    assert_is_the_pair(example, Input(png))
 
 
 # --- Nothing is written but the cache ------------------------------------------------------------------------------

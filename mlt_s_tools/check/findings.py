@@ -4,7 +4,7 @@ from typing import NamedTuple, Optional
 
 from mlt_s import IMAGES_URL, LABEL_ARCHIVE
 
-_AGAIN = "A file of an unpacked archive may only need to be unpacked again."
+_AGAIN = "Each line says what to do. A damaged file of an unpacked archive may only need to be unpacked again."
 
 # kind -> (title, what to do). The order is that of the printed report.
 PROBLEMS = {
