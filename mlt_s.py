@@ -2382,8 +2382,8 @@ class MltS(datasets.GeneratorBasedBuilder):
     def _complete_listing(self, dl_manager: Any) -> Listing:
         """The sources' listing, with the downloaded label archive where there is none."""
         config = self.config
-        if config.with_images and not config.data_dir:
-            raise MltSError(f"MLT's images have to be fetched by hand.\n{self._instructions()}")
+        if not config.data_dir:
+            self._report_no_folder()
         listing = config.take_listing()
         self._report_unplaced(listing)
         report_left_out(listing)
@@ -2419,6 +2419,31 @@ class MltS(datasets.GeneratorBasedBuilder):
                 "mlt-s build made."
             )
         return listing
+
+    def _report_no_folder(self) -> None:
+        """Says that images need a folder, and where it is if MLT's archives lie among `data_files`.
+
+        For a registered name the library fills in `data_files` by itself, from the working directory: so that there are
+        some does not mean that they were given.
+        """
+        files = [str(file) for of_split in (self.config.data_files or {}).values() for file in of_split]
+        known = [file for file in files if os.path.basename(file) in (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)]
+        if not known or any(map(_is_remote, known)):
+            if self.config.with_images:
+                raise MltSError(
+                    "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no "
+                    f"data_files.\n{self._instructions()}"
+                )
+            return
+        call = self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))
+        said = (
+            f"No data_dir was given, so {_first(known)} would not be used: this loader takes the folder of the "
+            "archives, and no data_files. To load from there:"
+        )
+        if self.config.with_images:
+            raise MltSError(f"{said}\n    {call}")
+        if any(os.path.basename(file) == LABEL_ARCHIVE for file in known):
+            logger.warning("%s %s", said, call)
 
     def _report_unplaced(self, listing: Listing) -> None:
         """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""

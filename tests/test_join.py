@@ -543,6 +543,33 @@ def test_without_data_dir_it_says_how_to_get_the_images(tmp_path, monkeypatch, r
     assert_says_how(text, route)
 
 
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("of", ["*.zip", "ch8_training_images_*.zip"])
+def test_of_data_files_it_says_that_it_takes_their_folder(tmp_path, route, of):
+    folder = mlt(tmp_path / "mlt")
+    text = str(failure(lambda: Loader(route, tmp_path / "cache")(None, data_files=str(folder / of))))
+    assert "data_files" in text and str(folder / "ch8_training_images_1.zip") in text
+    assert text.splitlines()[-1].strip() == THEN[route].replace("path/to/that/folder", str(folder))
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_of_data_files_of_other_names_it_says_that_it_takes_a_folder(tmp_path, route):
+    mlt(tmp_path / "mlt")
+    images = unpacked(tmp_path / "mlt" / "ch8_training_images_1.zip")
+    text = str(failure(lambda: Loader(route, tmp_path / "cache")(None, data_files=str(images / "*.jpg"))))
+    assert "data_dir, and no data_files" in text
+    assert_says_how(text, route)
+
+
+def test_label_maps_alone_say_that_data_files_are_not_used(load, tmp_path, caplog, monkeypatch):
+    """They would be downloaded, though they are there."""
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    folder = mlt(tmp_path / "mlt")
+    failed = failure(lambda: load(None, "labels", data_files=str(folder / LABELS)))
+    assert "could not be downloaded" in str(failed)
+    assert str(folder / LABELS) in caplog.text and f'data_dir="{folder}"' in caplog.text
+
+
 @pytest.mark.parametrize("route", OWN_ROUTES)
 def test_of_an_empty_folder_it_says_how_to_get_the_images(tmp_path, route):
     folder = tmp_path / "mlt"
