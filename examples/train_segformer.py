@@ -58,7 +58,8 @@ def main(arguments=None):
     if options.resume and not checkpoint:
         raise SystemExit(f"There is no checkpoint in {options.out} to go on from.")
     transformers.set_seed(options.seed)
-    model, preset = make_model(options, checkpoint)
+    model, processor = make_model(options, checkpoint)
+    preset = for_segformer(processor)
     transform = preset.training(seed=options.seed, size=(options.crop, options.crop))
     train, validation = (read(options.data, split) for split in mlt_s.PUBLISHED_COUNTS)
     evaluated = preset.evaluation(reduce=options.reduce)
@@ -68,6 +69,7 @@ def main(arguments=None):
         class_weights=class_weights(options.class_weights) if options.class_weights else None,
         train_dataset=train.with_transform(transform),
         eval_dataset=validation.with_transform(evaluated),
+        processing_class=processor,  # each checkpoint holds it, and so all that predict.py needs
         data_collator=collate,
         callbacks=[EpochCallback(transform), Pictures(validation, evaluated, options.out)],
         compute_metrics=TextMetrics(),
@@ -114,17 +116,17 @@ def parser():
 
 
 def make_model(options, checkpoint):
-    """The model and the preset that goes with it."""
+    """The model and the image processor that goes with it."""
     processor = SegformerImageProcessor() if options.from_config else AutoImageProcessor.from_pretrained(options.model)
-    preset = for_segformer(processor)
+    own = for_segformer(processor).model_options()
     if checkpoint:
         # Trainer of transformers 5.23 leaves the encoder as it finds it when it resumes, as its weights have other
         # names in a checkpoint than in the model. from_pretrained knows both.
-        return SegformerForSemanticSegmentation.from_pretrained(checkpoint), preset
+        return SegformerForSemanticSegmentation.from_pretrained(checkpoint), processor
     if options.from_config:
-        return SegformerForSemanticSegmentation(SegformerConfig(**SMALL, **preset.model_options())), preset
-    weights = {**preset.model_options(), "ignore_mismatched_sizes": True}
-    return SegformerForSemanticSegmentation.from_pretrained(options.model, **weights), preset
+        return SegformerForSemanticSegmentation(SegformerConfig(**SMALL, **own)), processor
+    weights = {**own, "ignore_mismatched_sizes": True}
+    return SegformerForSemanticSegmentation.from_pretrained(options.model, **weights), processor
 
 
 def class_weights(path):
@@ -192,10 +194,8 @@ class Pictures(TrainerCallback):
             given = self.transform(example)
             pixels = torch.from_numpy(given["pixel_values"])[None].to(model.device)
             with torch.no_grad():
-                logits = model(pixel_values=pixels).logits[0].float().cpu().numpy()
-            height, width = given["size"]
-            prediction = predict(logits, given["labels"].shape)[:height, :width]
-            yield example["image_id"], example, prediction
+                logits = model(pixel_values=pixels).logits[0]
+            yield example["image_id"], example, predict(logits, given).cpu().numpy()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 `SAMPLE` is the folder of the sample, laid out like the archives of MLT and MLT_S, so it serves as a `data_dir`:
 `load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` is `mlt_s_tools.preview.overlay`; `word_mask` and
-`crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`. `__version__` is that of `mlt_s`.
+`crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`. `__version__` is `mlt_s`'s.
 """
 
 import importlib

@@ -17,6 +17,7 @@ from mlt_s_tools import workers
 from mlt_s_tools.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.predictions import Predictions, read_prediction
+from mlt_s_tools.training.transforms import MULTIPLE
 from mlt_s_tools.worst import error_sheet
 
 _SHOWN = 5  # names of a kind; JSON has all of them
@@ -175,6 +176,8 @@ def _misfit(member, shape, wanted):
     advice = "bring the logits, not the mask, to the image's own size, and decide then"
     if shape == wanted[::-1]:
         advice = "the image has an EXIF orientation, by which your reader turned it; load images with mlt_s"
+    elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
+        advice = "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
     return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {advice}."
 
 

@@ -24,6 +24,7 @@ The protocol is that of "Rethinking Text Segmentation" (Xu et al., CVPR 2021), a
 Only numpy is needed. Where logits are PyTorch's tensors, the work is done on their device.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -244,14 +245,20 @@ def count(prediction, label):
 def predict(logits, size, input_size=None, content=None):
     """Logits of an image to a prediction of its label map's size: upsampled bilinearly, and only then decided.
 
-    Where the model saw the picture on a padded input, `input_size` and `content` say where; the padding is cut away
-    first. For an image fitted into the upper left of 512 x 512 pixels, 512 wide and 384 high:
+    What `mlt_s_tools.training.EvalTransform` gave for the image knows its size and where it was padded:
+
+        given = preset.evaluation()(example)
+        prediction = predict(logits, given)
+
+    Where the model saw the picture on a padded input of another making, `input_size` and `content` say where; the
+    padding is cut away first. For an image fitted into the upper left of 512 x 512 pixels, 512 wide and 384 high:
     `predict(logits, label.shape, (512, 512), (0, 0, 512, 384))`.
 
     Args:
         logits: float (classes, height, width), an array or a tensor, of any resolution. Two classes: background and
             text. One: the logit of text, which is text above 0 (a probability above one half).
-        size: (height, width) of the label map.
+        size: (height, width) of the label map; or the dict that `EvalTransform` gave. Of a padded batch, for the image
+            i: `{"labels": batch["labels"][i], "size": sizes[i]}`.
         input_size: (height, width) of the padded input, in pixels.
         content: (left, top, right, bottom) of the picture in it, as `PIL.Image.crop` has it.
 
@@ -259,8 +266,11 @@ def predict(logits, size, input_size=None, content=None):
         bool (height, width), an array or a tensor as the logits are.
 
     Raises:
-        ValueError: logits of another shape; content without input_size, or outside it.
+        ValueError: logits of another shape; content without input_size, or outside it; a dict that is not of one
+            image.
     """
+    if isinstance(size, Mapping):
+        size, input_size, content = _frame_of(size, input_size, content)
     # Both steps are linear, so the difference of two logits can go through them in place of the two.
     margin = _margin(logits)
     if (input_size is None) != (content is None):
@@ -360,6 +370,18 @@ def _margin(logits):
             f"one, text; not {tuple(logits.shape)}."
         )
     return logits[1] - logits[0] if logits.shape[0] == 2 else logits[0]
+
+
+def _frame_of(given, input_size, content):
+    """Size, input_size and content, in pixels of the label map, of what `EvalTransform` gave for an image."""
+    shapes = [np.shape(given[name]) for name in ("labels", "size") if name in given]
+    if input_size is not None or content is not None or [len(shape) for shape in shapes] != [2, 1]:
+        raise ValueError(
+            "predict takes what EvalTransform gave for one image, with labels (height, width) and size, and nothing "
+            f"beside it; not {sorted(map(str, given))} of the shapes {shapes}."
+        )
+    height, width = map(int, given["size"])
+    return (height, width), shapes[0], (0, 0, width, height)
 
 
 def _resized(values, size):

@@ -252,6 +252,10 @@ MASK = np.zeros((HEIGHT, WIDTH), np.uint8)
 GRADIENT = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(np.uint8)
 VALUES = "A prediction is a PNG file of 0 and 1, or of 0 and 255; probabilities need a threshold."
 REFUSED = {
+    "the padded size": (
+        grey(np.zeros((32, 32))),
+        "is 32 x 32, its label map 24 x 16 (width x height): the image seems to have been padded; predict(logits, ",
+    ),
     "another size": (
         grey(np.zeros((8, 12))),
         "is 12 x 8, its label map 24 x 16 (width x height): bring the logits, not the mask, to the image's own size, "

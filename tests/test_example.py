@@ -1,15 +1,20 @@
-"""examples/train_segformer.py as a user runs it: on the bundled sample, on a built set, and on from a checkpoint."""
+"""The examples as a user runs them: training on the bundled sample, on a built set, on from a checkpoint; then masks."""
 
+import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
+import numpy as np
 import PIL.Image
 import pytest
+from archives import mlt, picture
 from conftest import ROOT
 
+import mlt_s
 import mlt_s_tools
 from mlt_s_tools.cli import main
 
@@ -86,3 +91,144 @@ def test_without_a_checkpoint_it_says_so(tmp_path):
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"There is no checkpoint in {tmp_path / 'run'} to go on from."
+
+
+# --- Masks of a trained model ----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model after a few steps on small archives whose sizes are no multiples of 32, and what its evaluation said."""
+    folder = tmp_path_factory.mktemp("trained")
+    mlt(folder / "mlt", train=3, validation=3, width=70, height=50)
+    run = ["--epochs", "2", "--crop", "64"]
+    state, _ = train(folder / "mlt", folder / "run", *run)
+    return folder, state["log_history"][-1]
+
+
+@pytest.fixture
+def predicted(tmp_path, monkeypatch, capsys):
+    """Runs predict.py beside the masks, and gives what it said on stdout and on stderr."""
+    spec = importlib.util.spec_from_file_location("predict_example", ROOT / "examples" / "predict.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, status=0):
+        capsys.readouterr()
+        try:
+            ended = example.main(list(map(str, words)))
+        except SystemExit as refused:
+            ended = 1
+            print(refused, file=sys.stderr)
+        assert ended == status
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("of", ["run", "run/checkpoint-4"])
+def test_the_masks_of_a_checkpoint_have_the_figures_that_training_told(trained, predicted, tmp_path, monkeypatch, of):
+    folder, told = trained
+    said, _ = predicted(folder / of, folder / "mlt", "masks", "--reduce", "2")
+    evaluate = shlex.split(said.splitlines()[-1].split(": ")[1])
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 3, "validation": 3})
+    assert evaluate[0] == "mlt-s" and main([*evaluate[1:], "--json", "figures.json"]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
+    assert figures == {name: told[f"eval_{name}"] for name in figures}
+    assert 0 < figures["fgiou"] < 1
+    with PIL.Image.open(tmp_path / "masks" / "img_1.png") as mask:
+        assert mask.size == (70, 50) and set(np.unique(mask)) == {0, 255}
+
+
+def test_masks_of_ones_own_pictures_fit_what_a_viewer_shows(trained, predicted, tmp_path):
+    folder, _ = trained
+    own = tmp_path / "holidays"
+    (own / "more").mkdir(parents=True)
+    upright = picture(40, 60, seed=4)
+    upright.save(own / "upright.png")
+    upright.transpose(PIL.Image.Transpose.ROTATE_90).save(own / "turned.tiff", exif=exif_of(6))
+    grey = upright.convert("L")
+    grey.save(own / "more" / "Ünïcode grey.webp", lossless=True)
+    PIL.Image.merge("RGBA", (*PIL.Image.new("RGB", (40, 60)).split(), PIL.Image.new("L", (40, 60)))).save(own / "a.gif")
+    PIL.Image.new("RGB", (40, 60), "white").save(own / "white.bmp")
+    (own / "broken.jpg").write_bytes(b"no picture")
+    PIL.Image.new("I;16", (40, 60)).save(own / "deep.png")
+    (own / "notes.txt").write_text("x")
+    said, warned = predicted(folder / "run", "masks", "--images", "holidays", status=1)
+    masks = {str(path.relative_to(tmp_path / "masks")): np.asarray(PIL.Image.open(path)) for path in found_in(tmp_path)}
+    assert set(masks) == {"upright.png", "turned.png", "more/Ünïcode grey.png", "a.png", "white.png"}
+    assert all(mask.shape == (60, 40) for mask in masks.values())
+    assert np.array_equal(masks["upright.png"], masks["turned.png"])
+    assert np.array_equal(masks["a.png"], masks["white.png"])
+    assert "broken" in warned and "8 bits" in warned and "notes.txt" in warned and "5 of 7 masks" in said
+    assert "mlt-s evaluate" not in said
+
+
+def found_in(folder):
+    return (folder / "masks").rglob("*.png")
+
+
+def exif_of(orientation):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def test_pictures_that_differ_in_their_extension_have_masks_of_their_own(trained, predicted, tmp_path):
+    folder, _ = trained
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("sign.jpg", "sign.PNG", "sign.jpg.png"):
+        picture(40, 60, seed=len(name)).save(own / name)
+    said, _ = predicted(folder / "run", "own/masks", "--images", "own")
+    assert sorted(path.name for path in (own / "masks").glob("*.png")) == [
+        "sign.PNG.png",
+        "sign.jpg.png",
+        "sign.jpg.png.png",
+    ]
+    # The masks lie in the folder of the pictures, and are none.
+    again, _ = predicted(folder / "run", "own/masks", "--images", "own")
+    assert said == again
+
+
+def test_stopped_it_goes_on_and_keeps_to_one_model(trained, predicted, tmp_path):
+    folder, _ = trained
+    words = (folder / "run", folder / "mlt", "masks", "--split", "train")
+    predicted(*words)
+    first, second, third = sorted((tmp_path / "masks").glob("*.png"))
+    whole = {path.name: path.read_bytes() for path in (first, second, third)}
+    first.write_bytes(b"kept")
+    second.unlink()
+    (tmp_path / "masks" / f".{third.name}.part").write_bytes(b"half")
+    third.unlink()
+    predicted(*words)
+    assert first.read_bytes() == b"kept"
+    assert {path.name: path.read_bytes() for path in (second, third)} == {
+        name: whole[name] for name in (second.name, third.name)
+    }
+    assert [path.name for path in (tmp_path / "masks").iterdir() if path.name.startswith(".")] == []
+    _, said = predicted(folder / "run", folder / "mlt", "masks", status=1)
+    assert "masks of another images" in said
+    _, said = predicted(folder / "run" / "checkpoint-2", *words[1:], status=1)
+    assert "masks of another model" in said
+
+
+def test_a_folder_that_holds_other_files_is_left_alone(trained, predicted, tmp_path):
+    folder, _ = trained
+    (tmp_path / "own").mkdir()
+    picture(40, 60).save(tmp_path / "own" / "a.png")
+    before = (tmp_path / "own" / "a.png").read_bytes()
+    _, said = predicted(folder / "run", "own", "--images", "own", status=1)
+    assert "give a new folder" in said
+    assert {path.name: path.read_bytes() for path in (tmp_path / "own").iterdir()} == {"a.png": before}
+
+
+def test_a_checkpoint_tells_the_transforms_what_they_have_to_know(trained):
+    from transformers import AutoImageProcessor, SegformerImageProcessor
+
+    from mlt_s_tools.training import for_segformer
+
+    folder, _ = trained
+    for checkpoint in ("run", "run/checkpoint-2", "run/checkpoint-4"):
+        own = for_segformer(AutoImageProcessor.from_pretrained(folder / checkpoint))
+        assert own == for_segformer(SegformerImageProcessor())

@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 
 import mlt_s
 from mlt_s_tools.metrics import BACKGROUND, TEXT, UNCERTAIN, Counts, TextMetrics, count, count_logits, predict
+from mlt_s_tools.training import EvalTransform
 
 # Two images by hand. The first: tp 2, fp 1, fn 1, tn 2; the second: tp 1, fp 0, fn 1, tn 3. 255 counts nowhere.
 LABELS = [[[1, 1, 1, 255], [0, 0, 0, 255]], [[1, 1, 0], [0, 0, 255]]]
@@ -316,6 +317,47 @@ def test_content_in_the_middle_is_found():
     logits[0, 2:4, 1:5] = 1
     assert predict(logits, (4, 8), (6, 6), (1, 2, 5, 4)).all()
     assert not predict(logits, (4, 8), (6, 6), (0, 0, 1, 6)).any()
+
+
+@pytest.mark.parametrize("reduce", [1, 2, 3])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_what_the_evaluation_transform_gives_is_taken_as_it_is(reduce, kind):
+    """The padding would be text, and each pixel of the picture stays where it was."""
+    label = np.random.default_rng(3).integers(0, 2, (50, 70)).astype(np.uint8)
+    example = {"image": PIL.Image.new("RGB", (70, 50)), "label": PIL.Image.fromarray(label), "image_id": "img_1"}
+    given = EvalTransform((0.5,) * 3, (0.5,) * 3, reduce)(example)
+    assert given["labels"].shape != label.shape
+    logits = np.where(given["labels"] == 0, -1.0, 1.0)[None]
+    prediction = predict(kind(logits), given)
+    assert np.array_equal(np.asarray(prediction), label == 1)
+    batch = {"labels": np.pad(given["labels"], ((0, 96), (0, 192))), "size": given["size"]}  # beside a larger image
+    assert np.array_equal(predict(np.pad(logits, ((0, 0), (0, 96), (0, 192))), batch), label == 1)
+
+
+@pytest.mark.parametrize("strides", [2, 4, 32])
+@pytest.mark.parametrize("reduce", [1, 2])
+def test_coarse_logits_of_what_the_transform_gives_are_in_its_frame(strides, reduce):
+    """As the figures see them: `count_logits` looks at the padded label map."""
+    label = np.random.default_rng(3).choice(array([0, 1, 255]), (50, 70))
+    example = {"image": PIL.Image.new("RGB", (70, 50)), "label": PIL.Image.fromarray(label), "image_id": "img_1"}
+    given = EvalTransform((0.5,) * 3, (0.5,) * 3, reduce)(example)
+    logits = random_logits(2, *(length // strides for length in given["pixel_values"].shape[1:]))
+    assert count(predict(logits, given), label) == tuple(count_logits(logits[None], given["labels"][None])[0])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"size": (4, 4)}, {"labels": np.zeros((4, 4))}, {"labels": np.zeros((2, 4, 4)), "size": [(4, 4), (4, 4)]}],
+    ids=["no labels", "no size", "a batch"],
+)
+def test_what_is_not_of_one_image_is_refused(given):
+    with pytest.raises(ValueError, match="EvalTransform gave for one image"):
+        predict(np.zeros((2, 4, 4)), given)
+
+
+def test_a_frame_beside_what_the_transform_gave_is_refused():
+    with pytest.raises(ValueError, match="nothing beside it"):
+        predict(np.zeros((2, 4, 4)), {"labels": np.zeros((4, 4)), "size": (4, 4)}, (4, 4), (0, 0, 4, 4))
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,8 @@ class EvalTransform(_Transform):
     The label map is never resized. Both are padded below and on the right to the next multiple of 32, and lie in
     frames that match exactly: a pixel of the model's input is `reduce` by `reduce` pixels of the label map. So whatever
     resizes logits to `labels` (the loss of SegFormer, `mlt_s_tools.metrics.predict`) puts them where they belong, and
-    the padding, being 255, counts nowhere.
+    the padding, being 255, counts nowhere. To save predictions, `predict(logits, given)` takes all that this gives, and
+    cuts the padding away.
 
     Args:
         mean: of the three channels, of values from 0 to 1.

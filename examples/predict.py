@@ -1,0 +1,197 @@
+"""Masks of text from a model that train_segformer.py trained. Needs `pip install ".[train]"`.
+
+    python examples/predict.py runs/segformer ~/mlt predictions                  # of the validation split
+    python examples/predict.py runs/segformer ~/mlt predictions --split train
+    python examples/predict.py runs/segformer masks --images holidays            # of a folder of your own pictures
+
+CHECKPOINT is a folder with a model and its image processor, as train_segformer.py writes them: OUT of it, or one of its
+OUT/checkpoint-N. A mask is a PNG file named like its image and of its size, 255 where text is and 0 elsewhere: what
+mlt-s evaluate takes and any viewer shows. It is there whole or not at all; stopped, the same command goes on.
+
+Pictures of your own may be JPEG, PNG, GIF, BMP, TIFF or WebP, also in folders of the folder. One with an EXIF
+orientation is turned by it, so its mask fits what a viewer shows; what is transparent counts as white. A picture that
+cannot be read is named, and the others are done. (Images of MLT are taken as stored, as their label maps are.)
+"""
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import shlex
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from tqdm import tqdm
+from transformers import AutoImageProcessor, SegformerForSemanticSegmentation
+
+import mlt_s
+from mlt_s_tools.metrics import predict
+from mlt_s_tools.training import ArchiveDataset, for_segformer
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # Pillow knows others, one of which runs PostScript
+EXTENSIONS = {extension for extension, name in Image.registered_extensions().items() if name in FORMATS}
+RECORD = "predict.json"  # in OUT: what its masks are of, and by which model
+
+
+def main(arguments=None):
+    options = parser().parse_intermixed_args(arguments)
+    try:
+        jobs = of_folder(Path(options.images), Path(options.out)) if options.images else of_archives(options)
+    except (OSError, mlt_s.MltSError) as error:
+        raise SystemExit(f"predict.py: {error}") from None
+    model, transform = load(options.checkpoint, options.reduce)
+    images = str(Path(options.images).resolve()) if options.images else options.split
+    begin(Path(options.out), {"images": images, "reduce": options.reduce, "model": digest(model)})
+    try:
+        failed = write_masks(jobs, model, transform, Path(options.out))
+    except KeyboardInterrupt:
+        print("predict.py: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    print(f"{len(jobs) - failed:,} of {len(jobs):,} masks: {Path(options.out).resolve()}")
+    if not options.images:
+        label_maps = [word for place in options.label_maps or () for word in ("--label-maps", place)]
+        words = ["mlt-s", "evaluate", options.out, options.data, "--split", options.split, *label_maps]
+        print(f"How good they are: {shlex.join(words)}")
+    return 1 if failed else 0
+
+
+def parser():
+    about = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = about.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="folder of a trained model and its image processor")
+    add("data", metavar="DATA_DIR", nargs="?", help="folder of the archives; not looked at with --images")
+    add("out", metavar="OUT", help="folder for the masks, a new one or one that this wrote")
+    add("--split", choices=list(mlt_s.PUBLISHED_COUNTS), default="validation", help="of DATA_DIR (%(default)s)")
+    add("--label-maps", metavar="PATH", action="append", help="where label maps are, if not in DATA_DIR")
+    add("--images", metavar="FOLDER", help="pictures of your own, in place of those of DATA_DIR")
+    add("--reduce", type=int, default=1, help="look at 1/N of width and height; as in training (%(default)s)")
+    return about
+
+
+# --- What masks are wanted of: a dict of their names to functions that give the example ------------------------------
+
+
+def of_archives(options):
+    if not options.data:
+        raise SystemExit("predict.py: give DATA_DIR, the folder of the archives, or --images FOLDER")
+    given = {"missing_images": "skip", "label_maps": options.label_maps}  # mlt-s evaluate says what is missing
+    data = ArchiveDataset(options.data, options.split, **given)
+    return {pair.image_id: functools.partial(data.__getitem__, index) for index, pair in enumerate(data.pairs)}
+
+
+def of_folder(folder, out):
+    """The pictures of a folder and of those in it. What is none is named, and `out` left out, if it lies there."""
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is no folder")
+    if out.resolve() == folder.resolve():
+        raise FileExistsError(f"{out} is the folder of the pictures: give a new folder for the masks")
+    found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    found = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    found = [path for path in found if out.resolve() not in (folder / path).resolve().parents]
+    pictures = [path for path in found if path.suffix.lower() in EXTENSIONS]
+    if others := sorted(set(found) - set(pictures)):
+        print(f"predict.py: left out {len(others):,} that are no pictures, such as {others[0]}", file=sys.stderr)
+    if not pictures:
+        raise FileNotFoundError(f"there are no pictures in {folder}")
+    # The mask of sign.jpg is sign.png. Where two would have one mask, as with sign.webp beside it, it is sign.jpg.png.
+    masks = {str(path.with_suffix("")).lower() for path in pictures}
+    names = [path.with_suffix("") if len(masks) == len(pictures) else path for path in pictures]
+    return {str(name): functools.partial(picture, folder / path) for name, path in zip(names, pictures)}
+
+
+def picture(path):
+    with Image.open(path, formats=FORMATS) as image:
+        if image.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
+            raise ValueError(f"it has more than 8 bits a channel (mode {image.mode}): save it with 8")
+        image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return {"image": image.convert("RGB"), "label": None, "image_id": path.name}
+
+
+# --- The model -------------------------------------------------------------------------------------------------------
+
+
+def load(checkpoint, reduce):
+    """The model, where it runs, and the transform that goes with it."""
+    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        processor = AutoImageProcessor.from_pretrained(checkpoint)
+        model = SegformerForSemanticSegmentation.from_pretrained(checkpoint)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"predict.py: {checkpoint} is no folder of a model and its image processor: {error}") from None
+    return model.to(device).eval(), for_segformer(processor).evaluation(reduce=reduce)
+
+
+def mask_of(model, given):
+    """A mask, uint8 (height, width) of 0 and 255, of what the evaluation transform gave."""
+    pixels = torch.from_numpy(given["pixel_values"])[None].to(model.device)
+    as_trained = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
+    with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16) if as_trained else nullcontext():
+        logits = model(pixel_values=pixels).logits[0]
+    return np.uint8(predict(logits, given).cpu().numpy()) * 255
+
+
+def digest(model):
+    """Tells one set of weights from another."""
+    found = hashlib.sha256()
+    for name, values in sorted(model.state_dict().items()):
+        found.update(name.encode() + values.cpu().numpy().tobytes())
+    return found.hexdigest()
+
+
+# --- The masks -------------------------------------------------------------------------------------------------------
+
+
+def begin(out, record):
+    """Makes the folder, or finds one that masks of the same images by the same model were written to."""
+    path = out / RECORD
+    if path.exists():
+        before = json.loads(path.read_text())
+        if other := [name for name in {**before, **record} if before.get(name) != record.get(name)]:
+            raise SystemExit(f"predict.py: {out} holds masks of another {' and '.join(other)}: give a new folder")
+    elif out.exists() and any(out.iterdir()):
+        raise SystemExit(f"predict.py: {out} holds files that are not from here: give a new folder")
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def write_masks(jobs, model, transform, out):
+    """Writes the masks that are not there yet. Names images that could not be read, and returns how many."""
+    todo = [name for name in jobs if not (out / f"{name}.png").exists()]
+    failed = 0
+    for name in tqdm(todo, "masks", initial=len(jobs) - len(todo), total=len(jobs), unit="image"):
+        try:
+            given = transform(jobs[name]())
+        except Exception as error:  # a broken picture, of which Pillow raises many kinds
+            failed += 1
+            tqdm.write(f"predict.py: no mask of {name}: {error}", file=sys.stderr)
+            continue
+        try:
+            save(mask_of(model, given), out / f"{name}.png")
+        except torch.cuda.OutOfMemoryError:
+            shape = given["pixel_values"].shape[1:]
+            raise SystemExit(f"predict.py: {name}, {shape[1]} x {shape[0]}, needs more memory: --reduce 2") from None
+    return failed
+
+
+def save(mask, path):
+    """Writes beside the place and renames, so that a mask is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        Image.fromarray(mask).save(part, "PNG")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
