@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
+from mlt_s_tools.outline import DARK, LIGHT, outline
 
 LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
 # Of the words of ground truth, as red, green, blue: no colour of a label map. A word takes some 120 bytes.
@@ -42,8 +43,9 @@ data-uncertain="{uncertain:.6f}" data-problems="{weight:.3f}">\
 """
 _PICTURE = (
     '<span class="picture"><img class="image" width="{width}" height="{height}" alt="{split} {name}" src="{image}">'
-    '<img class="label" width="{width}" height="{height}" alt="" src="{label}">{words}</span>'
+    '<img class="label" width="{width}" height="{height}" alt="" src="{label}">{outline}{words}</span>'
 )
+_OUTLINE = '<img class="outline" width="{}" height="{}" alt="" src="{}">'
 # Corners count from the middle of the first pixel. The picture may be scaled by a hair's breadth more on one side.
 _WORDS = '<svg class="words" viewBox="-0.5 -0.5 {} {}" preserveAspectRatio="none">{}</svg>'
 _WORD = '<polygon{kind} points="{points}" data-script="{script}" data-transcription="{transcription}"/>'
@@ -160,9 +162,11 @@ def _card(number, choice, example, words, problems):
         text, uncertain = (np.mean(label == value) for value in mlt_s.LABEL_MAP.str2int(["text", "uncertain"]))
         size = _size(example["image"].size)
         known.update(text=text, uncertain=uncertain, size=_SIZE.format(*example["image"].size))
+        small = example["image"].resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
         known.update(
-            width=size[0], height=size[1], image=_image_uri(example["image"], size), label=_label_uri(label, size)
+            width=size[0], height=size[1], image=_uri(small, "webp", quality=QUALITY), label=_label_uri(label, size)
         )
+        known.update(outline=_outline_drawing(small, label))
         known.update(words="" if words is None else _words_drawing(words, example["image"].size))
         known.update(picture=_PICTURE.format(**known), facts=_FACTS.format(**known))
         known["facts"] += "" if words is None else _words_facts(words)
@@ -198,10 +202,6 @@ def _size(size):
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _image_uri(image, size):
-    return _uri(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3), "webp", quality=QUALITY)
-
-
 def _label_uri(label, size):
     """A PNG of a few colours: the published ones, the less opaque the less of a pixel is marked."""
     text, uncertain = mlt_s.LABEL_MAP.str2int(["text", "uncertain"])
@@ -212,8 +212,25 @@ def _label_uri(label, size):
     picture = Image.frombytes("P", size, index.tobytes())
     colors = [mlt_s.LABEL_MAP.colors[value] for value in (0, *[text] * LEVELS, *[uncertain] * LEVELS)]
     picture.putpalette([channel for color in colors for channel in color])
+    return _layer_uri(picture)
+
+
+def _outline_drawing(picture, label):
+    """The line around classes that the picture's colours hide, as a layer of its own; "" where none is needed."""
+    line, dark = outline(picture, label)
+    level = np.rint(LEVELS * line).astype(np.uint8)
+    if not level.any():
+        return ""
+    layer = Image.frombytes("P", picture.size, (level + LEVELS * (dark & (level > 0))).astype(np.uint8).tobytes())
+    colors = [DARK, *[LIGHT] * LEVELS, *[DARK] * LEVELS]
+    layer.putpalette([channel for color in colors for channel in color])
+    return _OUTLINE.format(*picture.size, _layer_uri(layer))
+
+
+def _layer_uri(layer):
+    """A PNG of indices of 4 bits: 0, and twice the levels of how opaque a pixel is."""
     alphas = [round(255 * level / LEVELS) for level in range(1, LEVELS + 1)]
-    return _uri(picture, "png", bits=4, optimize=True, transparency=bytes([0, *alphas, *alphas]))
+    return _uri(layer, "png", bits=4, optimize=True, transparency=bytes([0, *alphas, *alphas]))
 
 
 def _share(mask, size):

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mlt_s import LABEL_MAP, MltSError
 from mlt_s_tools.choose import Source
+from mlt_s_tools.outline import DARK, LIGHT, outline
 from mlt_s_tools.page import WORD_COLORS, read_problems, write_page
 
 PANEL_NAMES = ("image", "label map", "overlay")
@@ -109,6 +110,9 @@ def _rows(source, choices, unread):
 
 def overlay(example, strength=STRENGTH):
     """The image with its label map laid over it: text red, uncertain yellow, background untouched.
+
+    Where the image is of such a colour itself, as a red sign is, they are outlined: white on dark ground, black on
+    bright.
 
     Args:
         example: a dict with `image` (mode "RGB") and `label` (mode "L", same size).
@@ -250,8 +254,11 @@ def shrunk(colors, marked, size):
 
 def _lay_over(image, label, size, strength):
     colors, coverage = _colored(label, size)
-    base = np.asarray(image.resize(size, Image.Resampling.LANCZOS), float)
-    return _picture(base * (1 - strength * coverage) + strength * colors)
+    base = image.resize(size, Image.Resampling.LANCZOS)
+    laid = np.asarray(base, float) * (1 - strength * coverage) + strength * colors
+    line, dark = outline(base, np.asarray(label))
+    line = (line * min(1, strength / STRENGTH))[..., None]
+    return _picture(laid * (1 - line) + line * np.where(dark[..., None], DARK, LIGHT))
 
 
 def _picture(values):

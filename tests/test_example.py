@@ -1,4 +1,4 @@
-"""The examples as a user runs them: training on the bundled sample, on a built set, on from a checkpoint; then masks."""
+"""The examples as a user runs them: training on the sample, on a built set, on from a checkpoint; and the masks."""
 
 import importlib.util
 import json
@@ -94,6 +94,7 @@ def test_without_a_checkpoint_it_says_so(tmp_path):
 
 
 # --- Masks of a trained model ----------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -462,3 +462,64 @@ def test_names_beyond_ascii_are_found(tmp_path):
     write_zip(tmp_path / "ch8_training_images_1.zip", {"لافتة.jpg": image_file(1)})
     write_zip(tmp_path / "MLT_S_labels.zip", label_members({"لافتة": label_file(1)}, {}))
     assert preview(tmp_path, "--ids", "لافتة", "--out", tmp_path / "x.png") == 0
+
+
+# --- An overlay is seen on any ground ------------------------------------------------------------------------------
+
+RED, SIGN, YELLOW = (255, 0, 0), (190, 25, 30), (235, 200, 30)
+
+
+def letter_on(ground, ink, value=1, size=(120, 80)):
+    """A picture of a bar and its label map."""
+    image, label = PIL.Image.new("RGB", size, ground), PIL.Image.new("L", size)
+    for picture, color in (image, ink), (label, value):
+        picture.paste(color, (40, 30, 80, 50))
+    return {"image_id": "img_1", "image": image, "label": label}
+
+
+def line_around(example, **options):
+    """The colours beside the bar and in it, in the overlay."""
+    pixels = np.asarray(overlay(example, **options)).astype(int)
+    beside = np.concatenate([pixels[29, 45:75], pixels[50, 45:75], pixels[35:45, 39], pixels[35:45, 80]])
+    return beside, pixels[40, 60]
+
+
+@pytest.mark.parametrize(
+    "ground, ink, value, is_dark",
+    [
+        (SIGN, (255, 255, 255), 1, False),
+        (SIGN, (230, 60, 50), 1, False),
+        ((255, 255, 255), (200, 20, 25), 1, True),
+        (YELLOW, (0, 0, 0), 255, True),
+    ],
+    ids=["white on red", "red on red", "red on white", "black on yellow, uncertain"],
+)
+def test_what_is_like_the_pictures_colours_is_outlined(ground, ink, value, is_dark):
+    beside, inside = line_around(letter_on(ground, ink, value))
+    apart = np.abs(beside - ground).sum(axis=1)
+    assert apart.min() > 150 and (beside.mean() < np.mean(ground)) == is_dark
+    wanted = 0.3 * np.array(ink) + 0.7 * np.array(mlt_s.LABEL_MAP.colors[value])
+    assert np.abs(inside - wanted).max() <= 1, "the class keeps its colour"
+
+
+@pytest.mark.parametrize("ground", [(100, 100, 100), (40, 60, 120), (250, 250, 250), (0, 0, 0), (60, 120, 50)])
+def test_elsewhere_nothing_is_outlined(ground):
+    beside, _ = line_around(letter_on(ground, (20, 20, 20)))
+    assert (beside == ground).all()
+
+
+def test_the_line_goes_with_the_strength():
+    far = [np.abs(line_around(letter_on(SIGN, SIGN), strength=s)[0] - SIGN).mean() for s in (0, 0.3, 0.7, 1)]
+    assert far[0] == 0 and 0 < far[1] < far[2] == far[3]
+
+
+def test_the_sheet_outlines_it_in_the_overlay_alone(tmp_path):
+    sheet = np.asarray(contact_sheet([("img_1", letter_on(SIGN, SIGN, size=PANEL_SIZE))])).astype(int)
+    top = MARGIN + LEGEND_HEIGHT + 30
+    panels = [sheet[top : top + PANEL_SIZE[1], left : left + PANEL_SIZE[0]] for left in panel_lefts()]
+    assert (panels[0] == SIGN).all() and set(map(tuple, panels[1].reshape(-1, 3))) == {(0, 0, 0), RED}
+    assert (panels[2].min(axis=2) > 150).sum() >= 2 * (40 + 20)
+
+
+def panel_lefts():
+    return [MARGIN + panel * (PANEL_SIZE[0] + GAP) for panel in range(3)]

@@ -1,0 +1,64 @@
+"""An outline of label maps where their colours are like the picture's: red text on a red sign would not be seen.
+
+Elsewhere there is none, so that thin strokes stay thin.
+"""
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from mlt_s import LABEL_MAP
+
+_VALUES = LABEL_MAP.str2int(["text", "uncertain"])
+LIGHT, DARK = (255, 255, 255), (0, 0, 0)  # the line on dark and on bright grounds
+NEAR, FAR = 200, 320  # of colour distances: up to the one the line is drawn, from the other on it is not
+STRENGTH = 0.8  # how much of a pixel it covers at most: words stay coloured where letters are as small as the line
+_SIDES = 400  # pixels of a picture's longer side for a pixel of the line
+_BRIGHT = 0.4  # of luma, from 0 to 1
+
+
+def outline(picture, label):
+    """The line around text and uncertain pixels.
+
+    Args:
+        picture: a `PIL.Image` of mode "RGB", in the size in which it is shown.
+        label: uint8 (height, width) of 0, 1 and 255, of any size.
+
+    Returns:
+        How much of each pixel of the picture the line covers, float32 (height, width) from 0 to 1, and whether it is
+        `DARK` there, and not `LIGHT`, bool (height, width).
+    """
+    wide = 2 * max(1, round(max(picture.size) / _SIDES)) + 1
+    # As where the label map is drawn, the square root lifts strokes that are thinner than a pixel.
+    covered = {value: np.sqrt(_resized(np.uint8(label == value) * 255, picture.size)) for value in _VALUES}
+    everywhere = np.maximum(*covered.values())
+    line = np.zeros(picture.size[::-1], np.float32)
+    for value, coverage in covered.items():
+        around = np.clip(_filtered(coverage, ImageFilter.MaxFilter(wide)) - everywhere, 0, 1)
+        # It is wanted where the ground on either side of it is like the class's colour.
+        alike = _filtered(_likeness(picture, LABEL_MAP.colors[value]), ImageFilter.BoxBlur(wide))
+        line = np.maximum(line, around * np.minimum(2 * alike, 1))
+    return STRENGTH * line, _is_bright(picture, everywhere, ImageFilter.BoxBlur(3 * wide))
+
+
+def _is_bright(picture, covered, blur):
+    """Whether the ground near a pixel is, what is covered by letters left out."""
+    ground = 1 - covered
+    luma = np.asarray(picture.convert("L")).astype(np.float32) / 255
+    return _filtered(luma * ground, blur) >= _BRIGHT * _filtered(ground, blur)
+
+
+def _likeness(picture, color):
+    """From 0 to 1, by the distance that weighs channels as the eye does ("redmean", www.compuphase.com/cmetric.htm)."""
+    pixels = np.asarray(picture).astype(np.float32)
+    red = (pixels[..., 0] + color[0]) / 2
+    weights = np.stack([2 + red / 256, np.full_like(red, 4), 2 + (255 - red) / 256], axis=-1)
+    distance = np.sqrt((weights * (pixels - np.float32(color)) ** 2).sum(axis=-1))
+    return np.clip((FAR - distance) / (FAR - NEAR), 0, 1)
+
+
+def _resized(values, size):
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BOX)).astype(np.float32) / 255
+
+
+def _filtered(values, kernel):
+    return np.asarray(Image.fromarray(np.uint8(np.rint(255 * values))).filter(kernel)).astype(np.float32) / 255
