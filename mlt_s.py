@@ -2538,7 +2538,10 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _places(self) -> str:
         folder = [self.config.data_dir] if self.config.with_images and self.config.data_dir else []
-        return " and ".join([*map(_absolute, folder), *self.config.label_sources])
+        places = [*map(_absolute, folder), *self.config.label_sources]
+        if folder and places[0].lower().endswith(".zip"):
+            places[0] += " (a single archive: data_dir is the folder that holds all of them)"
+        return " and ".join(places)
 
 
 def report_unplaced(members: list[Member], kind: str) -> None:

@@ -7,7 +7,7 @@ import datasets
 import numpy as np
 
 import mlt_s  # makes the name known to `datasets`
-from mlt_s_tools import SAMPLE
+from mlt_s_tools import SAMPLE, output
 from mlt_s_tools.preview import contact_sheet
 
 # One for each of MLT's scripts: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
@@ -21,13 +21,15 @@ def run(out):
         out: path of the PNG file to write.
 
     Raises:
-        OSError: the picture cannot be written.
+        OSError: the picture cannot be written, or a file is there that is not known to be from mlt-s.
     """
+    output.check_free(out)
+    replaces = Path(out).exists()
     # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.
     with tempfile.TemporaryDirectory() as cache:
         splits = datasets.load_dataset("mlt_s", data_dir=str(SAMPLE), cache_dir=cache)
-        contact_sheet(_preview_rows(splits)).save(out, "PNG")
-        print("\n".join(_report(splits, out)))
+        contact_sheet(_preview_rows(splits)).save(out, "PNG", pnginfo=output.signed())
+        print("\n".join(_report(splits, output.written(out, replaces))))
 
 
 def _preview_rows(splits):
@@ -37,7 +39,7 @@ def _preview_rows(splits):
                 yield f"{split}  {example['image_id']}", example
 
 
-def _report(splits, out):
+def _report(splits, written):
     return [
         f'load_dataset("mlt_s", data_dir="{SAMPLE}")',
         "",
@@ -47,7 +49,7 @@ def _report(splits, out):
         "",
         *_examples(splits),
         "",
-        f"A picture of some of them: {Path(out).resolve()}",
+        f"A picture of some of them: {written}",
         'Next, your own zips in ~/mlt: import mlt_s, datasets; ds = datasets.load_dataset("mlt_s", data_dir="~/mlt")',
     ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 import mlt_s
-from mlt_s_tools import workers
+from mlt_s_tools import output, workers
 from mlt_s_tools.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.predictions import Predictions, read_prediction
@@ -114,8 +114,10 @@ def run(
 
     Raises:
         mlt_s.MltSError: no prediction is of any use, or the data cannot be read.
-        OSError: a file cannot be written.
+        OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
     """
+    output.check_free(csv, json, out if worst else None)
+    replaces = Path(out).exists()
     source = Source(data_dir, label_maps, split, text_value)
     predicted = Predictions(predictions)
     evaluation = evaluate(source, predicted, split)
@@ -130,8 +132,9 @@ def run(
         _write_json(evaluation, json)
     if worst:
         shown = evaluation.worst_first[:worst]
-        error_sheet(_sheet_rows(source, predicted, shown)).save(out, "PNG")
-        print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {Path(out).resolve()}")
+        error_sheet(_sheet_rows(source, predicted, shown)).save(out, "PNG", pnginfo=output.signed())
+        place = output.written(out, replaces)
+        print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {place}")
     return 0 if evaluation.is_whole else 1
 
 
@@ -281,7 +284,7 @@ def _sheet_rows(source, predictions, results):
 def _write_csv(evaluation, path):
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image_id", "state", *Counts._fields, "iou", "precision", "recall"])
+        writer.writerow([*output.TABLE, *Counts._fields, "iou", "precision", "recall"])
         for result in evaluation.results:
             counts = result.counts
             numbers = (*counts, counts.iou, counts.precision, counts.recall) if counts else ("",) * 7

@@ -70,7 +70,7 @@ def write_page(path, choices, read, read_words, problems=None):
         read: gives the example of a choice; an `mlt_s.MltSError` means that it cannot be read.
         read_words: gives the words of a choice, a list as `mlt_s.parse_words` has it, or None; an `mlt_s.MltSError`
             means the same.
-        problems: (split, image_id) -> list of `Problem`, what a check found.
+        problems: (split, image_id) -> list of `Problem`, what a check found; None where there was no check.
 
     Returns:
         The reasons (str) why pairs or words could not be read.
@@ -78,7 +78,7 @@ def write_page(path, choices, read, read_words, problems=None):
     Raises:
         OSError: the file cannot be written.
     """
-    head, tail = _template(f"MLT_S, {len(choices):,} pairs")
+    head, tail = _template(f"MLT_S, {len(choices):,} pairs", _checked(choices, problems))
     unread = []
     part = f"{os.fspath(path)}.part"
     try:
@@ -133,7 +133,19 @@ def read_problems(path):
     return dict(found)
 
 
-def _template(title):
+def _checked(choices, problems):
+    """What stands over the pairs where a check was given and has nothing to say of them: else one would not see it."""
+    if problems is None or any((choice.split, choice.pair.image_id) in problems for choice in choices):
+        return ""
+    said = "The check found no problem of a single pair."
+    if problems:
+        split, image_id = next(iter(problems))
+        others = f"{len(problems):,} {'pair' if len(problems) == 1 else 'pairs'}"
+        said = f"The check found no problem of these pairs, but of {others} not shown here, such as {split} {image_id}."
+    return f'<p id="checked">{html.escape(said)}</p>\n'
+
+
+def _template(title, checked):
     """What stands before and after the pairs."""
     colors = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
     variables = " ".join(f"--{name}: rgb{color};" for name, color in {**colors, **WORD_COLORS}.items())
@@ -142,7 +154,7 @@ def _template(title):
     page = _source("page.html").replace("{{title}}", html.escape(title))
     page = page.replace("{{policy}}", _POLICY.format(style=_hash(style), script=_hash(script)))
     head, tail = page.replace("{{style}}", style).replace("{{script}}", script).split("{{pairs}}")
-    return head, tail
+    return head.replace("{{checked}}", checked), tail  # last, as names in it can be anything
 
 
 def _source(name):

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mlt_s import LABEL_MAP, MltSError
+from mlt_s_tools import output
 from mlt_s_tools.choose import Source
 from mlt_s_tools.outline import DARK, LIGHT, outline
 from mlt_s_tools.page import WORD_COLORS, read_problems, write_page
@@ -82,19 +83,22 @@ def run(
 
     Raises:
         mlt_s.MltSError: nothing can be loaded, an id is unknown, or a pair cannot be read (a page shows that instead).
-        OSError: the picture or page cannot be written, or the check not be read.
+        OSError: the picture or page cannot be written, a file is there that is not known to be from mlt-s, or the check
+            cannot be read.
     """
-    problems = read_problems(check) if check else {}
+    output.check_free(html or out)
+    replaces = Path(html or out).exists()
+    problems = read_problems(check) if check else None
     source = Source(data_dir, label_maps, split, text_value)
     choices = source.find(ids) if ids else source.draw(count or (PAGE_COUNT if html else SHEET_COUNT), seed)
     if html:
         unread = write_page(html, choices, source.read, source.read_words, problems)
     else:
         unread = []
-        contact_sheet(_rows(source, choices, unread)).save(out, "PNG")
+        contact_sheet(_rows(source, choices, unread)).save(out, "PNG", pnginfo=output.signed())
     for reason in dict.fromkeys(unread):  # of an archive that cannot be read, each pair has the same
         print(f"mlt-s: {reason}", file=sys.stderr)
-    print(f"{len(choices):,} of {source.count:,} pairs: {Path(html or out).resolve()}")
+    print(f"{len(choices):,} of {source.count:,} pairs: {output.written(html or out, replaces)}")
 
 
 def _rows(source, choices, unread):

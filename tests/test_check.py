@@ -788,6 +788,20 @@ def test_a_file_in_place_of_a_folder(check, tmp_path):
     assert (checked.status, "is a file: give the folder of the archives." in checked.err) == (2, True)
 
 
+@pytest.mark.parametrize("archive", [IMAGES[0], LABELS, TRUTH[0]])
+def test_a_single_archive_in_place_of_its_folder(check, tmp_path, archive):
+    checked = check(whole_set(tmp_path / "mlt") / archive)
+    assert checked.status == 2 and f"{archive} is a single archive" in checked.err
+    assert "give the folder that holds all of them" in checked.err
+
+
+def test_an_archive_of_the_whole_set_is_looked_at(check, tmp_path):
+    folder = whole_set(tmp_path / "mlt")
+    for archive in list(folder.iterdir()):
+        unpacked(archive)
+    assert check(Path(shutil.make_archive(tmp_path / "all", "zip", folder))).json["splits"]["train"]["pairs"] == 6
+
+
 def test_no_rights_to_the_folder(check, tmp_path, monkeypatch):
     def refusing(path):
         raise PermissionError(13, "Permission denied", path)

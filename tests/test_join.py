@@ -570,6 +570,14 @@ def test_label_maps_alone_say_that_data_files_are_not_used(load, tmp_path, caplo
     assert str(folder / LABELS) in caplog.text and f'data_dir="{folder}"' in caplog.text
 
 
+@pytest.mark.parametrize("archive, options", [(LABELS, {}), (IMAGES, {"label_maps": LABELS})], ids=["labels", "images"])
+def test_of_a_single_archive_it_says_to_give_its_folder(tmp_path, archive, options):
+    folder = mlt(tmp_path / "mlt")
+    options = {name: str(folder / value) for name, value in options.items()}
+    text = str(failure(lambda: mlt_s.MltS(data_dir=folder / archive, **options).as_streaming_dataset()))
+    assert f"{folder / archive} (a single archive: data_dir is the folder that holds all of them)" in text
+
+
 @pytest.mark.parametrize("route", OWN_ROUTES)
 def test_of_an_empty_folder_it_says_how_to_get_the_images(tmp_path, route):
     folder = tmp_path / "mlt"

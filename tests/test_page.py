@@ -1,5 +1,6 @@
 """The page of `mlt-s preview --html`, opened in a real Chromium from the file system, with no network."""
 
+import base64
 import io
 import json
 import re
@@ -8,7 +9,7 @@ import shutil
 import numpy as np
 import PIL.Image
 import pytest
-from archives import add_words, encoded, label_members, mlt, words_file, words_line, write_zip
+from archives import add_words, encoded, label_members, mlt, words_file, words_line, write_pairs, write_zip
 
 import mlt_s_tools
 from mlt_s_tools.choose import Source
@@ -713,7 +714,7 @@ def test_ground_truth_that_cannot_be_read_is_a_problem_of_its_pair(visit, tmp_pa
     enlarge(page, "img_2")
     problem = page.inner_text("#about .problems")
     assert "gt_img_2.txt, line 1, is no word of ground truth" in problem and "'1,2,<b>'" in problem
-    assert page.locator("#large img").count() == 2 and page.locator("#large polygon").count() == 0
+    assert page.locator("#large :is(.image, .label)").count() == 2 and page.locator("#large polygon").count() == 0
 
 
 # --- What a check found, and what cannot be read -------------------------------------------------------------------
@@ -747,6 +748,48 @@ def test_it_sorts_by_what_a_check_found(visit, folder, tmp_path):
     page.focus(".pair button")
     page.keyboard.press("Enter")
     assert page.locator("#about .problems li").all_inner_texts() == ["<b>odd</b>", "and more"]
+
+
+@pytest.mark.parametrize(
+    "problems, said",
+    [
+        ([], "The check found no problem of a single pair."),
+        ([found(None, None, "an archive is missing")], "The check found no problem of a single pair."),
+        ([found("train", "<b>{{pairs}}", "odd")], "but of 1 pair not shown here, such as train <b>{{pairs}}."),
+        ([found("train", "img_2", "odd")], None),
+    ],
+    ids=["none", "of the whole set", "of another pair", "of a pair that is shown"],
+)
+def test_it_says_where_a_check_found_nothing_of_its_pairs(visit, folder, tmp_path, problems, said):
+    report, path = report_of(tmp_path, problems), tmp_path / "page.html"
+    assert main(["preview", str(folder), "--html", str(path), "--check", str(report)]) == 0
+    page = visit(path)
+    assert len(shown(page)) == 4
+    assert page.locator("#checked").count() == (said is not None)
+    assert said is None or said in page.inner_text("#checked")
+
+
+def test_without_a_check_it_says_nothing_of_one(visit, folder, tmp_path):
+    assert main(["preview", str(folder), "--html", str(tmp_path / "page.html")]) == 0
+    assert visit(tmp_path / "page.html").locator("#checked").count() == 0
+
+
+def test_an_overlay_that_the_picture_would_hide_is_outlined(visit, tmp_path):
+    """In the overlay alone, and only of the pair that needs it."""
+    red, label = PIL.Image.new("RGB", (60, 40), (190, 25, 30)), PIL.Image.new("L", (60, 40))
+    label.paste(1, (20, 10, 40, 30))
+    blue = PIL.Image.new("RGB", (60, 40), (40, 60, 120))
+    images = {"red.png": red, "blue.png": blue}
+    pairs = {name: (encoded(image, "PNG"), encoded(label, "PNG")) for name, image in images.items()}
+    assert main(["preview", str(write_pairs(tmp_path / "mlt", pairs)), "--html", str(tmp_path / "page.html")]) == 0
+    page = visit(tmp_path / "page.html")
+    assert page.locator(".outline").count() == page.locator("[data-name=red] .outline").count() == 1
+    for key, visible in ("1", "hidden"), ("2", "hidden"), ("3", "visible"):
+        page.keyboard.press(key)
+        assert page.evaluate("getComputedStyle(document.querySelector('.outline')).visibility") == visible
+    layer = page.get_attribute(".outline", "src").split(",")[1]
+    drawn = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(layer))).convert("RGBA"))
+    assert drawn[9, 25:35, 3].min() > 150 and (drawn[9, 25:35, :3] == 255).all() and not drawn[20, 30, 3]
 
 
 def test_it_reads_what_a_check_writes(folder, tmp_path):

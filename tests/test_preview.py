@@ -283,6 +283,43 @@ def test_it_draws_into_the_working_directory(folder, tmp_path, monkeypatch):
     assert (tmp_path / "preview.png").exists()
 
 
+MINE = {"a.png": encoded(PIL.Image.new("RGB", (3, 2)), "PNG"), "a.html": b"<title>mine</title>", "a.csv": b"mine,1"}
+MINE["a.json"] = b'{"status": "mine"}'
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["demo", "--out", "a.png"],
+        ["preview", "mlt", "--out", "a.png"],
+        ["preview", "mlt", "--html", "a.html"],
+        ["check", "mlt", "--json", "a.json"],
+        ["evaluate", "masks", "mlt", "--csv", "a.csv"],
+        ["evaluate", "masks", "mlt", "--json", "a.json"],
+        ["evaluate", "masks", "mlt", "--worst", "1", "--out", "a.png"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_is_replaced_only_if_it_is_from_here(folder, tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "masks").mkdir()
+    PIL.Image.new("1", (24, 16)).save(tmp_path / "masks" / "img_1.png")
+    (path,) = (tmp_path / word for word in words if word in MINE)
+    path.write_bytes(MINE[path.name])
+    assert main(words) == 2
+    assert path.read_bytes() == MINE[path.name]
+    said = capsys.readouterr()
+    assert f"{path.name} is there, and is not known to be from mlt-s" in said.err and not said.out
+    path.write_bytes(b"")  # as mktemp makes it
+    statuses = [main(words)]
+    first = path.read_bytes()
+    statuses.append(main(words))
+    assert 2 not in statuses and statuses[0] == statuses[1]
+    assert first and path.read_bytes() == first
+    if path.suffix in (".png", ".html"):
+        assert f"{path} (replaced)" in capsys.readouterr().out
+
+
 def test_the_seed_decides_what_is_drawn(folder, tmp_path):
     first, same, other = (sheet_of(folder, tmp_path, "--count", 2, "--seed", seed) for seed in (0, 0, 1))
     assert np.array_equal(first, same) and not np.array_equal(first, other)

@@ -15,7 +15,7 @@ import datasets
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import workers
+from mlt_s_tools import output, workers
 from mlt_s_tools.check import inventory as inventories
 from mlt_s_tools.check import judgement, pairing, pixels
 from mlt_s_tools.check.report import Report, as_json, as_text, terminal_width
@@ -40,8 +40,9 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
         0 all well, 1 problems found, 2 could not look, 130 interrupted.
 
     Raises:
-        OSError: the JSON file cannot be written.
+        OSError: the JSON file cannot be written, or one is there that is not known to be from mlt-s.
     """
+    output.check_free(json_file)
     with open(json_file, "w", encoding="ascii") if json_file else contextlib.nullcontext() as file:
         sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
         report = Report(mlt_s._absolute(data_dir), sources, text_value)
@@ -66,6 +67,10 @@ def _check(report, checksums, read_pixels, jobs):
             split: pairing.join(inventory.listing, split, inventory.weak, report.text_value)
             for split in mlt_s.PUBLISHED_COUNTS
         }
+        if report.data_dir.lower().endswith(".zip") and not any(of.split.pairs for of in joined.values()):
+            raise mlt_s.MltSError(
+                f"{report.data_dir} is a single archive, and holds no pair: give the folder that holds all of them."
+            )
         report.places = list(inventory.places.values())
         report.splits = {name: of.split for name, of in joined.items()}
         for of in joined.values():

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
+from mlt_s_tools import output
 from mlt_s_tools.choose import Source
 from mlt_s_tools.origin import KEYWORD, MAKER
 from mlt_s_tools.weak import open_model, plot
@@ -54,9 +55,11 @@ def run(data_dir, model, split="validation", label_maps=None, out="weak.png", js
     Raises:
         mlt_s.MltSError: there are fewer than two images to evaluate, something cannot be read, or matplotlib is not
             installed.
-        OSError: a file cannot be written.
+        OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
     """
     plot.check()
+    output.check_free(out, json)
+    replaces = Path(out).exists()
     opened = open_model(model)
     source = Source(data_dir, label_maps, split, text_value)
     models = [opened, *([] if isinstance(opened, Baseline) else [Baseline()]), FilledBox()]
@@ -68,7 +71,7 @@ def run(data_dir, model, split="validation", label_maps=None, out="weak.png", js
     if json:
         _write_json(report, json)
     plot.draw(report, out)
-    print(f"\nThe thresholds in a picture: {Path(out).resolve()}")
+    print(f"\nThe thresholds in a picture: {output.written(out, replaces)}")
     print(f"To label with those chosen: mlt-s weak label DATA_DIR {model} OUT.zip {_words(report['models'][0])}")
 
 

@@ -1,5 +1,6 @@
 """The picture of `mlt-s weak evaluate`: what the thresholds do."""
 
+from mlt_s_tools import output
 from mlt_s_tools.weak import needed
 from mlt_s_tools.weak.baseline import FilledBox
 
@@ -38,7 +39,7 @@ def draw(report, out):
     for axes in (text, background):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=_LEGEND_COLUMNS)
-    figure.savefig(out, format="png", metadata={"Software": None})
+    figure.savefig(out, format="png", metadata=output.SIGNATURE)
 
 
 def _draw_model(text, background, of, color):

@@ -1,0 +1,54 @@
+"""Files that a command writes: one that is there is replaced if a command of this project wrote it, and else kept."""
+
+import json
+import os
+from pathlib import Path
+
+from PIL.PngImagePlugin import PngInfo
+
+SIGNATURE = {"Software": "mlt-s"}  # the text chunk of PNG for the program that made a picture
+GENERATOR = b'<meta name="generator" content="mlt-s">'
+TABLE = ("image_id", "state")  # how the table of mlt-s evaluate begins
+# Some keys of each JSON file: of check, of a check that could not look, of evaluate, of weak evaluate.
+_REPORTS = ({"status", "problems", "notes"}, {"status", "error"}, {"whole_split", "figures"}, {"left_out", "models"})
+
+
+def check_free(*paths):
+    """Sees, before any work is done, that what is at these paths may be replaced; None is no path.
+
+    Raises:
+        FileExistsError: a file that no command of this project is known to have written.
+    """
+    for path in filter(None, paths):
+        if os.path.isfile(path) and os.path.getsize(path) and not _is_ours(Path(path)):
+            raise FileExistsError(f"{path} is there, and is not known to be from mlt-s: move it, or name another file.")
+
+
+def signed():
+    """What Pillow puts into a PNG file by `pnginfo`."""
+    text = PngInfo()
+    for keyword, value in SIGNATURE.items():
+        text.add_text(keyword, value)
+    return text
+
+
+def written(path, was_there):
+    """How a command names a file that it wrote."""
+    return f"{Path(path).resolve()}{' (replaced)' if was_there else ''}"
+
+
+def _is_ours(path):
+    with open(path, "rb") as file:
+        start = file.read(4096)
+    (signature,) = (f"{keyword}\0{value}".encode() for keyword, value in SIGNATURE.items())
+    if start.startswith(b"\x89PNG") and signature in start:
+        return True
+    if GENERATOR in start or start.startswith(",".join(TABLE).encode()):
+        return True
+    if not start.startswith(b"{"):
+        return False
+    try:
+        report = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return any(keys <= report.keys() for keys in _REPORTS)
