@@ -14,6 +14,8 @@ from transformers import (
     SegformerForSemanticSegmentation,
     SegformerImageProcessor,
     TrainerCallback,
+    TrainingArguments,
+    set_seed,
 )
 
 import mlt_s
@@ -103,6 +105,40 @@ def test_a_pretrained_model_says_the_same_with_a_hint_of_nothing():
         before = model(pixel_values=pixels).logits
         after = train._with_hint(model)(pixel_values=torch.cat([pixels, torch.randn(1, 1, 64, 64)], 1)).logits
     torch.testing.assert_close(before, after)
+
+
+def test_a_step_has_one_gradient_however_it_is_accumulated(tmp_path):
+    """Of four crops, of which different numbers of pixels count, none of the last."""
+    chance = torch.Generator().manual_seed(0)
+    crops = []
+    for ignored in (0.0, 0.5, 0.9, 1.0):
+        labels = (torch.rand((96, 160), generator=chance) < 0.3).long()
+        labels[torch.rand((96, 160), generator=chance) < ignored] = 255
+        crops.append({"pixel_values": torch.rand((4, 96, 160), generator=chance), "labels": labels})
+
+    class Gradient(TrainerCallback):
+        def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+            gradients.append(torch.cat([weights.grad.flatten() for weights in model.parameters()]))
+
+    gradients, losses = [], []
+    for size in (4, 2, 1):
+        set_seed(0)
+        model, *_ = train._model(None, checkpoint=None)
+        torch.nn.init.normal_(model.decode_head.classifier.weight)
+        model.decode_head.batch_norm = torch.nn.Identity()  # would look at a batch as a whole
+        arguments = TrainingArguments(
+            str(tmp_path),
+            num_train_epochs=1,
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=4 // size,
+            use_cpu=True,
+            report_to=[],
+        )
+        trainer = train.CorrectionTrainer(model, arguments, train_dataset=crops, callbacks=[Gradient()])
+        losses.append(trainer.train().training_loss)
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5) and gradients[0].norm() > 0.01
+    for gradient in gradients[1:]:
+        assert torch.allclose(gradient, gradients[0], rtol=1e-4, atol=1e-6)
 
 
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, capsys):

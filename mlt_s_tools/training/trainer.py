@@ -1,12 +1,14 @@
 """A `transformers.Trainer` for label maps: weighed classes, images of any sizes, several processes."""
 
 import logging
+import math
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import IterableDataset
 from transformers import Trainer
 
-from mlt_s_tools.metrics import count_logits
+from mlt_s_tools.metrics import BACKGROUND, TextMetrics, count_logits
 from mlt_s_tools.training.transforms import IGNORED
 
 logger = logging.getLogger(__name__)
@@ -18,25 +20,73 @@ class TextTrainer(Trainer):
     Give it `compute_metrics=TextMetrics()` and, in its arguments, `remove_unused_columns=False`,
     `batch_eval_metrics=True` and `per_device_eval_batch_size=1` (images have sizes of their own).
 
+    **Loss.** The loss of a step is the mean over all pixels of its global batch that count (255 does not), however they
+    are split over `gradient_accumulation_steps` and processes. So are its gradient, what `max_grad_norm` clips, and the
+    logged loss. With `class_weights` the mean is weighted. The loss of an evaluation is the mean over the pixels of all
+    its images.
+
+    It is the model's own loss, which has to be a mean over the pixels that count. Those of the models of transformers
+    with two classes are, auxiliary heads included. With `class_weights`, with `label_smoothing_factor`, or where the
+    model has one class (the logit of text), it is the cross-entropy of `logits` at the label maps' size. Where the
+    targets have other names than `labels` (Mask2Former), and with a `compute_loss_func`, the loss stays as it is given:
+    its mean is taken over accumulation steps and processes, or what `compute_loss_func` makes of `num_items_in_batch`.
+
+    (A plain `Trainer` multiplies SegFormer's loss by the number of accumulation steps and by that of processes. With
+    `trainer.model_accepts_loss_kwargs = False` it takes the mean of the batches' means.)
+
     **Several processes.** Data sets are given whole: each process reads its own part, and all make as many steps. What
     a sampler adds to fill up the last step of an epoch, or leaves out, is logged. A stream is dealt out by its shards,
     with `dispatch_batches=False`, where by default the first process would read for all; what is left over at the end
-    of an epoch is no matter, since `max_steps` counts and each process begins its part again when it is through.
+    of an epoch is no matter, since `max_steps` counts and each process begins its part again when it is through, and
+    batches that do not fill the accumulation steps there wait for the next pass.
     Evaluation drops what was filled up, so each image counts once, and takes the statistics of batch normalisation from
-    the first process, as its checkpoint does: of themselves, processes have different ones.
+    the first process, as its checkpoint does: of themselves, processes have different ones. It may come before
+    `train`, and leaves the random state as it was: a run that evaluates trains the same weights as one that does not.
+
+    Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off.
 
     Args:
         class_weights: a float tensor (classes,) that weighs the pixels of the loss by class; by default all alike.
 
     Raises:
-        ValueError: a stream was split already, or is to be evaluated in several processes.
+        ValueError: a stream was split already, or is to be evaluated in several processes, or has fewer batches than
+            accumulation steps; `class_weights` beside a `compute_loss_func`, or for a model without logits.
     """
 
     def __init__(self, model=None, args=None, *rest, class_weights=None, **options):
         if args and isinstance(options.get("train_dataset"), IterableDataset):
             args.accelerator_config.dispatch_batches = False
         super().__init__(model, args, *rest, **options)
+        if class_weights is not None and self.compute_loss_func is not None:
+            raise ValueError("class_weights weigh the loss of TextTrainer; compute_loss_func has to weigh its own.")
         self.class_weights = class_weights
+        # Trainer believes that a model whose forward takes **kwargs divides its loss by num_items_in_batch. None for
+        # segmentation does, so loss and gradient would be multiplied by accumulation steps and processes.
+        self.model_accepts_loss_kwargs = False
+        self._waiting = []  # batches of a stream that did not fill the accumulation steps of a pass
+        self._losses = []  # of the evaluation under way: rows of loss times weight, and weight
+
+    # --- Training
+
+    def train(self, *arguments, **options):
+        self._waiting = []
+        self._prepare_anew()
+        return super().train(*arguments, **options)
+
+    def _prepare_anew(self):
+        """Undoes what an evaluation did to a model of several processes that was not trained before.
+
+        accelerate marks the model as prepared then, and would leave it without `DistributedDataParallel` in training:
+        no process would learn of the others' gradients.
+        """
+        wrapped = any(isinstance(module, DistributedDataParallel) for module in self.model_wrapped.modules())
+        if self.args.world_size == 1 or wrapped or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return
+        self.model_wrapped = self.model
+        state = vars(self.model)
+        state.pop("_is_accelerate_prepared", None)
+        if "_original_forward" in state:  # beneath that of mixed precision
+            self.model.forward = state.pop("_original_forward")
 
     def get_train_dataloader(self):
         data, args = self.train_dataset, self.args
@@ -45,6 +95,98 @@ class TextTrainer(Trainer):
         elif args.world_size > 1 or args.dataloader_drop_last:
             _report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
         return super().get_train_dataloader()
+
+    def get_batch_samples(self, epoch_iterator, num_batches, device):
+        """The batches of a step, and the weight of their pixels in all processes together."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if isinstance(self.train_dataset, IterableDataset):
+            batches = self._filled(batches, num_batches)
+        # A process that is through with its part of a stream asks in vain, and must not wait for the others.
+        if self._is_normalised(batches[0] if batches else {}):
+            weight = sum(self._weight(batch["labels"].to(device)) for batch in batches)
+            items = self.accelerator.gather(weight).sum()
+        return batches, items
+
+    def _filled(self, batches, count):
+        """As many batches as there are accumulation steps, or none.
+
+        Where fewer are left at the end of a pass, `Trainer` computes a gradient and makes no step, so the next step has
+        that gradient on top, and processes that are left with different numbers make different steps.
+        """
+        batches = self._waiting + batches
+        if 0 < len(batches) < count and not self.state.global_step:
+            raise ValueError(
+                f"A pass over this stream has {len(batches)} batches in a process, and a step takes {count} "
+                "(gradient_accumulation_steps). Make fewer of them."
+            )
+        full = count if len(batches) >= count else 0
+        self._waiting = batches[full:]
+        return batches[:full]
+
+    def training_step(self, *arguments, **options):
+        loss = super().training_step(*arguments, **options)
+        # Trainer gathers what it logs, but not what remains after the last log, which the loss of the run has as well.
+        return self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss
+
+    # --- The loss
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The loss of a batch: the mean over its pixels that count, or its part in that of a step.
+
+        Args:
+            num_items_in_batch: the weight of all pixels of the step, over its batches and processes. `Trainer` takes
+                the mean of the parts over both, which is then the mean over those pixels.
+        """
+        if not self._is_normalised(inputs):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch=num_items_in_batch)
+        means, outputs = self.mean_loss(model, inputs)
+        means = means.float().reshape(-1)  # a sum of pixels does not go into half precision
+        weights = torch.stack([self._weight(part) for part in inputs["labels"].chunk(len(means))]).to(means)
+        total = weights.sum() if num_items_in_batch is None else num_items_in_batch
+        loss = (means * weights).sum() / _some(total)
+        if num_items_in_batch is not None:
+            loss = loss * self.current_gradient_accumulation_steps * self.args.world_size
+        return (loss, outputs) if return_outputs else loss
+
+    def mean_loss(self, model, inputs):
+        """The mean loss over the pixels of a batch that count, each by its weight, and what the model gave.
+
+        A trainer with another loss overrides it.
+
+        Args:
+            model: the model, as `Trainer` wraps it.
+            inputs: the batch, with `labels` (images, height, width).
+
+        Returns:
+            A float tensor, and the output of the model. The tensor is a scalar, or, from `DataParallel`, of a mean for
+            each part of the batch. It is finite also where no pixel counts.
+        """
+        config = getattr(self.model, "config", None)
+        is_own = self.class_weights is not None or self.label_smoother is not None
+        if not is_own and getattr(config, "num_labels", None) != 1:
+            labels = _never_empty(inputs["labels"], max(1, self.args.n_gpu))
+            return super().compute_loss(model, {**inputs, "labels": labels}, return_outputs=True)
+        labels = inputs["labels"]
+        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        if not hasattr(outputs, "logits"):
+            raise ValueError(
+                "class_weights and label_smoothing_factor need a model that gives logits; this one does not."
+            )
+        weights = None if self.class_weights is None else self.class_weights.to(outputs.logits.device, torch.float32)
+        loss = _cross_entropy(outputs.logits, labels, weights, self.args.label_smoothing_factor)
+        return loss / _some(self._weight(labels)), outputs
+
+    def _is_normalised(self, inputs):
+        return "labels" in inputs and self.compute_loss_func is None
+
+    def _weight(self, labels):
+        """The number of pixels of label maps that count, or the sum of their weights."""
+        if self.class_weights is None:
+            return (labels != IGNORED).sum()
+        numbers = torch.stack([(labels == value).sum() for value in range(len(self.class_weights))])
+        return (numbers * self.class_weights.to(labels.device, torch.float32)).sum()
+
+    # --- Evaluation
 
     def get_eval_dataloader(self, eval_dataset=None):
         data = self.eval_dataset if eval_dataset is None else eval_dataset
@@ -55,28 +197,73 @@ class TextTrainer(Trainer):
             )
         return super().get_eval_dataloader(eval_dataset)
 
-    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
-        if self.class_weights is None:
-            return super().compute_loss(model, inputs, return_outputs=return_outputs, **kwargs)
-        labels = inputs["labels"]
-        outputs = model(pixel_values=inputs["pixel_values"])
-        logits = torch.nn.functional.interpolate(
-            outputs.logits, labels.shape[-2:], mode="bilinear", align_corners=False
-        )
-        weights = self.class_weights.to(logits)
-        loss = torch.nn.functional.cross_entropy(logits, labels, weights, ignore_index=IGNORED)
-        return (loss, outputs) if return_outputs else loss
-
-    def evaluate(self, *arguments, **options):
+    def evaluation_loop(
+        self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
+    ):
+        """What `evaluate` and `predict` call; its loss is the mean over the pixels of all images that count."""
+        if isinstance(self.compute_metrics, TextMetrics):
+            self.compute_metrics.reset()
+        self._losses = []
         if torch.distributed.is_initialized():
             for buffer in self.model.buffers():
                 torch.distributed.broadcast(buffer, 0)
-        return super().evaluate(*arguments, **options)
+        with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed, also where nothing is left to chance
+            output = super().evaluation_loop(
+                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+            )
+        if self._losses:
+            loss, weight = torch.cat(self._losses).double().sum(0).tolist()
+            output.metrics[f"{metric_key_prefix}_loss"] = loss / weight if weight else math.nan
+        return output
 
-    def prediction_step(self, *arguments, **options):
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        if "labels" in inputs:
+            inputs = {**inputs, "labels": self._without_repeated(inputs["labels"])}
+        loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        if loss is not None and self._is_normalised(inputs):
+            weight = self._weight(inputs["labels"]).to(loss)
+            self._losses.append(self.accelerator.gather(torch.stack([loss * weight, weight])[None]).float().cpu())
+        if prediction_loss_only:
+            return loss, None, None
+        if "labels" not in inputs:
+            raise ValueError(
+                "TextTrainer counts pixels by logits and labels, and this batch has no labels. Evaluate without "
+                "compute_metrics for the loss alone, and give predictions to TextMetrics.add in a loop of your own."
+            )
         # What is gathered from the processes is four numbers an image, and not its label map of a size of its own.
-        loss, logits, labels = super().prediction_step(*arguments, **options)
         return loss, count_logits(logits, labels), labels.new_zeros(len(labels))
+
+    def _without_repeated(self, labels):
+        """Label maps that are 255 throughout where the sampler repeats an image to fill up the last batches."""
+        state = self.accelerator.gradient_state
+        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+            return labels
+        places = torch.arange(len(labels), device=labels.device) + self.args.process_index * len(labels)
+        return labels.masked_fill((places >= state.remainder)[:, None, None], IGNORED)
+
+
+def _some(weight):
+    """A weight to divide by, also where no pixel counts and so what is divided is 0."""
+    return weight.float().clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def _never_empty(labels, parts):
+    """Label maps that have a pixel that counts in each part: the mean over none is NaN, and times 0 it still is."""
+    labels = labels.clone()
+    for part in labels.chunk(parts):  # views
+        first = part[0, 0, 0]
+        first.copy_(torch.where((part == IGNORED).all(), BACKGROUND, first))
+    return labels
+
+
+def _cross_entropy(logits, labels, weights, smoothing):
+    """The cross-entropy of logits (images, classes, height, width), resized to the label maps, summed over pixels."""
+    logits = torch.nn.functional.interpolate(logits.float(), labels.shape[-2:], mode="bilinear", align_corners=False)
+    if logits.shape[1] == 1:  # the logit of text; that of background is 0
+        logits = torch.cat([torch.zeros_like(logits), logits], 1)
+    return torch.nn.functional.cross_entropy(
+        logits, labels, weights, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
+    )
 
 
 def _check_whole(stream):

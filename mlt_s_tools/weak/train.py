@@ -214,13 +214,13 @@ def _trained(data, out, start, order, count, record):
 class CorrectionTrainer(TextTrainer):
     """A `TextTrainer` of a model whose logits correct the hint, the last of its channels."""
 
-    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+    def mean_loss(self, model, inputs):
         pixels, labels = inputs["pixel_values"], inputs["labels"]
         outputs = model(pixel_values=pixels)
         counts = labels != IGNORED
         found = margins(outputs.logits, pixels[:, -1])[counts]
-        loss = binary_cross_entropy_with_logits(found, (labels[counts] == TEXT).float())
-        return (loss, outputs) if return_outputs else loss
+        loss = binary_cross_entropy_with_logits(found, (labels[counts] == TEXT).float(), reduction="sum")
+        return loss / counts.sum().clamp(min=1), outputs
 
 
 def _collate(images):
