@@ -71,8 +71,9 @@ class TextMetrics:
     An instance is a `compute_metrics` for the `Trainer` of transformers, with `batch_eval_metrics` and without. There,
     `preprocess_logits_for_metrics=count_logits` makes four numbers an image of the logits before processes exchange
     them. `Trainer` drops what its sampler repeats to give all processes as many images, so each counts once, and
-    every process gets the figures of the whole split. An evaluation that was interrupted leaves its images here:
-    call `reset` before the next one.
+    every process gets the figures of the whole split. An evaluation of a plain `Trainer` that breaks off (Ctrl-C, an
+    error of the data set) leaves its images here, and nothing tells the next one from it: call `reset` in between.
+    `mlt_s_tools.training.TextTrainer` does so before each.
 
     In loops of your own on several processes, either gather counts and drop what is repeated, as in
     `metrics.add_counts(accelerator.gather_for_metrics(count_logits(logits, labels)))`, or give each process images of
@@ -198,8 +199,20 @@ class TextMetrics:
             The dict of `compute` after the last batch, an empty one before.
 
         Raises:
-            ValueError: what `count` and `count_logits` raise.
+            ValueError: what `count` and `count_logits` raise; all images are forgotten then, as the evaluation is over.
         """
+        try:
+            self._add_evaluated(evaluation)
+            if not compute_result:
+                return {}
+            figures = self.compute()
+        except BaseException:
+            self.reset()
+            raise
+        self.reset()
+        return figures
+
+    def _add_evaluated(self, evaluation):
         batches = [(evaluation.predictions, evaluation.label_ids)]
         if isinstance(evaluation.predictions, list):  # with eval_do_concat_batches=False
             batches = zip(*batches[0])
@@ -211,11 +224,6 @@ class TextMetrics:
                 self.add_batch(predictions, [_unpadded(label) for label in labels])
             else:
                 self.add_counts(count_logits(predictions, labels))
-        if not compute_result:
-            return {}
-        figures = self.compute()
-        self.reset()
-        return figures
 
 
 def count(prediction, label):

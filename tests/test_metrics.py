@@ -408,6 +408,19 @@ def test_rows_that_the_trainer_adds_under_label_maps_are_cut_away():
         count_logits(logits, np.concatenate([np.full((3, 5), -100), label])[None])
 
 
+def test_an_evaluation_that_is_refused_leaves_no_images():
+    from types import SimpleNamespace
+
+    metrics = TextMetrics()
+    good, wrong = (
+        SimpleNamespace(predictions=array([[[1, 0]]]), label_ids=array([[label]])) for label in ([1, 0], [2, 0])
+    )
+    metrics(good, compute_result=False)
+    with pytest.raises(ValueError, match="this one holds 2"):
+        metrics(wrong, compute_result=False)
+    assert metrics(good)["images"] == 1
+
+
 # --- In the Trainer of transformers --------------------------------------------------------------------------------
 
 # Run as a script, it is one process that evaluates by the Trainer, and prints figures as JSON.
