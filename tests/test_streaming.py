@@ -142,6 +142,29 @@ def test_a_stream_taken_up_reads_the_next_and_not_all_before_it(load_registered,
     assert numbers <= {35, 36, 37, 38, 39}
 
 
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_passes_after_one_that_was_taken_up_are_whole(load, fifty, epoch):
+    """As the README has it: `set_epoch` before each pass. Without it, all are as short as the first."""
+
+    def stream(epoch):
+        stream = load(fifty, split="train", streaming=True)
+        stream.set_epoch(epoch)
+        return stream
+
+    seen, state = stopped_after(stream(epoch), 7)
+    taken_up = load(fifty, split="train", streaming=True)
+    taken_up.load_state_dict(state)
+    passes = []
+    for following in range(epoch, epoch + 3):
+        taken_up.set_epoch(following)
+        passes.append(ids(taken_up))
+    assert seen + passes[0] == ids(stream(epoch))
+    if VERSION >= (3, 4):
+        assert passes[1:] == [ids(stream(epoch + 1)), ids(stream(epoch + 2))]
+    else:  # the library takes them all up there
+        assert [len(ids) for ids in passes] == [43, 43, 43]
+
+
 # --- Shared out to workers
 
 

@@ -223,3 +223,114 @@ def test_accelerate_deals_out_a_loop_of_ones_own(data_dir, tmp_path):
     first, second = run(TELL + textwrap.dedent(code), data_dir, tmp_path, 2)
     assert len(first["read"]) == len(second["read"]) == 6 and len({*first["read"], *second["read"]}) == 11
     assert first["steps"] == second["steps"] == 3
+
+
+# --- A stream that is resumed
+
+
+def test_a_stream_that_is_resumed_has_the_epochs_of_a_run_that_was_not_stopped(data_dir, tmp_path):
+    """11 pairs in batches of 2 are 6 steps a pass. Checkpoints: in the second and third pass, and between two.
+
+    Trainer begins the pass of the checkpoint anew where it is not the first, so the epoch stays for 6 more steps.
+    """
+    code = """
+    import transformers
+    from transformers import TrainerCallback
+
+    class Epochs(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs):
+            epochs.append(transform.epoch)
+
+    def epochs_of(folder, checkpoint=None, kind=TextTrainer, steps=21):
+        epochs.clear()
+        transform.set_epoch(99)
+        run = trainer(folder, train=stream("train", watched(transform)), max_steps=steps)
+        if kind is not TextTrainer:
+            run = kind(
+                run.model, run.args, data_collator=collate, train_dataset=run.train_dataset,
+                callbacks=[EpochCallback(transform)],
+            )
+        run.add_callback(Epochs())
+        run.train(resume_from_checkpoint=checkpoint)
+        return list(epochs)
+
+    epochs = []
+    told = {"whole": epochs_of(out + "/whole")}
+    for step in (3, 6, 9, 12, 15):
+        told[f"from {step}"] = epochs_of(out + "/resumed", f"{out}/whole/checkpoint-{step}")
+    epochs_of(out + "/again", out + "/whole/checkpoint-15", steps=18)
+    told["again"] = epochs_of(out + "/resumed", out + "/again/checkpoint-18")
+    told["plain"] = epochs_of(out + "/resumed", out + "/whole/checkpoint-9", kind=transformers.Trainer)
+    tell(**told)
+    """
+    (told,) = run(TELL + textwrap.dedent(code), data_dir, tmp_path)
+    assert told["whole"] == [0] * 6 + [1] * 6 + [2] * 6 + [3] * 3
+    assert told["from 3"] == [0] * 3 + [1] * 6 + [2] * 6 + [3] * 3
+    assert told["from 6"] == [1] * 6 + [2] * 6 + [3] * 3
+    assert told["from 9"] == told["plain"] == [1] * 6 + [2] * 6
+    assert told["from 12"] == [2] * 6 + [3] * 3
+    assert told["from 15"] == [2] * 6
+    assert told["again"] == [2] * 3  # Trainer's own count is 1 by then
+
+
+# --- An evaluation that breaks off
+
+
+class Breaking:
+    """Images, one of which fails at times."""
+
+    def __init__(self, images):
+        self.images, self.error = images, None
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        if self.error and index == 3:
+            raise self.error
+        return self.images[index]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("the disk is gone")], ids=["Ctrl-C", "error"])
+def test_an_evaluation_after_one_that_broke_off_starts_empty(tmp_path, error):
+    import numpy as np
+    import transformers
+
+    from mlt_s_tools.metrics import TextMetrics
+    from mlt_s_tools.training import TextTrainer
+
+    chance = np.random.default_rng(0)
+    data = Breaking(
+        [
+            {
+                "pixel_values": chance.normal(size=(3, 32, 32)).astype(np.float32),
+                "labels": chance.choice([0, 1, 255], (32, 32)),
+            }
+            for _ in range(6)
+        ]
+    )
+    small = {"depths": [1] * 4, "hidden_sizes": [8] * 4, "decoder_hidden_size": 8, "num_attention_heads": [1] * 4}
+    trainer = TextTrainer(
+        transformers.SegformerForSemanticSegmentation(transformers.SegformerConfig(num_labels=2, **small)),
+        transformers.TrainingArguments(
+            str(tmp_path), per_device_eval_batch_size=1, batch_eval_metrics=True, use_cpu=True, report_to=[]
+        ),
+        compute_metrics=TextMetrics(),
+    )
+
+    def figures(evaluated, name):
+        return {key: evaluated[f"{name}_{key}"] for key in ("images", "fgiou", "f_score", "loss")}
+
+    expected = figures(trainer.evaluate(data), "eval")
+    assert expected["images"] == 6
+    for broken_off in (trainer.evaluate, trainer.predict):
+        data.error = error
+        with pytest.raises(type(error)):
+            broken_off(data)
+        data.error = None
+        assert figures(trainer.evaluate(data), "eval") == expected
+        data.error = error
+        with pytest.raises(type(error)):
+            broken_off(data)
+        data.error = None
+        assert figures(trainer.predict(data).metrics, "test") == expected

@@ -1,14 +1,23 @@
 """What a `transformers.Trainer` tells the transforms."""
 
+from accelerate.state import GradientState
 from transformers import TrainerCallback
+
+# The key of the epoch in TrainerState.stateful_callbacks, which checkpoints hold. It is not the name of the class: what
+# stands there by such a name a Trainer can restore, and it would make a callback without a transform.
+_KEPT = "epoch of the transform"
 
 
 class EpochCallback(TrainerCallback):
     """Calls `set_epoch` of a `TrainTransform` as each epoch begins, before its first example is read.
 
     A stream needs it too: `IterableDataset.set_epoch`, which a `Trainer` calls by itself, gives another order, but a
-    function in `map` does not learn of it. A run that goes on from a checkpoint goes on with its epoch. From there on
-    epochs are counted, because `state.epoch` is no count of passes over a stream without length.
+    function in `map` does not learn of it.
+
+    A run that goes on from a checkpoint goes on with its epoch. Over a stream, `Trainer` takes all steps of the
+    checkpoint for steps of one pass, the first, and skips as many batches of that. Where they were of several passes,
+    nothing is left of it, and `Trainer` begins another pass; that one is not counted, but has the epoch of the pass in
+    which the checkpoint was written, or of the next one, if that was through.
 
     Args:
         transform: whatever has `set_epoch(int)`.
@@ -16,11 +25,19 @@ class EpochCallback(TrainerCallback):
 
     def __init__(self, transform):
         self.transform = transform
-        self._next = 0
+        self._epoch, self._step = 0, None
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self._next = int(state.epoch or 0)
+        # state.epoch is no count of passes over a stream without length, and begins anew when that is resumed.
+        kept = state.stateful_callbacks.get(_KEPT)
+        self._epoch = kept["epoch"] + kept["ended"] if kept else int(state.epoch or 0)
+        self._step = None
 
     def on_epoch_begin(self, args, state, control, **kwargs):
-        self.transform.set_epoch(self._next)
-        self._next += 1
+        if self._step is not None and state.global_step > self._step:
+            self._epoch += 1
+        self._step = state.global_step
+        self.transform.set_epoch(self._epoch)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        state.stateful_callbacks[_KEPT] = {"epoch": self._epoch, "ended": bool(GradientState().end_of_dataloader)}
