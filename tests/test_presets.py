@@ -86,6 +86,23 @@ def test_a_processor_without_height_and_width_is_an_error():
         for_segformer(processor(size={"shortest_edge": 9}))
 
 
+def test_a_processor_of_a_model_that_learns_from_masks_is_an_error_that_says_how_to_load_it(load_registered, folder):
+    import transformers
+
+    size = {"height": 50, "width": 70}
+    with pytest.raises(
+        ValueError, match="Mask2FormerImageProcessor.* mask per class .*ignore_index=255 and do_reduce_lab"
+    ):
+        for_segformer(transformers.Mask2FormerImageProcessor(size=size))
+    own = transformers.Mask2FormerImageProcessor(do_resize=False, ignore_index=255, do_reduce_labels=False)
+    given = load_registered(folder, split="train")[0]
+    label = np.asarray(given["label"])
+    made = own([given["image"]], segmentation_maps=[label], return_tensors="np")
+    assert made["class_labels"][0].tolist() == [0, 1]
+    for value, mask in enumerate(made["mask_labels"][0]):
+        assert np.array_equal(mask[:50, :70] == 1, label == value)  # the rest is padding
+
+
 def test_the_model_has_two_classes_with_their_names_and_ignores_255():
     config = tiny_model(**for_segformer(processor()).model_options()).config
     assert (config.num_labels, config.semantic_loss_ignore_index) == (2, 255)

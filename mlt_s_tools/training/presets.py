@@ -55,9 +55,16 @@ def for_segformer(image_processor):
         A `Preset`.
 
     Raises:
-        ValueError: the processor drops the background (`do_reduce_labels`), does not rescale and normalise, or has no
-            size of height and width.
+        ValueError: the processor drops the background (`do_reduce_labels`), does not rescale and normalise, has no size
+            of height and width, or is for models that learn from a mask per class, such as Mask2Former.
     """
+    if hasattr(image_processor, "ignore_index"):  # those of MaskFormer, Mask2Former, OneFormer and EoMT
+        raise ValueError(
+            f"{type(image_processor).__name__} is for models that learn from a mask per class (mask_labels, "
+            "class_labels), and the transforms give label maps (labels). Let the processor make the masks, from "
+            "segmentation_maps. Load it with ignore_index=255 and do_reduce_labels=False, or 255 becomes a class, or "
+            "background is dropped."
+        )
     if getattr(image_processor, "do_reduce_labels", False):
         raise ValueError(
             "This image processor has do_reduce_labels=True: it turns 0 (background) into 255 (ignored) and 1 (text) "
