@@ -10,7 +10,6 @@ import base64
 import hashlib
 import html
 import io
-import json
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
+from mlt_s_tools import records
 from mlt_s_tools.outline import DARK, LIGHT, outline
 
 LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
@@ -29,6 +29,11 @@ WORD_COLORS = {"word": (0, 200, 255), "unreadable": (255, 90, 240)}
 QUALITY = 60
 OUTSIDE = 0.05  # of a label map's text outside every word, from which on it is shown: strokes swell past their boxes
 LEVELS = 7  # of how much of a pixel a class covers; with two classes and background, a palette of 4 bits
+
+# What of a check's report is shown.
+_FINDING = {"split": (None, str), "image_id": (None, str), "text": str}
+_OUTSIDE = {"split": str, "image_id": str, "share": float}
+_REPORT = {"problems": [_FINDING], "notes": [_FINDING], "pixels": (None, {"outside?": [_OUTSIDE]})}
 
 _FOLDER = Path(__file__).parent
 _POLICY = (
@@ -116,20 +121,19 @@ def read_problems(path):
     """
     found = defaultdict(list)
     try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        report = records.read(path, {"error?": str})
         if "error" in report:
             raise mlt_s.MltSError(f"{path} is of a check that could not look: {report['error']}")
-        for finding in report["problems"] + report["notes"]:
-            if finding["image_id"] is not None:
-                found[finding["split"], finding["image_id"]].append(Problem(str(finding["text"]), 1))
-        for one in (report["pixels"] or {}).get("outside", ()):
-            if one["share"] >= OUTSIDE:
-                text = f"{one['share']:.0%} of its text lies outside every word of the ground truth."
-                found[one["split"], one["image_id"]].append(Problem(text, float(one["share"])))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise mlt_s.MltSError(
-            f"{path} is not what mlt-s check --json writes ({type(error).__name__}: {error})."
-        ) from error
+        records.check(report, _REPORT)
+    except ValueError as error:
+        raise mlt_s.MltSError(f"{path} is not what mlt-s check --json writes: {error}.") from error
+    for finding in report["problems"] + report["notes"]:
+        if finding["image_id"] is not None:
+            found[finding["split"], finding["image_id"]].append(Problem(finding["text"], 1))
+    for one in (report["pixels"] or {}).get("outside", ()):
+        if one["share"] >= OUTSIDE:
+            text = f"{one['share']:.0%} of its text lies outside every word of the ground truth."
+            found[one["split"], one["image_id"]].append(Problem(text, float(one["share"])))
     return dict(found)
 
 

@@ -14,6 +14,7 @@ import filelock  # comes with datasets
 import pyarrow  # comes with datasets
 
 import mlt_s
+from mlt_s_tools import records
 from mlt_s_tools.hub.layout import File
 from mlt_s_tools.hub.shards import PART
 
@@ -25,6 +26,9 @@ CARD = "README.md"
 _PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
 
 _FORMAT = 2  # to be raised where the same archives shall become other files
+_FILE = {field.name: field.type for field in dataclasses.fields(File)}
+_IDENTITY = {"format": int, "configs": [str], "palette": bool, "text_value?": int, "source": str, "code": str, "pyarrow": str}
+_SHAPES = {MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]}, RECORD: {**_IDENTITY, "files": [_FILE]}}
 # By what the build in a folder differs from the one that is asked for, the most telling first: by what it holds, and by
 # what wrote it, which decides nothing of a build that is finished.
 _OTHER_CONTENT = {
@@ -78,11 +82,12 @@ def take_up(out, plan):
     Raises:
         mlt_s.MltSError: there is something else in the folder, or another build.
     """
-    earlier, files = _earlier(out)
+    earlier, files, reason = _earlier(out)
     if earlier is None:
         if strange := sorted(set(os.listdir(out)) - {LOCK, RECORD, RECORD + PART}):
             raise mlt_s.MltSError(
-                f"{out} is not empty, and no build of mlt-s: it holds {mlt_s._first(strange)}. Give a new folder."
+                f"{out} is not empty, and no build of mlt-s: it holds {mlt_s._first(strange)}.{reason} "
+                "Give a new folder."
             )
         return {}
     paths = {shard.path for shard in plan.shards}
@@ -139,8 +144,7 @@ def has_own_card(out):
     """Whether somebody changed the card of a finished build."""
     if not os.path.exists(os.path.join(out, CARD)):
         return False
-    with open(os.path.join(out, MANIFEST), encoding="ascii") as file:
-        return json.load(file)["card"] != _sha256_of_card(out)
+    return records.read(os.path.join(out, MANIFEST), _SHAPES[MANIFEST])["card"] != _sha256_of_card(out)
 
 
 def _sha256_of_card(out):
@@ -171,20 +175,32 @@ def _difference(earlier, here, others):
 
 
 def _earlier(out):
-    """What the build in a folder says it is, and its files; None and no files where there is none."""
+    """What the build in a folder says it is, and its files; None and no files where there is none, and why if it is of
+    another program or damaged.
+    """
+    name = MANIFEST if is_finished(out) else RECORD
     try:
-        if is_finished(out):
-            with open(os.path.join(out, MANIFEST), encoding="ascii") as file:
-                earlier = json.load(file)
-            return earlier, [File(**of) for of in earlier["files"]]
-        with open(os.path.join(out, RECORD), encoding="ascii") as file:
-            lines = file.read().split("\n")[:-1]  # what a killed build did not write to the end of the line is no file
-            earlier, *files = map(json.loads, lines)
-            return earlier, [File(**of) for of in files]
+        earlier = (_finished if name == MANIFEST else _recorded)(os.path.join(out, name))
+        if earlier is None or earlier["format"] != _FORMAT:
+            return earlier, [], ""
+        records.check(earlier, _SHAPES[name])
     except FileNotFoundError:
-        return None, []
-    except (ValueError, KeyError, TypeError):  # of another program, or damaged
-        return None, []
+        return None, [], ""
+    except ValueError as error:
+        return None, [], f" {name} is no record of a build: {error}."
+    return earlier, [File(**{key: of[key] for key in _FILE}) for of in earlier["files"]], ""
+
+
+def _finished(path):
+    return records.read(path, {"format": int})
+
+
+def _recorded(path):
+    """A record as `_finished` has a manifest; None where nothing is written yet."""
+    first, *rest = [*records.lines(path)] or [b""]  # half a line, of a build that was killed, is no file
+    if not first:
+        return None
+    return {**records.parsed(first, {"format": int}), "files": [records.parsed(line, object) for line in rest]}
 
 
 def _is_whole(out, file):

@@ -18,6 +18,7 @@ import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 
 import mlt_s
+from mlt_s_tools import records
 from mlt_s_tools.origin import KEYWORD, MAKER, RECORD
 
 PARTIAL = ".partial"  # ends the name of the folder beside the archive
@@ -65,6 +66,12 @@ class Counts:
         return Counts(*map(sum, zip(dataclasses.astuple(self), dataclasses.astuple(other))))
 
 
+_COUNTS = {field.name: field.type for field in dataclasses.fields(Counts)}
+# What `order_of` returns, and what stands beside it in the archive and in a line of what is finished.
+_ORDER = {"format": int, "model": {"name": str}, "thresholds": {str: float}, "unlabelled_only": bool, "source": str}
+_RECORD = {**_ORDER, "splits": {str: _COUNTS}}
+_LINE = {"split": str, "image_id": str, "counts": _COUNTS}
+
 NOTHING = Counts(*[0] * len(dataclasses.fields(Counts)))
 
 
@@ -110,8 +117,10 @@ def read_record(out):
     if not os.path.lexists(out):
         return None
     try:
-        with zipfile.ZipFile(out) as archive:
-            return dict(json.loads(archive.read(f"{_FOLDER}/{RECORD}")))
+        with zipfile.ZipFile(out) as archive, archive.open(f"{_FOLDER}/{RECORD}") as file:
+            record = records.parsed(file.read(records.LARGEST + 1), {"format": int})
+        records.check(record, _RECORD if record["format"] == _FORMAT else object)
+        return record
     except Exception:  # a zip of somebody else's can be damaged, encrypted or hold anything, and each has its own
         raise mlt_s.MltSError(f"{out} is there already, and no archive of {MAKER}. Give another name.") from None
 
@@ -192,7 +201,7 @@ class Gathering:
                 "as then to go on with it, or give another name."
             )
         self._counts = {
-            (line["split"], line["image_id"]): Counts(**line["counts"])
+            (line["split"], line["image_id"]): Counts(**{name: line["counts"][name] for name in _COUNTS})
             for line in finished
             if os.path.exists(self._path(line["split"], line["image_id"]))
         }
@@ -253,13 +262,22 @@ def _member(split, image_id):
 
 
 def _read_finished(path):
-    """The order that a list of finished label maps begins with, and its lines; None and none where there is no list."""
+    """The order that a list of finished label maps begins with, and its lines; None and none where there is no list.
+
+    A line that is damaged is left out: its label map is made again.
+    """
     try:
-        with open(path, encoding="ascii") as file:
-            order, *lines = file.read().split("\n")[:-1]  # the rest is half a line, of a run that was killed
-            return json.loads(order), list(map(json.loads, lines))
+        order, *lines = records.lines(path)  # and not half a line, of a run that was killed
+        return records.parsed(order, {"format": int}), [line for line in map(_finished, lines) if line]
     except (FileNotFoundError, ValueError):
         return None, []
+
+
+def _finished(line):
+    try:
+        return records.parsed(line, _LINE)
+    except ValueError:
+        return None
 
 
 def _difference(earlier, order):

@@ -183,7 +183,7 @@ def _report(out, record, without_words):
     total = sum(counts["images"] for counts in record["splits"].values())
     yield f"{out}: {mlt_s._count(total, 'label map')} by {record['model']['name']}"
     for split, counts in record["splits"].items():
-        pixels = counts["background"] + counts["text"] + counts["uncertain"]
+        pixels = max(1, counts["background"] + counts["text"] + counts["uncertain"])
         yield (
             f"  {split}: {mlt_s._count(counts['images'], 'image')} with {mlt_s._count(counts['words'], 'word')}, "
             f"{counts['unreadable']:,} unreadable and {counts['too_little']:,} with too little text found; "

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 import mlt_s
+from mlt_s_tools import records
 from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
 from mlt_s_tools.training.transforms import IGNORED, TEXT
 from mlt_s_tools.weak import RECORD, source
@@ -160,8 +161,8 @@ def _begin(progress, order):
 
 def _check_same(path, order, what):
     try:
-        found = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
+        found = records.read(path, {str: object})
+    except ValueError:
         raise mlt_s.MltSError(f"{path} is damaged: give a new folder, or remove this one.") from None
     others = [name for name in order if found.get(name) != order[name]]
     if others:

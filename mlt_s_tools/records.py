@@ -1,0 +1,125 @@
+"""JSON that lies beside the data (manifests, records, reports), read into the types that its readers count on.
+
+Whoever made the file may have made it by mistake or to harm, and a disk may have damaged it. So types are checked once,
+on reading, and a reader needs to look for no other error than `ValueError`. A shape says what a value is:
+
+    str, bool, object    that type; `object` is anything
+    int                  a count: from 0 to 2**63 - 1
+    float                a finite number, whole or not
+    None                 null
+    [shape]              a list of such values
+    {str: shape}         an object of any names
+    {"name": shape}      an object with at least these names; "name?" may be missing
+    (shape, shape)       either
+"""
+
+import json
+import math
+
+# Bytes of a file, or of a line where each line is a value. The largest that is written here is a check of MLT in which
+# each of its 18,000 files has a problem: 9 MB. Python takes up to 20 times as much memory as the text has bytes.
+LARGEST = 1 << 26
+_LONGEST_NUMBER = 40  # digits: of more, Python takes time by the square, before 3.11 without a limit
+_NAMES = {str: "text", bool: "true or false", int: "a count", float: "a number", None: "null"}
+
+
+def read(path, shape):
+    """The value in a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is too large, no JSON, or of another shape; the text says what, as in "files[2] lacks 'rows'".
+    """
+    with open(path, "rb") as file:
+        return parsed(file.read(LARGEST + 1), shape)
+
+
+def parsed(text, shape):
+    """The value that a text (bytes, UTF-8) stands for.
+
+    Raises:
+        ValueError: as `read`.
+    """
+    if len(text) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST:,} bytes")
+    try:
+        value = json.loads(text.decode("utf-8"), parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("its values are nested too deep") from None
+    check(value, shape)
+    return value
+
+
+def lines(path):
+    """The lines of a file, as bytes without their end. What follows the last end of line is half a line, and none.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: a line is too long.
+    """
+    with open(path, "rb") as file:
+        while line := file.readline(LARGEST + 1):
+            if line.endswith(b"\n"):
+                yield line[:-1]
+            elif len(line) > LARGEST:
+                raise ValueError(f"a line has more than {LARGEST:,} bytes")
+
+
+def check(value, shape, place=""):
+    """Raises:
+    ValueError: the value has another shape; the text says where in it.
+    """
+    if isinstance(shape, tuple):
+        if not any(_has_shape(value, one) for one in shape):
+            check(value, shape[-1], place)
+    elif isinstance(shape, list):
+        _check_type(value, list, "a list", place)
+        for at, item in enumerate(value):
+            check(item, shape[0], f"{place}[{at}]")
+    elif isinstance(shape, dict):
+        _check_type(value, dict, "an object", place)
+        for name, of_name in shape.items():
+            _check_items(value, name, of_name, place)
+    elif not _is_of(value, shape):
+        raise ValueError(f"{place or 'it'} is not {_NAMES[shape]}")
+
+
+def _check_items(value, name, shape, place):
+    if name is str:
+        for key, item in value.items():
+            check(item, shape, f"{place}.{key[:40]}" if place else key[:40])
+        return
+    key = name.rstrip("?")
+    if key in value:
+        check(value[key], shape, f"{place}.{key}" if place else key)
+    elif key == name:
+        raise ValueError(f"{place or 'it'} lacks {key!r}")
+
+
+def _check_type(value, kind, called, place):
+    if not isinstance(value, kind):
+        raise ValueError(f"{place or 'it'} is not {called}")
+
+
+def _has_shape(value, shape):
+    try:
+        check(value, shape)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_of(value, shape):
+    if shape is None:
+        return value is None
+    if shape is float:
+        return type(value) is int and abs(value) < 1 << 63 or type(value) is float and math.isfinite(value)
+    if shape is int:
+        return type(value) is int and 0 <= value < 1 << 63
+    return isinstance(value, shape)
+
+
+def _whole_number(digits):
+    if len(digits) > _LONGEST_NUMBER:
+        raise ValueError(f"it holds a number of {len(digits):,} digits")
+    return int(digits)
