@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 
 import datasets
+import filelock
 import numpy as np
 import PIL.Image
 import pyarrow as pa
@@ -494,6 +495,21 @@ def test_two_builds_at_once(source, out, monkeypatch):
     with manifest.held(out), pytest.raises(mlt_s.MltSError) as error:
         mlt_s_tools.build(source, out, jobs=1)
     assert str(error.value).startswith(f"Another mlt-s build is writing to {out}: wait for it")
+
+
+def test_a_build_that_waited_while_another_one_took_its_folder_away(source, out, monkeypatch):
+    acquire, waited = filelock.FileLock.acquire, []
+
+    def acquired(lock, **options):
+        result = acquire(lock, **options)
+        if not waited and Path(lock.lock_file).name == manifest.LOCK:
+            waited.append(lock)
+            shutil.rmtree(out)
+        return result
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquired)
+    assert mlt_s_tools.build(source, out, configs=("labels",), jobs=1).rows_of("labels", "train") == TRAIN
+    assert waited and not (out / manifest.LOCK).exists()
 
 
 def test_too_little_space_is_found_before(source, out, monkeypatch):

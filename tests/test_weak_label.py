@@ -2,8 +2,13 @@
 
 import io
 import json
+import random
+import shutil
+import threading
+import time
 import zipfile
 
+import filelock
 import numpy as np
 import pytest
 from archives import add_words, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
@@ -317,17 +322,76 @@ def test_what_a_run_left_that_was_killed_at_its_end_is_removed(interrupted, fold
 @once
 def test_who_waited_while_another_one_finished_makes_nothing(folder, out, capsys, monkeypatch):
     run(folder, out.with_name("before.zip"))
-    acquire = archive.filelock.FileLock.acquire
+    acquire = filelock.FileLock.acquire
 
     def finished_meanwhile(lock, **options):
         out.with_name("before.zip").rename(out)
         return acquire(lock, **options)
 
-    monkeypatch.setattr(archive.filelock.FileLock, "acquire", finished_meanwhile)
+    monkeypatch.setattr(filelock.FileLock, "acquire", finished_meanwhile)
     monkeypatch.setattr(label, "_label", lambda *arguments: pytest.fail("it was made again"))
     assert run(folder, out) == 0
     assert f"{out} is done already." in capsys.readouterr().out
     assert not out.with_name("weak.zip.partial").exists()
+
+
+@once
+@pytest.mark.parametrize("moment", ["before the lock is there", "while it waits"])
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_who_waited_while_another_one_took_its_folder_away(folder, out, capsys, monkeypatch, moment, is_finished):
+    run(folder, out.with_name("before.zip"))
+    whole, ends = out.with_name("before.zip").read_bytes(), [True]
+    acquire = filelock.FileLock.acquire
+
+    def end_of_the_other():
+        ends.clear()
+        if is_finished:
+            out.write_bytes(whole)
+        shutil.rmtree(out.with_name("weak.zip.partial"))
+
+    def acquired(lock, **options):
+        if ends and moment.startswith("before"):
+            end_of_the_other()
+        result = acquire(lock, **options)
+        if ends:
+            end_of_the_other()
+        return result
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquired)
+    assert run(folder, out) == 0
+    assert (f"{out} is done already." in capsys.readouterr().out) == is_finished
+    assert out.read_bytes() == whole
+    assert sorted(path.name for path in out.parent.iterdir()) == ["before.zip", "weak.zip"]
+
+
+def gather(out, order, pause, told):
+    """Makes an archive of six label maps, as `weak label` does, or finds it done."""
+    try:
+        time.sleep(pause)
+        with archive.gathering(str(out), order) as gathering:
+            keys = [("train", str(number)) for number in range(6)]
+            for key in keys if gathering else ():
+                if not gathering.has(*key):
+                    gathering.add(*key, key[1].encode(), archive.Counts(1, 0, 0, 0, 1, 0, 0))
+            told.append("made" if gathering and gathering.finish(keys, {}) else "done already")
+    except Exception as error:
+        told.append(repr(error))
+
+
+@once
+def test_of_several_at_a_time_one_makes_it_and_the_others_say_that_it_is_done(out):
+    draw = random.Random(0)
+    order = archive.order_of(Baseline(), Thresholds(), False, "source")
+    for _ in range(25):
+        told = []
+        several = [threading.Thread(target=gather, args=(out, order, 0.01 * draw.random(), told)) for _ in range(4)]
+        for one in several:
+            one.start()
+        for one in several:
+            one.join()
+        assert sorted(told) == ["done already"] * 3 + ["made"]
+        assert [path.name for path in out.parent.iterdir()] == ["weak.zip"]
+        out.unlink()
 
 
 @once

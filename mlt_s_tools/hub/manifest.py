@@ -14,7 +14,7 @@ import filelock  # comes with datasets
 import pyarrow  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import records
+from mlt_s_tools import locks, records
 from mlt_s_tools.hub.layout import File
 from mlt_s_tools.hub.shards import PART
 
@@ -57,10 +57,8 @@ def held(out):
     if os.path.exists(out) and not os.path.isdir(out):
         raise mlt_s.MltSError(f"{out} is a file: give a folder for the build to make.")
     is_new = not os.path.exists(out)
-    os.makedirs(out, exist_ok=True)
-    lock = filelock.FileLock(os.path.join(out, LOCK))
     try:
-        lock.acquire(timeout=_PATIENCE)
+        lock = locks.acquire(out, LOCK, _PATIENCE)
     except filelock.Timeout:
         raise mlt_s.MltSError(
             f"Another mlt-s build is writing to {out}: wait for it, or give another folder."

@@ -18,7 +18,7 @@ import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 
 import mlt_s
-from mlt_s_tools import records
+from mlt_s_tools import locks, records
 from mlt_s_tools.origin import KEYWORD, MAKER, RECORD
 
 PARTIAL = ".partial"  # ends the name of the folder beside the archive
@@ -159,10 +159,8 @@ def gathering(out, order):
     if is_finished(out, order) and not os.path.exists(folder):
         yield None
         return
-    os.makedirs(folder, exist_ok=True)
-    lock = filelock.FileLock(os.path.join(folder, _LOCK))
     try:
-        lock.acquire(timeout=_PATIENCE)
+        lock = locks.acquire(folder, _LOCK, _PATIENCE)
     except filelock.Timeout:
         raise mlt_s.MltSError(f"Another {MAKER} label is writing {out}: wait for it, or give another name.") from None
     try:
