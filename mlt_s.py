@@ -25,6 +25,7 @@ import logging
 import os
 import re
 import struct
+import time
 import unicodedata
 import urllib.parse
 import urllib.request
@@ -679,7 +680,8 @@ def _files(
     except MltSError:
         raise
     except Exception as error:  # each remote file system, and its client, has types of its own
-        raise MltSError(f"Cannot read {root}: {error}. {_REMEDY}") from error
+        remedy = _REMEDIES.get(getattr(error, "errno", None), _REMEDY)
+        raise MltSError(f"Cannot read {root}: {error}. {remedy}") from error
 
 
 def _local_files(
@@ -769,6 +771,22 @@ def _id_of_file(status: os.stat_result) -> Optional[tuple[int, int]]:
 
 _NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
 _REMEDY = "Check that it is there and that you may read it."
+# What the machine answers, for which no file is to blame: error codes, and what to do.
+_MACHINE = (
+    (("EACCES", "EPERM"), _REMEDY),
+    (("EMFILE", "ENFILE"), "Too many files are open: raise the limit (ulimit -n), or take fewer loader workers."),
+    (("ENOMEM",), "Memory ran out: take fewer processes or loader workers."),
+    (
+        ("EIO", "ENODEV", "ENXIO", "ESTALE", "ETIMEDOUT", "EREMOTEIO", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH"),
+        "The disk or network drive does not answer, which says nothing of the file: see to it, and load again.",
+    ),
+)
+_REMEDIES = {getattr(errno, name): remedy for names, remedy in _MACHINE for name in names if hasattr(errno, name)}
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    """Whether an error says something of the machine and nothing of the file that was read."""
+    return isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno in _REMEDIES
 
 
 def _nothing_at(root: str) -> MltSError:
@@ -823,6 +841,10 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             if archive.size > _WRAP:
                 _unwrap(entries, file)
             return entries
+    except OSError as error:
+        raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
+    except MemoryError:
+        raise
     except Exception as error:  # zipfile answers damage with a dozen types
         # And a server that gives no answer as if the archive were damaged.
         reason = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
@@ -927,9 +949,9 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
             kind = "encrypted" if member.encrypted else f"packed by {method}"
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
-    except PermissionError as error:
-        raise MltSError(f"Cannot read {member}: {error}. {_REMEDY}") from error
     except (OSError, ValueError, zlib.error) as error:
+        if _is_of_machine(error):
+            raise MltSError(f"Cannot read {member}: {error}. {_REMEDIES[error.errno]}") from error
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
             "or load again."
@@ -1315,6 +1337,8 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
             f"{member} is too large: {error} If the file is to be trusted, set PIL.Image.MAX_IMAGE_PIXELS to at least "
             "its number of pixels before you load, and in every process that decodes it."
         ) from error
+    except MemoryError:
+        raise
     except Exception as error:  # what broken headers raise
         _check_text_limit(error, member)
         raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
@@ -1397,7 +1421,7 @@ def _check_pixels(data: bytes, member: Member) -> None:
     """Decodes what does not look whole: cut off it would fail in training, with a trailer of a camera's it is whole."""
     try:
         _opened(data, member).load()
-    except MltSError:
+    except (MltSError, MemoryError):
         raise
     except Exception as error:  # half a dozen types
         _check_text_limit(error, member)
@@ -1415,6 +1439,8 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F8
                 return False
             image = PIL.Image.open(io.BytesIO(metadata))
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
+    except MemoryError:
+        raise
     except Exception:  # half a dozen types
         return True
 
@@ -1473,6 +1499,8 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
     label = _opened(data, member)
     try:
         return _png(label.transpose(back), data)
+    except MemoryError:
+        raise
     except Exception as error:  # what a broken PNG raises
         raise MltSError(f"{member} cannot be read as a label map: {error}. Fetch its archive again.") from error
 
@@ -1501,6 +1529,8 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
     image = _opened(data, member)
     try:
         values = _label_values(image, depth, text_value)
+    except MemoryError:
+        raise
     except Exception as error:  # our ValueError, or what a broken PNG raises
         raise MltSError(
             f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. {_EXPECTED[text_value]}"
@@ -1935,6 +1965,11 @@ def _no_word(member: Member, number: int, reason: str, remedy: str) -> MltSError
 # --- The download of the label archive -----------------------------------------------------------------------------
 
 _TIMEOUT = 30  # seconds without a byte
+_PATIENCE = 60  # seconds for the head of an answer, redirects and all, and for each block after it: 1 KB a second
+_BLOCK = 1 << 16  # bytes
+_LARGEST_HEAD = 1 << 20  # bytes, of the answers that redirect as well: a thousand times what servers send
+_LARGEST_DOWNLOAD = 1 << 30  # bytes: ten times the authors' archive
+_SILENCE = 3  # seconds to wait for another process without saying so
 
 
 def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
@@ -1944,40 +1979,81 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
     `datasets` 5.2 cannot fetch http addresses unless aiohttp is installed.
 
     Raises:
-        MltSError: no answer, or another one; says what came back and how to do it by hand.
+        MltSError: no answer, or another one, or one that is endless; says what came back and how to do it by hand. Or
+            the file cannot be written.
     """
     path = os.path.join(folder, f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{LABEL_ARCHIVE}")
     return _made_once(path, functools.partial(_download, url), again)
 
 
 def _made_once(path: str, make: Any, again: bool = False) -> str:
-    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process.
+
+    Raises:
+        MltSError: it cannot be written; or what `make` raises.
+    """
+    if os.path.exists(path) and not again:  # for which nothing needs to be written
+        return path
     partial = path + ".incomplete"
-    with filelock.FileLock(path + ".lock"):  # the processes of a training run start together
-        if again or not os.path.exists(path):
-            try:
-                make(partial)
-                os.replace(partial, path)
-            finally:
-                if os.path.exists(partial):
-                    os.remove(partial)
+    with _storing(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with _alone(path):  # the processes of a training run start together
+            if again or not os.path.exists(path):
+                try:
+                    make(partial)
+                    os.replace(partial, path)
+                finally:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.remove(partial)
     return path
+
+
+@contextlib.contextmanager
+def _storing(folder: str) -> Iterator[None]:
+    """Turns what the disk answers while a folder of downloads is written into our error."""
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_store(folder, error) from error
+
+
+def _cannot_store(folder: str, error: BaseException) -> MltSError:
+    reason = "There is no space left" if _is_out_of_space(error) else f"It cannot be written ({error})"
+    return MltSError(
+        f"{reason}: {folder}, where `datasets` keeps its downloads. Set HF_DATASETS_CACHE to a folder that can be "
+        "written and has space, before you import datasets."
+    )
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Holds the lock of a file. Says so if it has to wait, as another process may be an hour at it."""
+    lock = filelock.FileLock(path + ".lock")
+    try:
+        lock.acquire(timeout=_SILENCE)
+    except filelock.Timeout:
+        logger.warning("Waiting for another process, which is making %s and holds %s.lock.", path, path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _download(url: str, path: str) -> None:
     if getattr(datasets.config, "HF_HUB_OFFLINE", False):
         raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
-    try:
-        kind = _receive(url, path)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise _download_error(url, str(error) or type(error).__name__) from error
+    allowance = _Allowance()
+    with _network(url):
+        answer = _opener(allowance).open(_request(url), timeout=_TIMEOUT)
+    with answer, open(path, "wb") as file:
+        file.writelines(_received(answer, allowance, url))
     if not _holds_label_maps(path):
-        raise _download_error(url, f"what came back is no zip archive of PNG files but {_described(path, kind)}")
+        described = _described(path, answer.headers.get_content_type())
+        raise _download_error(url, f"what came back is no zip archive of PNG files but {described}")
 
 
-def _receive(url: str, path: str) -> str:
-    """Writes the answer to a file and returns its media type."""
+def _request(url: str) -> urllib.request.Request:
     scheme, netloc, *rest = urllib.parse.urlsplit(url)
     userinfo, _, host = netloc.rpartition("@")
     url = urllib.parse.urlunsplit((scheme, host, *rest))
@@ -1985,22 +2061,131 @@ def _receive(url: str, path: str) -> str:
     if userinfo:  # urllib takes it for a part of the host; another host that this one leads to shall not get it
         basic = base64.b64encode(urllib.parse.unquote_to_bytes(userinfo)).decode()
         request.add_unredirected_header("Authorization", f"Basic {basic}")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer, open(path, "wb") as file:
-        size = int(answer.headers.get("Content-Length") or 0)
-        with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar:
-            while block := answer.read(1 << 16):
-                file.write(block)
-                bar.update(len(block))
-        if size and file.tell() != size:
-            raise ConnectionError(f"the transfer was cut off after {file.tell():,} of {size:,} bytes")
-        return answer.headers.get_content_type()
+    return request
+
+
+@contextlib.contextmanager
+def _network(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _download_error(url, str(error) or type(error).__name__) from error
+
+
+def _received(answer: http.client.HTTPResponse, allowance: "_Allowance", url: str) -> Iterator[bytes]:
+    """What an answer holds, block by block. What the network raises is our error, so all else is the writer's."""
+    size, received = answer.length or 0, 0  # 0 where the server does not say
+    with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar, _network(url):
+        allowance.renew(_LARGEST_DOWNLOAD)
+        while block := answer.read(_BLOCK):
+            allowance.renew()
+            received += len(block)
+            bar.update(len(block))
+            yield block
+        if received < size:
+            raise ConnectionError(f"the transfer was cut off after {received:,} of {size:,} bytes")
+
+
+class _Allowance:
+    """How much a server may still send, and until when: the timeout of a socket ends only one that is silent."""
+
+    def __init__(self) -> None:
+        self.renew(_LARGEST_HEAD)
+
+    def renew(self, size: Optional[int] = None) -> None:
+        """Begins to wait for the next block; of `size` bytes in all from now on, where that is given."""
+        self._until = time.monotonic() + _PATIENCE
+        if size is not None:
+            self._size = self._left = size
+
+    def take(self, size: int) -> None:
+        """Notes that bytes came. Called before each wait as well, with none."""
+        self._left -= size
+        if self._left < 0:
+            raise ConnectionError(f"it sent more than {self._size:,} bytes and did not end")
+        if time.monotonic() > self._until:
+            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {_PATIENCE} seconds")
+
+
+class _Metered(io.RawIOBase):
+    """A server's stream, read within an allowance."""
+
+    def __init__(self, stream: io.RawIOBase, allowance: _Allowance):
+        self._stream, self._allowance = stream, allowance
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Optional[int]:
+        self._allowance.take(0)
+        size = self._stream.readinto(buffer)
+        self._allowance.take(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read within an allowance, its head too."""
+
+    def __init__(self, allowance: _Allowance, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fp = io.BufferedReader(_Metered(self.fp.detach(), allowance))
+
+
+class _Web(urllib.request.AbstractHTTPHandler):
+    """Opens http and https addresses within an allowance."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def __init__(self, allowance: _Allowance):
+        super().__init__()
+        self._allowance = allowance
+
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(functools.partial(self._connection, http.client.HTTPConnection), request)
+
+    def https_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(functools.partial(self._connection, http.client.HTTPSConnection), request)
+
+    def _connection(self, kind: Any, *args: Any, **kwargs: Any) -> http.client.HTTPConnection:
+        connection = kind(*args, **kwargs)
+        connection.response_class = functools.partial(_Answer, self._allowance)
+        return connection
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: Any) -> Optional[urllib.request.Request]:
+        url = args[-1]
+        if not url.lower().startswith(("http://", "https://")):  # the library follows ftp too
+            raise ValueError(f"it redirects to {url}, and only http and https are followed")
+        return super().redirect_request(*args)
+
+
+def _opener(allowance: _Allowance) -> urllib.request.OpenerDirector:
+    """As `urllib.request.build_opener` makes them, but for http and https alone."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        _Web(allowance),
+        _Redirects(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 def _holds_label_maps(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.lower().endswith(".png") for name in archive.namelist())
-    except Exception:  # zipfile answers damage with a dozen types
+    except Exception as error:  # zipfile answers damage with a dozen types
+        if _is_of_machine(error):
+            raise
         return False
 
 
@@ -2064,7 +2249,8 @@ def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any]
             folder = f"MLT_S_labels/{'training' if split == 'train' else split}_labels"
             try:
                 for image_id, label in _rows(file, options):
-                    archive.writestr(f"{folder}/{image_id}.png", label)
+                    with _storing(os.path.dirname(path)):
+                        archive.writestr(f"{folder}/{image_id}.png", label)
                     bar.update()
             except MltSError:
                 raise
@@ -2292,7 +2478,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
         # be the parent of the registered name's, and replace it.
         kwargs.setdefault("hash", _SOURCE_HASH)
-        super().__init__(**kwargs)
+        with _preparing(kwargs.get("cache_dir") or datasets.config.HF_DATASETS_CACHE):
+            super().__init__(**kwargs)
         _restore_schema(self.info)
 
     def _info(self) -> datasets.DatasetInfo:
@@ -2307,16 +2494,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         )
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
-        try:
+        with _preparing(self._cache_dir_root):
             super().download_and_prepare(*args, **kwargs)
-        except Exception as error:
-            if not _is_out_of_space(error):
-                raise
-            raise MltSError(
-                f"There is no space left to prepare MLT_S in {self._cache_dir_root}: the whole set takes 7 GB. Free "
-                "some, or load with another cache_dir, or with streaming=True, which takes none. Nothing half done is "
-                "kept."
-            ) from error
 
     def _load_info(self) -> datasets.DatasetInfo:
         return _restore_schema(super()._load_info())
@@ -2610,6 +2789,40 @@ def _is_out_of_space(error: Optional[BaseException]) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+@contextlib.contextmanager
+def _preparing(cache: Any) -> Iterator[None]:
+    """Turns what the disk of the library's cache answers into our error."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MltSError):
+            raise
+        if _is_out_of_space(error):
+            raise MltSError(
+                f"There is no space left to prepare MLT_S in {cache}: the whole set takes 7 GB. Free some, or load "
+                "with another cache_dir, or with streaming=True, which takes none. Nothing half done is kept."
+            ) from error
+        if found := _of_disk(error):
+            raise MltSError(
+                f"{cache}, the cache of `datasets`, cannot be written: {found}. Load with another cache_dir, or set "
+                "HF_DATASETS_CACHE before you import datasets; streaming=True, too, writes a lock there."
+            ) from error
+        raise
+
+
+def _of_disk(error: Optional[BaseException]) -> Optional[OSError]:
+    """What the disk answered to the library, if that is the cause of an error.
+
+    What reads the sources raises errors of our own. Of the library's, those of connections, and of data files that are
+    not there, have no code.
+    """
+    while error is not None and not isinstance(error, MltSError):
+        if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
+            return error
+        error = error.__cause__
+    return None
 
 
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:

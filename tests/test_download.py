@@ -2,7 +2,14 @@
 
 import base64
 import http.server
+import itertools
+import logging
+import socket
+import subprocess
+import sys
 import threading
+import types
+import zipfile
 from pathlib import Path
 
 import datasets
@@ -194,6 +201,145 @@ def test_what_is_not_the_archive_is_said_and_leaves_nothing(load_registered, ser
         'image archives in data_dir, or name it: label_maps="path/to/MLT_S_labels.zip".'
     )
     assert downloads(load_registered) == []
+
+
+def bit_by_bit(head, piece):
+    """Sends a head, and then a piece at a time, each within the timeout, until nobody listens any more."""
+
+    def answer(handler, server):
+        handler.wfile.write(head)
+        while not server.released.wait(0.01):
+            handler.wfile.write(piece)
+
+    return answer
+
+
+def at_once(head, piece):
+    """The same as fast as it can."""
+
+    def answer(handler, server):
+        handler.wfile.write(head)
+        while not server.released.is_set():
+            handler.wfile.write(1000 * piece)
+
+    return answer
+
+
+OK, LENGTH, CHUNKED = (
+    b"HTTP/1.1 200 OK\r\n",
+    b"Content-Length: 100000000\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n",
+)
+MOVED = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+ENDLESS = {
+    "a body": (OK + b"\r\n", b"P"),
+    "a body of a length": (OK + LENGTH, b"P"),
+    "chunks": (OK + CHUNKED, b"1\r\nP\r\n"),
+    "the trailers of chunks": (OK + CHUNKED + b"0\r\n", b"X-More: 1\r\n"),
+    "a line of the head": (OK + b"X-More: ", b"x"),
+    "the first line": (b"HTTP/1.1 200 ", b"O"),
+    "100 Continue": (b"", CONTINUE),
+    "the head of 100 Continue": (CONTINUE[:-2], b"X: 1\r\n"),
+    "the body of a redirection": (MOVED, b"P"),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_server_that_sends_bit_by_bit_is_left(load_registered, serve, folder, monkeypatch, kind):
+    monkeypatch.setattr(mlt_s, "_PATIENCE", 0.1)
+    server = serve(bit_by_bit(*ENDLESS[kind]))
+    with pytest.raises(mlt_s.MltSError) as error:
+        load_registered(folder, label_maps=server.url)
+    assert f"could not be downloaded from {server.url}: timed out, as less than 65,536 bytes" in str(error.value)
+    assert downloads(load_registered) == []
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_so_is_one_that_never_ends(load_registered, serve, folder, monkeypatch, kind):
+    for limit in ("_LARGEST_HEAD", "_LARGEST_DOWNLOAD"):
+        monkeypatch.setattr(mlt_s, limit, 300_000)
+    server = serve(at_once(*ENDLESS[kind]))
+    with pytest.raises(mlt_s.MltSError) as error:
+        load_registered(folder, label_maps=server.url)
+    # The library itself ends a line, or a head of many of them.
+    library = {"a line of the head": "header line", "the first line": "status", "the head of 100 Continue": "headers"}
+    said = library.get(kind, "it sent more than 300,000 bytes and did not end")
+    assert str(error.value).startswith(f"MLT_S_labels.zip could not be downloaded from {server.url}: ")
+    assert said in str(error.value)
+    assert downloads(load_registered) == []
+
+
+def test_a_slow_server_that_gets_on_is_waited_for(load_registered, serve, folder, tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "served.zip", "a") as archive:
+        archive.writestr("more.bin", bytes(10_000_000))
+    clock = itertools.count()  # of which half a second has gone whenever somebody looks
+    monkeypatch.setattr(mlt_s, "time", types.SimpleNamespace(monotonic=lambda: next(clock) / 2))
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    assert len(load_registered(folder, label_maps=server.url)["train"]) == 5
+    assert next(clock) / 2 > 2 * mlt_s._PATIENCE
+
+
+def test_redirections_lead_to_http_and_https_alone(load_registered, serve, folder):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.setblocking(False)
+        for scheme in ("ftp", "file", "FTP"):
+            place = f"{scheme}://127.0.0.1:{other.getsockname()[1]}/MLT_S_labels.zip"
+
+            def elsewhere(handler, server, place=place):
+                handler.send_response(302)
+                handler.send_header("Location", place)
+                handler.end_headers()
+
+            with pytest.raises(mlt_s.MltSError) as error:
+                load_registered(folder, label_maps=serve(elsewhere).url)
+            assert "could not be downloaded" in str(error.value) and place.lower() in str(error.value).lower()
+        with pytest.raises(BlockingIOError):  # nobody has knocked
+            other.accept()
+
+
+def test_a_proxy_is_asked_where_one_is_set(load_registered, serve, folder, tmp_path, monkeypatch):
+    asked = []
+
+    def answer(handler, server):
+        asked.append(handler.path)
+        answer_with((tmp_path / "served.zip").read_bytes())(handler, server)
+
+    monkeypatch.setenv("http_proxy", serve(answer).url)
+    monkeypatch.delenv("no_proxy")
+    assert len(load_registered(folder, label_maps="http://mlt-s.invalid/labels.zip")["train"]) == 5
+    assert asked == ["http://mlt-s.invalid/labels.zip"]
+
+
+def test_who_waits_for_another_process_says_so(load_registered, serve, folder, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(mlt_s, "_SILENCE", 0.1)
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    path = mlt_s.fetch_label_archive(server.url, str(Path(load_registered.cache) / "downloads"))
+    Path(path).unlink()
+    hold = "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); input()"
+    command = [sys.executable, "-c", hold, path + ".lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+        other.stdout.readline()
+
+        class Ending(logging.Handler):
+            def emit(self, record):
+                other.stdin.close()
+
+        ending = Ending()
+        mlt_s.logger.addHandler(ending)
+        try:
+            assert len(load_registered(folder, label_maps=server.url)["train"]) == 5
+        finally:
+            mlt_s.logger.removeHandler(ending)
+    assert f"Waiting for another process, which is making {path} and holds {path}.lock." in caplog.messages
+
+
+def test_an_archive_that_is_there_needs_no_lock(serve, folder, tmp_path):
+    server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
+    path = mlt_s.fetch_label_archive(server.url, str(tmp_path / "downloads"))
+    Path(path + ".lock").unlink()
+    Path(path + ".lock").mkdir()  # what nobody can lock
+    assert mlt_s.fetch_label_archive(server.url, str(tmp_path / "downloads")) == path
 
 
 def test_nobody_there_is_said(load_registered, serve, folder):

@@ -27,7 +27,15 @@ _PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock
 
 _FORMAT = 2  # to be raised where the same archives shall become other files
 _FILE = {field.name: field.type for field in dataclasses.fields(File)}
-_IDENTITY = {"format": int, "configs": [str], "palette": bool, "text_value?": int, "source": str, "code": str, "pyarrow": str}
+_IDENTITY = {
+    "format": int,
+    "configs": [str],
+    "palette": bool,
+    "text_value?": int,
+    "source": str,
+    "code": str,
+    "pyarrow": str,
+}
 _SHAPES = {MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]}, RECORD: {**_IDENTITY, "files": [_FILE]}}
 # By what the build in a folder differs from the one that is asked for, the most telling first: by what it holds, and by
 # what wrote it, which decides nothing of a build that is finished.
