@@ -48,6 +48,19 @@ __version__ = "0.1.0"  # pyproject.toml reads it from here
 logger = logging.getLogger(__name__)
 
 
+class _Printable(logging.Filter):
+    """Names come from archives and servers: what moves the cursor of a terminal or is invisible is spelled out."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+        record.msg, record.args = text if text.isprintable() else "".join(spelled), None
+        return True
+
+
+logger.addFilter(_Printable())
+
+
 # --- Facts ---------------------------------------------------------------------------------------------------------
 
 _CITATION = """\

@@ -154,6 +154,8 @@ def read(pair, features, options):
 def _decoded(feature, picture, member):
     try:
         return feature.decode_example(picture)
+    except MemoryError:
+        raise
     except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
         raise mlt_s.MltSError(f"{member} cannot be decoded: {error}. Fetch it again.") from error
 

@@ -3,9 +3,10 @@
 import argparse
 import contextlib
 import importlib.metadata
-import os
 import platform
 import sys
+
+from mlt_s_tools import terminal
 
 _STANDS_ON = ("datasets", "huggingface_hub", "numpy", "pillow", "pyarrow", "torch", "transformers")
 
@@ -20,6 +21,11 @@ def main(arguments=None):
         The exit status: 0 all well, 1 problems found by a check, 2 the work could not be done (the reason stands on
         stderr), 130 interrupted.
     """
+    with terminal.guarded():
+        return _run(arguments)
+
+
+def _run(arguments):
     options, strange = _parser().parse_known_args(arguments)
     if strange:  # said with the usage of the command, and not that of all
         options.parser.error(f"unrecognized arguments: {' '.join(strange)}")
@@ -27,12 +33,13 @@ def main(arguments=None):
         status = options.run(options) or 0
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
-        # The reader of a pipe, such as `head`, has had enough. Python flushes stdout once more on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (OSError, _loader_error()) as error:
+        if isinstance(error, BrokenPipeError) and error.filename == terminal.STDOUT:
+            return 0  # the reader of a pipe, such as `head`, has had enough
         print("mlt-s:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("mlt-s: memory ran out: close other programs, or take fewer --jobs", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("mlt-s: interrupted", file=sys.stderr)

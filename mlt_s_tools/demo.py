@@ -9,6 +9,7 @@ import numpy as np
 import mlt_s  # makes the name known to `datasets`
 from mlt_s_tools import SAMPLE, output
 from mlt_s_tools.preview import contact_sheet
+from mlt_s_tools.writing import write_picture
 
 # One for each of MLT's scripts: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
 SHOWN = {"train": ["img_2", "img_47", "img_103", "img_6999"], "validation": ["img_1001", "img_1333"]}
@@ -28,7 +29,7 @@ def run(out):
     # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.
     with tempfile.TemporaryDirectory() as cache:
         splits = datasets.load_dataset("mlt_s", data_dir=str(SAMPLE), cache_dir=cache)
-        contact_sheet(_preview_rows(splits)).save(out, "PNG", pnginfo=output.signed())
+        write_picture(out, contact_sheet(_preview_rows(splits)))
         print("\n".join(_report(splits, output.written(out, replaces))))
 
 

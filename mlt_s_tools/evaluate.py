@@ -7,7 +7,6 @@ status is 1.
 
 import csv
 import dataclasses
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Optional
@@ -19,7 +18,9 @@ from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.predictions import Predictions, read_prediction
 from mlt_s_tools.training.transforms import MULTIPLE
 from mlt_s_tools.worst import error_sheet
+from mlt_s_tools.writing import whole, write_json, write_picture
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that spreadsheets compute
 _SHOWN = 5  # names of a kind; JSON has all of them
 
 
@@ -132,7 +133,7 @@ def run(
         _write_json(evaluation, json)
     if worst:
         shown = evaluation.worst_first[:worst]
-        error_sheet(_sheet_rows(source, predicted, shown)).save(out, "PNG", pnginfo=output.signed())
+        write_picture(out, error_sheet(_sheet_rows(source, predicted, shown)))
         place = output.written(out, replaces)
         print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {place}")
     return 0 if evaluation.is_whole else 1
@@ -282,13 +283,18 @@ def _sheet_rows(source, predictions, results):
 
 
 def _write_csv(evaluation, path):
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with whole(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow([*output.TABLE, *Counts._fields, "iou", "precision", "recall"])
         for result in evaluation.results:
             counts = result.counts
             numbers = (*counts, counts.iou, counts.precision, counts.recall) if counts else ("",) * 7
-            writer.writerow([result.image_id, result.state, *numbers])
+            writer.writerow([_cell(result.image_id), result.state, *numbers])
+
+
+def _cell(text):
+    """A name as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _write_json(evaluation, path):
@@ -301,4 +307,4 @@ def _write_json(evaluation, path):
         "refused": {result.image_id: result.refused for result in evaluation.refused},
         "extra": list(map(str, evaluation.extra)),
     }
-    Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, report)

@@ -49,6 +49,6 @@ def _is_ours(path):
         return False
     try:
         report = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    return any(keys <= report.keys() for keys in _REPORTS)
+    return isinstance(report, dict) and any(keys <= report.keys() for keys in _REPORTS)

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import html
 import io
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from tqdm import tqdm  # comes with datasets
 import mlt_s
 from mlt_s_tools import records
 from mlt_s_tools.outline import DARK, LIGHT, outline
+from mlt_s_tools.writing import whole
 
 LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
 # Of the words of ground truth, as red, green, blue: no colour of a label map. A word takes some 120 bytes.
@@ -85,27 +85,20 @@ def write_page(path, choices, read, read_words, problems=None):
     """
     head, tail = _template(f"MLT_S, {len(choices):,} pairs", _checked(choices, problems))
     unread = []
-    part = f"{os.fspath(path)}.part"
-    try:
-        # A name may hold what is no valid Unicode: it is shown with the bytes spelled out.
-        with open(part, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(head)
-            for number, choice in enumerate(tqdm(choices, "pairs", unit="pair", disable=None)):
-                found = list((problems or {}).get((choice.split, choice.pair.image_id), ()))
-                example = words = None
-                try:
-                    example = read(choice)
-                    words = read_words(choice)
-                except mlt_s.MltSError as error:
-                    unread.append(str(error))
-                    found.insert(0, Problem(str(error), 1))
-                file.write(_card(number, choice, example, words, found))
-            file.write(tail)
-        os.replace(part, path)
-    except BaseException:
-        if os.path.exists(part):
-            os.remove(part)
-        raise
+    # A name may hold what is no valid Unicode: it is shown with the bytes spelled out.
+    with whole(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(head)
+        for number, choice in enumerate(tqdm(choices, "pairs", unit="pair", disable=None)):
+            found = list((problems or {}).get((choice.split, choice.pair.image_id), ()))
+            example = words = None
+            try:
+                example = read(choice)
+                words = read_words(choice)
+            except mlt_s.MltSError as error:
+                unread.append(str(error))
+                found.insert(0, Problem(str(error), 1))
+            file.write(_card(number, choice, example, words, found))
+        file.write(tail)
     return unread
 
 

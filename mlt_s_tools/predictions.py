@@ -79,6 +79,8 @@ def read_prediction(member):
             values = mlt_s._single_channel(image, depth=data[24])  # the byte of the header that says it
             if image.mode == "P":
                 mlt_s.check_palette(image)
+    except MemoryError:
+        raise
     except Exception as error:  # a broken picture, of which Pillow raises many kinds, or values that are none
         reason = "it is no PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
         raise mlt_s.MltSError(f"{member} cannot be read as a prediction: {reason}. {_WANTED}") from error

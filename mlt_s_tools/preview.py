@@ -16,6 +16,7 @@ from mlt_s_tools import output
 from mlt_s_tools.choose import Source
 from mlt_s_tools.outline import DARK, LIGHT, outline
 from mlt_s_tools.page import WORD_COLORS, read_problems, write_page
+from mlt_s_tools.writing import write_picture
 
 PANEL_NAMES = ("image", "label map", "overlay")
 PANEL_SIZE = (256, 192)
@@ -95,7 +96,7 @@ def run(
         unread = write_page(html, choices, source.read, source.read_words, problems)
     else:
         unread = []
-        contact_sheet(_rows(source, choices, unread)).save(out, "PNG", pnginfo=output.signed())
+        write_picture(out, contact_sheet(_rows(source, choices, unread)))
     for reason in dict.fromkeys(unread):  # of an archive that cannot be read, each pair has the same
         print(f"mlt-s: {reason}", file=sys.stderr)
     print(f"{len(choices):,} of {source.count:,} pairs: {output.written(html or out, replaces)}")

@@ -6,7 +6,6 @@ loader itself uses.
 """
 
 import contextlib
-import json
 import os
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -15,7 +14,7 @@ import datasets
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import output, workers
+from mlt_s_tools import output, workers, writing
 from mlt_s_tools.check import inventory as inventories
 from mlt_s_tools.check import judgement, pairing, pixels
 from mlt_s_tools.check.report import Report, as_json, as_text, terminal_width
@@ -43,18 +42,19 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
         OSError: the JSON file cannot be written, or one is there that is not known to be from mlt-s.
     """
     output.check_free(json_file)
-    with open(json_file, "w", encoding="ascii") if json_file else contextlib.nullcontext() as file:
-        sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
-        report = Report(mlt_s._absolute(data_dir), sources, text_value)
-        try:
-            _check(report, checksums, read_pixels, jobs or workers.cores())
-        except mlt_s.MltSError as error:
-            if file:
-                json.dump({"status": COULD_NOT_LOOK, "error": str(error)}, file, indent=1)
-            print(f"mlt-s: {error}", file=sys.stderr)
-            return COULD_NOT_LOOK
-        if file:
-            file.write(mlt_s.without_secrets(json.dumps(as_json(report), indent=1)))
+    if json_file:
+        writing.check(json_file)
+    sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
+    report = Report(mlt_s._absolute(data_dir), sources, text_value)
+    try:
+        _check(report, checksums, read_pixels, jobs or workers.cores())
+    except mlt_s.MltSError as error:
+        if json_file:
+            writing.write_json(json_file, {"status": COULD_NOT_LOOK, "error": str(error)})
+        print(f"mlt-s: {error}", file=sys.stderr)
+        return COULD_NOT_LOOK
+    if json_file:
+        writing.write_json(json_file, as_json(report))
     _print(as_text(report, terminal_width(sys.stdout), _is_colored(sys.stdout)))
     return report.status
 
@@ -163,6 +163,7 @@ def _is_colored(stream):
 
 
 def _print(lines):
-    encoding = sys.stdout.encoding or "utf-8"
+    """Prints lines that are printable but for their colours."""
+    encoding, write = sys.stdout.encoding or "utf-8", getattr(sys.stdout, "write_styled", sys.stdout.write)
     for line in map(mlt_s.without_secrets, lines):
-        print(line.encode(encoding, "backslashreplace").decode(encoding))
+        write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")

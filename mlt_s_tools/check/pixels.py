@@ -301,6 +301,8 @@ def _do(kind, member, call, *arguments):
         return call(*arguments)
     except mlt_s.MltSError as error:
         raise _Wrong(about(kind, member, error)) from error
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow answers damage with a dozen types
         raise _Wrong(
             about(kind, member, f"{member} cannot be decoded: {error or type(error).__name__}. Fetch it again.")

@@ -9,6 +9,7 @@ import mlt_s
 from mlt_s_tools.check.findings import NOTES, PROBLEMS, Finding
 from mlt_s_tools.check.inventory import Place
 from mlt_s_tools.check.pixels import Totals
+from mlt_s_tools.terminal import printable
 
 SHOWN = 10  # of a kind; JSON has all of them
 _WIDTH = 100  # columns, where there is no terminal to ask
@@ -137,13 +138,13 @@ class Page:
         self.lines = []
 
     def add(self, line="", *styles):
-        self.lines.append(self.styled(_printable(line), *styles))
+        self.lines.append(self.styled(printable(line), *styles))
 
     def wrap(self, text, indent=0, *styles, hanging=None):
         """Adds a text, broken at blanks, indented, and its further lines by `hanging`."""
         hanging = indent if hanging is None else hanging
         lines = textwrap.wrap(
-            _printable(text),
+            printable(text),
             self.width,
             initial_indent=" " * indent,
             subsequent_indent=" " * hanging,
@@ -157,7 +158,7 @@ class Page:
 
         A cell is a text, or a pair of a text and a style. The first column gives way where the page is narrow.
         """
-        texts = [[_printable(cell[0] if isinstance(cell, tuple) else cell) for cell in row] for row in rows]
+        texts = [[printable(cell[0] if isinstance(cell, tuple) else cell) for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(heads, *texts)]
         widths[0] = max(len(heads[0]), min(widths[0], self.width - sum(widths[1:]) - 2 * len(widths[1:])))
         self.lines.append(self.styled(_row(heads, widths), "faint"))
@@ -184,11 +185,6 @@ def _elided(text, width):
         return text
     head = (width - 3) // 2
     return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
-
-
-def _printable(text):
-    """Names come from archives: what would move the cursor, or cannot be written, is spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def as_text(report, width=None, colored=False):

@@ -101,6 +101,8 @@ def _write(out, planned, whole, verify, jobs, push_to):
             manifest.finish(out, planned, built)
     except Exception as error:
         if not mlt_s._is_out_of_space(error):
+            if isinstance(error, OSError) and error.errno and error.filename is None:
+                error.filename = out
             raise
         raise mlt_s.MltSError(
             f"There is no space left in {out}. Free some and run the same again: what is written whole is kept."

@@ -4,7 +4,6 @@ The card is card.md with its {{names}} filled in. What it says for some reposito
 `<!-- if ... -->` and `<!-- end -->`. Nothing in it depends on the date, the machine, or the version of `datasets`.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from huggingface_hub import DatasetCardData
 import mlt_s
 from mlt_s_tools.hub.layout import FOLDERS, features_of, widest
 from mlt_s_tools.preview import contact_sheet, label_sheet
+from mlt_s_tools.writing import whole, write_json, write_picture
 
 LANGUAGES = ("ar", "bn", "de", "en", "fr", "it", "ja", "ko", "zh")
 PLACEHOLDER = "namespace/name"
@@ -40,11 +40,12 @@ def write(out, built, examples, repo=None):
         ValueError: no examples.
     """
     card = f"---\n{_metadata(out, built).to_yaml()}\n---\n\n{_text(built, repo)}"
-    (out / "README.md").write_bytes(card.encode())  # as bytes, as Windows would change the line ends
+    with whole(out / "README.md") as file:  # as bytes, as Windows would change the line ends
+        file.write(card.encode())
     names = {str(value): name for value, name in mlt_s.LABEL_MAP.id2label.items()}
-    (out / "id2label.json").write_bytes((json.dumps(names, indent=2) + "\n").encode())
+    write_json(out / "id2label.json", names)
     sheet = contact_sheet if _has_images(built) else label_sheet
-    sheet(examples).save(out / "preview.png", "PNG")
+    write_picture(out / "preview.png", sheet(examples))
 
 
 def _has_images(built):

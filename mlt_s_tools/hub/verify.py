@@ -48,6 +48,10 @@ def verify(shard, file, out, schema, palette, options, step):
 def _readable(path, place, read):
     try:
         return read()
+    except (MemoryError, OSError) as error:
+        if mlt_s._is_of_machine(error):
+            raise
+        raise _different(path, f"cannot be read ({error})", place) from error
     except Exception as error:  # pyarrow answers damage with half a dozen types
         raise _different(path, f"cannot be read ({error})", place) from error
 

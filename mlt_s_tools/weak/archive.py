@@ -7,6 +7,7 @@ the same words give the same bytes, interrupted or not.
 
 import contextlib
 import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -168,6 +169,8 @@ def gathering(out, order):
         yield None if is_finished(out, order) else Gathering(out, folder, order)
     except OSError as error:
         if not mlt_s._is_out_of_space(error):
+            if error.errno and error.filename is None:
+                error.filename = out
             raise
         raise mlt_s.MltSError(
             f"There is no space left for {out}. Free some and run the same again: what is made so far is kept."
@@ -243,7 +246,8 @@ class Gathering:
         return record
 
     def _path(self, split, image_id):
-        return os.path.join(self._folder, split, f"{image_id}.png")
+        # Not by the name of the image, which may be longer than that of a file, or not allowed there.
+        return os.path.join(self._folder, split, f"{_digest(image_id)}.png")
 
     def _line(self, split, image_id):
         counts = dataclasses.asdict(self._counts[split, image_id])
@@ -253,6 +257,10 @@ class Gathering:
         """Begins the list of what is whole anew: a run that was killed may have left half a line in it."""
         lines = [json.dumps(self._order) + "\n", *(self._line(*key) for key in self._counts)]
         _write(os.path.join(self._folder, _FINISHED), "".join(lines).encode("ascii"))
+
+
+def _digest(image_id):
+    return hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _member(split, image_id):

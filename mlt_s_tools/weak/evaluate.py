@@ -4,7 +4,6 @@ Thresholds are chosen on every second image, and the figures are those of the ot
 one pass, by counts of pixels (`tally`), and no label map is kept.
 """
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import Thresholds
 from mlt_s_tools.weak.tally import STEPS, Tally
+from mlt_s_tools.writing import write_json
 
 _BATCH = 8  # images in memory at a time
 
@@ -69,7 +69,7 @@ def run(data_dir, model, split="validation", label_maps=None, out="weak.png", js
     report = as_json(split, compared, left)
     print("\n".join(_report(report, left)))
     if json:
-        _write_json(report, json)
+        write_json(json, report)
     plot.draw(report, out)
     print(f"\nThe thresholds in a picture: {output.written(out, replaces)}")
     print(f"To label with those chosen: mlt-s weak label DATA_DIR {model} OUT.zip {_words(report['models'][0])}")
@@ -174,10 +174,6 @@ def _of_model(of):
 def _of_upper(tally, at):
     figures = tally.figures(at)
     return {"upper": STEPS[at], "precision": figures["pooled_precision"], "recall": figures["pooled_recall"]}
-
-
-def _write_json(report, path):
-    Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from mlt_s_tools import output
 from mlt_s_tools.weak import needed
 from mlt_s_tools.weak.baseline import FilledBox
+from mlt_s_tools.writing import whole
 
 _SIZE = (11, 5.2)  # inches
 _DPI = 120
@@ -39,7 +40,8 @@ def draw(report, out):
     for axes in (text, background):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=_LEGEND_COLUMNS)
-    figure.savefig(out, format="png", metadata=output.SIGNATURE)
+    with whole(out) as file:
+        figure.savefig(file, format="png", metadata=output.SIGNATURE)
 
 
 def _draw_model(text, background, of, color):
