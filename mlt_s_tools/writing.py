@@ -45,9 +45,9 @@ def whole(path, mode="wb", **options):
                     os.remove(part)
             raise
     except OSError as error:
-        if error.errno is not None and error.filename in (None, part):
-            error.filename, error.filename2 = path, None
-        raise
+        if error.errno is None or error.filename not in (None, part):
+            raise  # of something else, such as a picture that has no such format
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def check(path):
