@@ -1396,7 +1396,10 @@ def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa:
         return False
     if image.mode == "1":  # a scan in black and white
         return False
-    colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
+    try:
+        colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
+    except Exception:  # a broken picture: it is no label map, and said where it is decoded
+        return False
     palette = {*LABEL_MAP.colors.values(), *((value,) * 3 for value in LABEL_MAP.colors)}
     return len(colors or ()) > 1 and {color for _, color in colors} <= palette
 

@@ -83,6 +83,6 @@ if torch.distributed.is_initialized():
 
 def pytest_sessionfinish(session, exitstatus):
     """In CI a skipped test is a failed run: everything that the tests need is there."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") and reporter.stats.get("skipped"):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # None in a worker of pytest-xdist
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
