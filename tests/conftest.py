@@ -10,6 +10,7 @@ from pathlib import Path
 _HOME = tempfile.TemporaryDirectory(prefix="mlt_s_tests_")
 os.environ.update(HF_HOME=_HOME.name, HF_MODULES_CACHE=f"{_HOME.name}/modules", HF_HUB_DISABLE_TELEMETRY="1")
 os.environ.pop("HF_DATASETS_CACHE", None)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a process of tests already
 
 import datasets  # noqa: E402
 import pytest  # noqa: E402

@@ -22,6 +22,7 @@ from test_download import answer_with, serve  # noqa: F401
 
 import mlt_s
 import mlt_s_tools
+from mlt_s_tools import output
 from mlt_s_tools.cli import main
 from mlt_s_tools.writing import whole, write_json
 
@@ -114,8 +115,12 @@ def test_on_a_full_disk_what_was_there_stays_and_the_file_is_named(folder, tmp_p
         (predictions / f"img_{number}.png").write_bytes(content)
     out = tmp_path / "out"
     out.mkdir()
+    of_yesterday = {"a.csv": b"image_id,state", "page.html": output.GENERATOR}
+    picture = encoded(PIL.Image.new("L", (1, 1)), "PNG", pnginfo=output.signed())
     for name in REPORTS:
-        (out / name).write_text("of yesterday")
+        content = of_yesterday.get(name) or (b'{"status": 2, "error": ""}' if name.endswith("json") else picture)
+        (out / name).write_bytes(content)
+    before = {name: (out / name).read_bytes() for name in REPORTS}
     code = """
         import contextlib, io, sys
         from mlt_s_tools.cli import main
@@ -137,7 +142,7 @@ def test_on_a_full_disk_what_was_there_stays_and_the_file_is_named(folder, tmp_p
     said = where_files_end_at(100, code, predictions, folder, out).splitlines()
     for name, line in zip(REPORTS, said):
         assert line == f"{name} 2 mlt-s: [Errno 27] File too large: '{out / name}'"
-        assert (out / name).read_text() == "of yesterday"
+        assert (out / name).read_bytes() == before[name]
     assert len(said) == len(REPORTS) == len(list(out.iterdir()))
 
 

@@ -95,9 +95,9 @@ def test_a_build_with_hostile_names(folder, tmp_path, capsys):
 def test_a_build_of_a_hostile_record(folder, tmp_path, capsys):
     assert said(capsys, "build", folder, tmp_path / "out", "--config", "labels", "--jobs", 1)[0] == 0
     told = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    (tmp_path / "out" / "manifest.json").write_text(json.dumps({**told, "pyarrow": HOSTILE}))
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps({**told, "configs": [HOSTILE]}))
     status, text = said(capsys, "build", folder, tmp_path / "out", "--config", "labels", "--jobs", 1)
-    assert status == 2 and "by pyarrow x\\x1b]0;owned" in text
+    assert status == 2 and "of x\\x1b]0;owned" in text
 
 
 def test_a_hostile_server(folder, serve, capsys):  # noqa: F811
