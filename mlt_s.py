@@ -2030,15 +2030,11 @@ def _storing(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _cannot_store(folder, error) from error
-
-
-def _cannot_store(folder: str, error: BaseException) -> MltSError:
-    reason = "There is no space left" if _is_out_of_space(error) else f"It cannot be written ({error})"
-    return MltSError(
-        f"{reason}: {folder}, where `datasets` keeps its downloads. Set HF_DATASETS_CACHE to a folder that can be "
-        "written and has space, before you import datasets."
-    )
+        reason = "has no space left" if _is_out_of_space(error) else f"cannot be written ({error})"
+        raise MltSError(
+            f"{folder}, where `datasets` keeps its downloads, {reason}. Set HF_DATASETS_CACHE to a folder that can be "
+            "written and has space, before you import datasets."
+        ) from error
 
 
 @contextlib.contextmanager

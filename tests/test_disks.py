@@ -78,8 +78,8 @@ def test_a_folder_of_downloads_that_cannot_be_written_is_said(folder, nowhere, t
         lambda: mlt_s.fetch_label_archive(server.url, str(nowhere)),
     ):
         error = failure(fetch)
-        assert str(error).startswith("It cannot be written ([Errno 20] Not a directory")
-        assert f"{nowhere}, where `datasets` keeps its downloads. Set HF_DATASETS_CACHE to a folder" in str(error)
+        said = f"{nowhere}, where `datasets` keeps its downloads, cannot be written ([Errno 20] Not a directory"
+        assert str(error).startswith(said) and "Set HF_DATASETS_CACHE to a folder" in str(error)
 
 
 def test_a_full_disk_is_said_by_a_download_and_by_gathering_a_built_set(folder, tmp_path, serve):  # noqa: F811
@@ -97,7 +97,7 @@ def test_a_full_disk_is_said_by_a_download_and_by_gathering_a_built_set(folder, 
     downloads = tmp_path / "downloads"
     said = where_files_end_at(500, code, server.url, tmp_path / "built", downloads).splitlines()
     advice = "Set HF_DATASETS_CACHE to a folder that can be written and has space, before you import datasets."
-    assert said == [f"There is no space left: {downloads}, where `datasets` keeps its downloads. {advice}"] * 2
+    assert said == [f"{downloads}, where `datasets` keeps its downloads, has no space left. {advice}"] * 2
     assert [path for path in downloads.iterdir() if path.suffix != ".lock"] == []
 
 
