@@ -292,6 +292,7 @@ keys of the JSON file:
   extra       list of predictions for no label map of the split
 columns of the CSV file:
   image_id, state (counted, missing, refused), tp, fp, fn, tn (pixels), iou, precision, recall
+  An image_id that a spreadsheet would compute, as it begins with =, +, - or @, has a ' before it.
 """
 
 

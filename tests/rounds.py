@@ -1,0 +1,94 @@
+"""More rounds of what the tests make a few of, by hand: `python tests/rounds.py WHAT --rounds N --seed S`.
+
+records   one value of a build's manifest, of a weak archive's record or of a check's report is another one
+together  three processes of `mlt-s weak label` write one archive at a time
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from archives import add_words, mlt
+from test_records import damaged, with_record
+
+from mlt_s_tools.cli import main
+from mlt_s_tools.weak import archive
+
+LIMIT = 60  # seconds: what takes longer hangs
+
+
+def quietly(*words):
+    """How a command ends: its status, or the error that it should not end in."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            return f"status {main([str(word) for word in words])}"
+        except Exception as error:
+            return f"traceback of {type(error).__name__}"
+
+
+def records(folder, work, draw):
+    """Runs of three commands on a record that is damaged, without end."""
+    build = ["build", folder, work / "built", "--config", "labels", "--jobs", 1, "--no-verify"]
+    label = ["weak", "label", folder, "baseline", work / "weak.zip"]
+    page = ["preview", folder, "--count", 1, "--html", work / "page.html", "--check", work / "check.json"]
+    for words in (build, label, ["check", folder, "--pixels", "--jobs", 1, "--json", work / "check.json"]):
+        quietly(*words)
+    manifest, report = (json.loads((work / name).read_text()) for name in ("built/manifest.json", "check.json"))
+    record = archive.read_record(work / "weak.zip")
+    while True:
+        (work / "built" / "manifest.json").write_text(json.dumps(damaged(manifest, draw)))
+        (work / "check.json").write_text(json.dumps(damaged(report, draw)))
+        with_record(work / "weak.zip", json.dumps(damaged(record, draw)))
+        for words in (build, label, page):
+            yield f"{words[0]}: {quietly(*words)}"
+
+
+def together(folder, work, draw):
+    """Ends of three processes that label into one archive at a time, without end."""
+    command = [sys.executable, "-m", "mlt_s_tools.cli", "weak", "label", folder, "baseline", work / "weak.zip"]
+    while True:
+        several = []
+        for _ in range(3):
+            several.append(subprocess.Popen([*map(str, command)], stdout=-1, stderr=-1, text=True))
+            time.sleep(0.3 * draw.random())
+        for one in several:
+            try:
+                out, said = one.communicate(timeout=LIMIT)
+                yield f"status {one.returncode}: {'done already' if 'done already' in out else said[-60:] or 'made'}"
+            except subprocess.TimeoutExpired:
+                one.kill()
+                yield "hung"
+        (work / "weak.zip").unlink(missing_ok=True)
+        yield "archives alone" if not list(work.iterdir()) else f"left: {[path.name for path in work.iterdir()]}"
+
+
+def run():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("records", "together"))
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    of_a_round = {"records": (records, 3), "together": (together, 4)}
+    make, results = of_a_round[given.what]
+    started, ends = time.monotonic(), Counter()
+    with tempfile.TemporaryDirectory() as place:
+        folder = add_words(mlt(Path(place) / "mlt", train=3, validation=2), range(1, 4), range(1, 3))
+        work = Path(place) / "work"
+        work.mkdir()
+        for _, end in zip(range(given.rounds * results), make(folder, work, random.Random(given.seed))):
+            ends[end] += 1
+    print(f"{given.what}, seed {given.seed}: {given.rounds} rounds in {time.monotonic() - started:.0f} s")
+    for end, count in ends.most_common():
+        print(f"{count:7}  {end}")
+
+
+if __name__ == "__main__":
+    run()
