@@ -39,7 +39,6 @@ import datasets
 import filelock  # comes with datasets
 import fsspec  # comes with datasets
 import numpy as np
-from fsspec.implementations.dirfs import DirFileSystem
 
 # Pillow is imported where a picture is opened: `import datasets` alone does not load it, and neither shall this.
 
@@ -1033,6 +1032,8 @@ def _read_range(address: str, start: int, size: int, options: dict[str, Any]) ->
 
 def _opens_to_cat(filesystem: Any) -> bool:
     """Whether `cat_file` of a file system opens the file, which would read ahead (see `_opened_exactly`)."""
+    from fsspec.implementations.dirfs import DirFileSystem  # which `import datasets` alone does not load everywhere
+
     while isinstance(filesystem, DirFileSystem):
         filesystem = filesystem.fs
     # Of the instance, where asynchronous file systems have theirs. Of ftp, it calls the inherited one.
