@@ -521,6 +521,8 @@ def list_source(
             for entry in _entries(file, parts, options, None if file.address == root else listing.left_out):
                 folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
                 _place(listing, _member(file.address, entry), (*parts, folder), name, roles, default_role)
+    if listing.left_out["needed"]:
+        raise MltSError(_first(sorted(listing.left_out["needed"]), 1))
     listing.settle(roles)
     return listing
 
@@ -717,8 +719,9 @@ def _local_files(
         for entry in _scanned(folder, parts, left_out):
             try:
                 is_folder, status = entry.is_dir(), entry.stat()
-            except FileNotFoundError:
-                _pass_over(entry.path, (*parts, entry.name), OSError("it is a link to nothing"), left_out)
+            except FileNotFoundError:  # where it leads; or it was taken away just now
+                nothing = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
+                _pass_over(entry.path, (*parts, entry.name), nothing, left_out)
                 continue
             except OSError as error:
                 _pass_over(entry.path, (*parts, entry.name), error, left_out)
@@ -741,12 +744,19 @@ def _scanned(folder: str, parts: tuple[str, ...], left_out: Optional[dict[str, C
 
 
 def _pass_over(
-    path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]], text: str = ""
+    path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]
 ) -> None:
-    """Notes what cannot be read; raises where it has the name of something that MLT or MLT_S needs."""
-    if left_out is None or is_needed(parts):
-        raise error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}") from error
-    left_out["unreadable"][text or f"{path} ({getattr(error, 'strerror', None) or error})"] += 1
+    """Notes what cannot be read, as "needed" where it has the name of something that MLT or MLT_S needs."""
+    said = error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}")
+    if left_out is None and said is not error:
+        raise said from error
+    if left_out is None:
+        raise said
+    if is_needed(parts):
+        left_out["needed"][str(said)] += 1
+        return
+    reason = error.__cause__ or error
+    left_out["unreadable"][f"{path} ({getattr(reason, 'strerror', None) or reason})"] += 1
 
 
 def is_needed(parts: tuple[str, ...]) -> bool:
@@ -842,7 +852,7 @@ def _entries(
     try:
         return _directory(archive, options)
     except MltSError as error:
-        _pass_over(archive.address, parts, error, left_out, f"{archive.address} ({error.__cause__})")
+        _pass_over(archive.address, parts, error, left_out)
         return []
 
 
@@ -852,7 +862,6 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
-            return entries
     except OSError as error:
         raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
     except MemoryError:
@@ -866,6 +875,9 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
             "Fetch it again."
         ) from error
+    if not entries:
+        raise MltSError(f"{archive} ({archive.size:,} bytes) is an archive without any file. Fetch it again.")
+    return entries
 
 
 _WRAP = 1 << 32  # where the offsets of a zip without Zip64 records begin at 0 again
@@ -1558,7 +1570,8 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
 _EXPECTED = {
     1: "One channel of 0, 1 and 255 is expected, or of 0 and 255 (white, text) with text_value=255: fetch its archive "
     "again.",
-    255: "With text_value=255, one channel of 0 and 255 is expected. Where 1 is text, load without it.",
+    255: "With text_value=255, one channel of 0 and 255 is expected. Where 1 is text, load without it; to take other "
+    "label maps, name them by label_maps=...",
 }
 
 
@@ -2368,6 +2381,7 @@ class MltSConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
         self.listing = self.list_sources()  # kept for take_listing: opening ten archives once is enough
+        report_left_out(self.listing)  # here, as a set from the cache is listed and not prepared
         options = [self.missing_images, self.unlabelled, self.text_value]
         key = [self.name, *options, self.listing.fingerprint(), self.label_urls]
         if custom_features is not None:
@@ -2578,7 +2592,6 @@ class MltS(datasets.GeneratorBasedBuilder):
             self._report_no_folder()
         listing = config.take_listing()
         self._report_unplaced(listing)
-        report_left_out(listing)
         if config.with_images and not listing.has("image"):
             said = [*_left_out(listing), f"There are no images of MLT in {self._places()}.", self._instructions()]
             raise MltSError("\n".join(said))

@@ -86,7 +86,7 @@ def test_what_the_readme_shows_runs(block, home, built, checkpoint):
     done = python(block, home)
     assert done.returncode == 0, done.stderr
     if 'from_pretrained("runs/segformer")' in block:  # from a checkpoint to what mlt-s evaluate takes
-        masks = {path.name: PIL.Image.open(path).size for path in (home / "predictions").iterdir()}
+        masks = {path.name: PIL.Image.open(path).size for path in (home / "my-masks").iterdir()}
         assert masks == {f"img_{n}.png": (24, 16) for n in (1, 2, 3)}
     if "AdamW" in block:
         assert re.search(r"loss \d+\.\d{3}\nepoch 0: fgIoU \d+\.\d\d%\n", done.stdout)

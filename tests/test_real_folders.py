@@ -424,12 +424,44 @@ def test_where_something_is_missing_what_cannot_be_read_comes_first(load_registe
 
 
 @pytest.mark.parametrize("name", [IMAGES, LABELS, VALIDATION, "CH8_training_images_7.ZIP", "my labels.zip"])
-@pytest.mark.parametrize("spoil", ["empty", "link to nothing"])
+@pytest.mark.parametrize("spoil", ["of 0 bytes", "without a file", "link to nothing"])
 def test_what_bears_a_name_that_is_needed_is_an_error(load_registered, tmp_path, name, spoil):
     folder = mlt(tmp_path / "mlt")
     (folder / name).unlink(missing_ok=True)
-    (folder / name).write_bytes(b"") if spoil == "empty" else (folder / name).symlink_to(tmp_path / "gone")
-    assert str(folder / name) in str(failure(lambda: load_registered(folder)))
+    if spoil == "link to nothing":
+        (folder / name).symlink_to(tmp_path / "gone")
+    else:
+        (folder / name).touch() if spoil == "of 0 bytes" else write_zip(folder / name, {})
+    error = failure(lambda: load_registered(folder))
+    assert str(folder / name) in str(error)
+    assert not (spoil == "link to nothing" and str(tmp_path / "gone") not in str(error))
+    chain = [error]
+    while chain[-1].__cause__ is not None:
+        assert chain[-1].__cause__ not in chain  # who prints all causes comes to an end
+        chain.append(chain[-1].__cause__)
+
+
+@pytest.mark.parametrize("spoil", ["without a file", "link to nothing"])
+def test_check_goes_on_where_one_that_is_needed_cannot_be_read(tmp_path, spoil):
+    folder = mlt(tmp_path / "mlt")
+    name = "ch8_training_images_3.zip"
+    (folder / name).symlink_to(tmp_path / "gone") if spoil == "link to nothing" else write_zip(folder / name, {})
+    report = checked(folder, tmp_path)
+    assert report["splits"]["train"]["pairs"] == 5
+    assert [name in problem["text"] for problem in report["problems"] if problem["kind"] == "damaged-archive"] == [True]
+
+
+def test_what_is_left_out_is_said_of_a_set_from_the_cache_too(load, tmp_path, caplog):
+    folder = mlt(tmp_path / "mlt")
+    load(folder)
+    drawn(folder / "masks")
+    beside(folder, "ch4_training_images.zip", [1])
+    caplog.clear()
+    assert_whole(load(folder))
+    if load.route != "script":  # whose module has a logger of its own name
+        said = [record.getMessage() for record in caplog.records]
+        assert sum(str(folder / "masks" / "train") in text for text in said) == 1
+        assert sum("ch4_training_images.zip" in text for text in said) == 1
 
 
 def _nested(folder):

@@ -111,8 +111,8 @@ def _take_archive(inventory, listing, file, parts, roles, default_role, options)
     try:
         entries = mlt_s._directory(file, options)
     except mlt_s.MltSError as error:
-        if place.kind == "other" and not mlt_s.is_needed(parts):
-            listing.left_out["unreadable"][f"{file.address} ({error.__cause__})"] += 1
+        if not mlt_s.is_needed(parts):
+            mlt_s._pass_over(file.address, parts, error, listing.left_out)
             return
         place.state = "damaged"
         inventory.places.setdefault(place.name, place)

@@ -21,7 +21,8 @@ def of_inventory(inventory, splits):
     Returns:
         Problems and notes.
     """
-    problems, notes = list(inventory.problems), []
+    unreadable = [Finding("damaged-archive", text) for text in sorted(inventory.listing.left_out.get("needed", ()))]
+    problems, notes = [*inventory.problems, *unreadable], []
     for place in inventory.places.values():
         if place.state == "missing" and place.kind == "images":
             _, split = mlt_s._place_told_by((place.name,))
