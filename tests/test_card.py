@@ -229,6 +229,12 @@ def test_values_and_attribution_stand_in_each(repository):
     assert str(mlt_s.LABEL_MAP.id2label) in repository.text
 
 
+def test_of_the_values_only_255_is_to_be_ignored(repository):
+    (table,) = re.findall(r"\| value \| class \|.*?\n\n", repository.text, re.DOTALL)
+    assert [row.split(" | ")[0] for row in table.splitlines() if "ignore" in row] == ["| 255"]
+    assert [row.split(" | ")[0] for row in table.splitlines()[2:]] == ["| 0", "| 1", "| 255"]
+
+
 def test_what_grey_would_make_of_a_palette(repositories):
     text = repositories["colours"].text
     label = PIL.Image.new("P", (1, 1), 1)

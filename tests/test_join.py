@@ -15,6 +15,7 @@ from archives import (
     label_members,
     label_values,
     mlt,
+    png_with,
     unpacked,
     write_pairs,
     write_zip,
@@ -391,6 +392,15 @@ def test_two_loose_files_of_the_same_size_are_found_when_their_pair_is_read(load
     other = unpacked(folder / IMAGES) / "img_2.jpg"
     error = failure(lambda: list(load_registered(folder, split="train", streaming=True)))
     assert_two_contents(error, file, other)
+
+
+def test_a_label_map_may_be_larger_than_its_image(load_registered, tmp_path):
+    """In bytes, as a copy of one's own with metadata is: only a file that is its image's very own is refused."""
+    label = png_with(label_file(1), b"tEXt", b"Comment\0" + b"made with care " * 200)
+    image = image_file(1)
+    assert len(label) > len(image)
+    (example,) = load_registered(write_pairs(tmp_path, {"img_1.jpg": (image, label)}))["train"]
+    assert np.array_equal(np.asarray(example["label"]), label_values(seed=1))
 
 
 def test_the_same_name_in_both_splits_is_two_images(load_registered, tmp_path):

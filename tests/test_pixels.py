@@ -286,6 +286,13 @@ def test_a_file_with_tag_1_comes_back_as_it_is(container):
     assert mlt_s.neutral_orientation(file) == (file, 1)
 
 
+def test_an_entry_of_another_tag_is_no_orientation():
+    """Such as the unit of the resolution, 2, which nearly every camera writes."""
+    before, after = (0x0100, 3, 1, b"\6\0\0\0"), (0x0128, 3, 1, b"\2\0\0\0")
+    file = jpeg_with(JPEG, EXIF + tiff_block(1, before=[before], after=[after]))
+    assert mlt_s.neutral_orientation(file) == (file, 1)
+
+
 def test_exif_that_says_1_beside_xmp_that_says_6_shows_the_stored_pixels():
     file = jpeg_with(JPEG, EXIF + tiff_block(1), XMP + xmp_packet(6))
     neutral, _ = mlt_s.neutral_orientation(file)
@@ -296,6 +303,13 @@ def test_what_stands_in_the_picture_itself_is_no_tag():
     """An APP1 segment after the start of scan belongs to a thumbnail or another picture, as in files of two cameras."""
     file = JPEG + jpeg_with(JPEG, EXIF + tiff_block(6))
     assert mlt_s.neutral_orientation(file) == (file, 1)
+
+
+def test_a_jpeg_that_ends_anywhere_before_its_picture_is_left_as_it_is():
+    """Reading it says what is wrong; to look for its tag is no error, wherever it ends."""
+    whole = jpeg_with(JPEG, EXIF + tiff_block(1))
+    for end in range(2, whole.index(b"\xff\xda") + 4):
+        assert mlt_s.neutral_orientation(whole[:end]) == (whole[:end], 1)
 
 
 @pytest.mark.parametrize("format", ["WEBP", "TIFF"])

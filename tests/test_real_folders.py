@@ -607,6 +607,19 @@ def test_a_large_archive_with_zip64_records_is_read_as_it_says(load_registered, 
     assert_whole(load_registered(folder))
 
 
+def test_its_directory_may_be_in_another_order_than_its_members(load_registered, tmp_path):
+    """Its offsets are right as they are: that one is less than the one before is no round."""
+    folder = mlt(tmp_path / "mlt")
+    (folder / IMAGES).unlink()
+    with zipfile.ZipFile(folder / IMAGES, "w", zipfile.ZIP_STORED) as written:
+        for n in (1, 2, 3):
+            written.writestr(f"img_{n}.jpg", image_file(n))
+            written.fp.seek(3 << 30, os.SEEK_CUR)
+            written.start_dir = written.fp.tell()
+        written.filelist[1:] = written.filelist[:0:-1]
+    assert_whole(load_registered(folder))
+
+
 def test_words_of_other_challenges_are_left_out(load_registered, tmp_path):
     folder = add_words(mlt(tmp_path / "mlt"), range(1, 6), range(1, 4))
     write_zip(

@@ -439,6 +439,10 @@ NO_MASKS = {
     "palette of 0 and 1, in a colour": (raw_png(BITS, 1, 3, [0, 0, 0, 128, 0, 0]), "the values 0 and 1"),
     "published palette": (raw_png(label_values(), 8, 3, RED_YELLOW), "the values 0, 1 and 255"),
     "published palette without text": (raw_png(255 * BITS, 8, 3, RED_YELLOW), "published colour of uncertain"),
+    "published palette, uncertain throughout": (
+        raw_png(np.full_like(BITS, 255), 8, 3, RED_YELLOW),
+        "published colour of uncertain",
+    ),
     "published colours without text": (raw_png(YELLOW, 8, 2), "it has colours"),
     "palette of 255 in black": (raw_png(255 * BITS, 8, 3, [255] * 3 + [0] * 765), "which one is text is not clear"),
     "2-bit grey of three levels": (raw_png(3 * BITS + (label_values() == 255), 2), "the values 0, 85 and 255"),
@@ -454,11 +458,18 @@ def test_what_is_no_mask_of_0_and_255_is_refused(load_registered, tmp_path, kind
     assert f"text_value=255 does not fit {labels}, member MLT_S_labels/training_labels/img_" in text and reason in text
 
 
-@pytest.mark.parametrize("kind", ["published palette without text", "published colours without text"])
-def test_what_says_by_its_colours_that_it_is_uncertain_is_right_as_it_is(load_registered, tmp_path, kind):
+@pytest.mark.parametrize(
+    "kind, values",
+    [
+        ("published palette without text", 255 * BITS),
+        ("published palette, uncertain throughout", np.full_like(BITS, 255)),
+        ("published colours without text", 255 * BITS),
+    ],
+)
+def test_what_says_by_its_colours_that_it_is_uncertain_is_right_as_it_is(load_registered, tmp_path, kind, values):
     labels = of_kind(tmp_path, NO_MASKS[kind][0])
     train = load_registered(None, "labels", "train", label_maps=labels)
-    assert np.array_equal(np.asarray(train[0]["label"]), 255 * BITS)
+    assert np.array_equal(np.asarray(train[0]["label"]), values)
 
 
 # --- The commands ----------------------------------------------------------------------------------------------------
