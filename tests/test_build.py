@@ -283,11 +283,12 @@ def test_row_groups_are_small_have_page_indexes_and_no_compression(source, out, 
     assert not any("DICTIONARY" in encoding for column in columns for encoding in column.encodings)
 
 
-def test_row_groups_end_at_their_size(source, out, monkeypatch):
-    monkeypatch.setattr(shards, "ROW_GROUP_SIZE", 2 * (len(image_file(1)) + len(label_file(1))) + 100)
+@pytest.mark.parametrize("rows, groups", [(1, [1, 1, 1, 1, 1]), (2, [2, 2, 1])])
+def test_row_groups_end_at_their_size(source, out, monkeypatch, rows, groups):
+    monkeypatch.setattr(shards, "ROW_GROUP_SIZE", rows * (len(image_file(1)) + len(label_file(1))) + 100)
     mlt_s_tools.build(source, out, jobs=1)
     data = pq.ParquetFile(out / "data/train-00000-of-00001.parquet").metadata
-    assert [data.row_group(number).num_rows for number in range(data.num_row_groups)] == [2, 2, 1]
+    assert [data.row_group(number).num_rows for number in range(data.num_row_groups)] == groups
 
 
 def test_a_row_group_has_at_most_100_rows_and_16_megabytes():

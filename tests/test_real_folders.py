@@ -141,7 +141,7 @@ def test_masks_and_predictions_are_not_images(load, tmp_path, place):
     assert [example["image_id"] for example in with_skip] == ["img_1", "img_2", "img_3"]
 
 
-@pytest.mark.parametrize("kind", ["grey", "palette", "colours"])
+@pytest.mark.parametrize("kind", ["grey", "palette", "colours", "speckled"])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_label_map_beside_the_images_is_refused_where_its_image_is_missing(
     load_registered, tmp_path, kind, streaming
@@ -152,6 +152,8 @@ def test_a_label_map_beside_the_images_is_refused_where_its_image_is_missing(
     values = np.zeros((160, 240), np.uint8)
     values[40:80, 30:200] = 1
     values[90:100, 30:200] = 255
+    if kind == "speckled":  # one that packs badly
+        values[:80] = np.random.default_rng(0).choice([0, 1, 255], (80, 240))
     mask = PIL.Image.fromarray(values)
     if kind == "palette":
         mask.putpalette([0, 0, 0, 255, 0, 0])
@@ -160,6 +162,14 @@ def test_a_label_map_beside_the_images_is_refused_where_its_image_is_missing(
     (train / "img_2.png").write_bytes(encoded(mask, "PNG"))
     error = failure(lambda: list(load_registered(folder, split="train", streaming=streaming)))
     assert str(train / "img_2.png") in str(error) and "looks like a label map" in str(error)
+
+
+def test_predictions_below_label_maps_are_no_label_maps(load_registered, tmp_path):
+    folder, made = mlt(tmp_path / "mlt"), tmp_path / "made"
+    unpacked(folder / LABELS, made / "labels")
+    (made / "predictions" / "train").mkdir(parents=True)
+    (made / "predictions" / "train" / "img_1.png").write_bytes(label_file(9))
+    assert_whole(load_registered(folder, label_maps=str(made)))
 
 
 def test_a_label_map_listed_as_its_own_image_is_refused(tmp_path):

@@ -99,6 +99,13 @@ def test_counts_that_differ_are_said(load_registered, tmp_path, caplog):
     assert "validation: 0 unlabelled images; MLT has 444." in caplog.text
 
 
+def test_of_counts_that_are_the_published_ones_nothing_is_said(load_registered, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 5, "validation": 3})
+    monkeypatch.setattr(mlt_s, "IMAGE_COUNTS", {"train": 8, "validation": 3})
+    load_registered(folder_with_unlabelled(tmp_path / "mlt"), unlabelled=True, streaming=True)
+    assert "example" not in caplog.text and "unlabelled" not in caplog.text
+
+
 def test_their_ground_truth_may_not_be_missing_either(load_registered, tmp_path):
     folder = folder_with_unlabelled(tmp_path / "mlt")
     members = {f"gt_img_{n}.txt": words_file(*words_of(n)) for n in range(1, 8)}
