@@ -10,7 +10,8 @@ In two minutes on the bundled sample, to see that it works (so small a model is 
 
     mlt-s check mlt_s_tools/sample --pixels --json check.json
     OMP_NUM_THREADS=1 python examples/train_segformer.py mlt_s_tools/sample --from-config --class-weights check.json \\
-        --crop 128 --batch-size 2 --reduce 2 --epochs 150 --evaluate-every 150 --learning-rate 8e-4 --workers 0 --out runs/sample
+        --crop 128 --batch-size 2 --reduce 2 --epochs 150 --evaluate-every 150 --learning-rate 8e-4 --workers 0 \\
+        --out runs/sample
 
 The defaults fit a card of 8 GB: 8 crops of 512 x 512 a step. With 24 GB, take --batch-size 24 and three times the rate.
 After each epoch it evaluates by the published protocol and draws predictions beside label maps, in OUT/pictures.
