@@ -235,6 +235,11 @@ def test_of_the_values_only_255_is_to_be_ignored(repository):
     assert [row.split(" | ")[0] for row in table.splitlines()[2:]] == ["| 0", "| 1", "| 255"]
 
 
+def test_words_are_said_to_fit_where_there_are_some(repositories):
+    assert "Image, words and label map fit" in repositories["all"].text
+    assert "Image and label map fit" in repositories["colours"].text
+
+
 def test_what_grey_would_make_of_a_palette(repositories):
     text = repositories["colours"].text
     label = PIL.Image.new("P", (1, 1), 1)
