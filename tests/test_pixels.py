@@ -18,6 +18,7 @@ from archives import (
     label_members,
     label_values,
     picture,
+    png_chunk,
     png_with,
     raw_png,
     tiff_block,
@@ -499,6 +500,10 @@ REFUSED = {
     "a text file": (b"404 Not Found", "is not a PNG file, or is cut off in its header: it starts with b'404 Not"),
     "a PNG cut off in its header": (
         label_file()[:30],
+        "is not a PNG file, or is cut off in its header: it starts with",
+    ),
+    "a PNG with a chunk before its header": (  # Pillow would read it
+        label_file()[:8] + png_chunk(b"prVt", b"\0" * 4) + label_file()[8:],
         "is not a PNG file, or is cut off in its header: it starts with",
     ),
     "a palette PNG cut off in its pixels": (raw_png(VALUES, 8, 3, RAINBOW)[:-60], "is cut off or damaged in its pixel"),
