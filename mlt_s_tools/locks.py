@@ -26,12 +26,12 @@ def acquire(folder, name, patience):
     """
     until = time.monotonic() + patience
     while True:
-        os.makedirs(folder, exist_ok=True)
         lock = filelock.FileLock(os.path.join(folder, name))
         try:
+            os.makedirs(folder, exist_ok=True)  # FileExistsError as well, where it is taken away meanwhile
             lock.acquire(timeout=max(0, until - time.monotonic()))
-        except FileNotFoundError:
-            if time.monotonic() > until:
+        except (FileExistsError, FileNotFoundError):
+            if os.path.isfile(folder) or time.monotonic() > until:
                 raise
             continue
         if os.path.exists(lock.lock_file):

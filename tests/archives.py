@@ -71,12 +71,16 @@ def mlt(folder: Path, train: int = 5, validation: int = 3, width: int = 24, heig
     numbers = {"train": range(1, train + 1), "validation": range(1, validation + 1)}
     images = {n: image_file(n, width=width, height=height) for n in numbers["train"]}
     half = (train + 1) // 2
-    write_zip(folder / "ch8_training_images_1.zip", {f"img_{n}.jpg": images[n] for n in numbers["train"][:half]})
-    write_zip(folder / "ch8_training_images_2.zip", {f"img_{n}.jpg": images[n] for n in numbers["train"][half:]})
-    write_zip(
-        folder / "ch8_validation_images.zip",
-        {f"img_{n}.jpg": image_file(500 + n, width=width, height=height) for n in numbers["validation"]},
-    )
+    archives = {
+        "ch8_training_images_1.zip": {f"img_{n}.jpg": images[n] for n in numbers["train"][:half]},
+        "ch8_training_images_2.zip": {f"img_{n}.jpg": images[n] for n in numbers["train"][half:]},
+        "ch8_validation_images.zip": {
+            f"img_{n}.jpg": image_file(500 + n, width=width, height=height) for n in numbers["validation"]
+        },
+    }
+    for name, members in archives.items():
+        if members:
+            write_zip(folder / name, members)
     write_zip(
         folder / "MLT_S_labels.zip",
         label_members(

@@ -48,13 +48,16 @@ class Loader:
         )
 
 
+# Without data_dir, the library lists the working directory first: that of a clone has a virtual environment in it.
 @pytest.fixture(params=ROUTES)
-def load(request, tmp_path):
+def load(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     return Loader(request.param, tmp_path / "cache")
 
 
 @pytest.fixture
-def load_registered(tmp_path):
+def load_registered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     return Loader("registered", tmp_path / "cache")
 
 

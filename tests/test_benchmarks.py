@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -120,9 +121,16 @@ def test_a_run_leaves_the_settings_of_its_process_alone(out):
     assert SETTINGS == (mlt_s.logger.level, datasets.are_progress_bars_disabled(), os.environ.get("HF_HUB_OFFLINE"))
 
 
-def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path):
-    out, temporary = tmp_path / "out", tmp_path / "temporary"
-    out.mkdir(), temporary.mkdir()
+@pytest.fixture
+def temporary():
+    """A folder for temporary files with a short path: processes meet at a socket in there, of 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="mlt_s_") as folder:
+        yield Path(folder)
+
+
+def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path, temporary):
+    out = tmp_path / "out"
+    out.mkdir()
     words = [SHARE, "--rounds", "1000", "--only", "prepare"]
     code = (
         "import signal, pathlib; from benchmarks import __main__ as benchmarks\n"
@@ -133,7 +141,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path):
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE) as run:
         while not list(temporary.glob("mlt_s_benchmarks_*/tmp*/scratch/mlt_s/**/*-00000-of-00002.arrow")):
-            assert run.poll() is None  # until two processes prepare
+            assert run.poll() is None, run.stderr.read()  # until two processes prepare
             time.sleep(0.01)
         os.killpg(run.pid, signal.SIGINT)  # as Ctrl-C does
         assert run.communicate()[1].decode().endswith("KeyboardInterrupt\n") and run.returncode == -signal.SIGINT
