@@ -72,4 +72,4 @@ def test_archives_stream_and_preparing_under_the_guard(tmp_path, method):
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_have_the_guard(path):
     text = path.read_text(encoding="utf-8")
-    assert text.rstrip().endswith(GUARD + "    main()")
+    assert text.rstrip().endswith((GUARD + "    main()", GUARD + "    sys.exit(main())"))
