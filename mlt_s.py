@@ -22,6 +22,7 @@ import io
 import itertools
 import json
 import logging
+import operator
 import os
 import re
 import struct
@@ -249,9 +250,9 @@ class LabelMap(datasets.Image):
         known = np.isin(values, list(self.colors))
         if not known.all():
             raise ValueError(f"A label map holds {list(self.colors)}, not {np.unique(values[~known])[:5].tolist()}.")
-        palette = np.zeros((256, 3), np.uint8)
-        palette[list(self.colors)] = list(self.colors.values())
-        return PIL.Image.fromarray(palette[values.astype(np.uint8)])
+        picture = PIL.Image.fromarray(values.astype(np.uint8))
+        picture.putpalette([level for value in range(256) for level in self.colors.get(value, (0, 0, 0))])
+        return picture.convert("RGB")
 
     def __repr__(self) -> str:
         fields = {"names": self.names, "ignore_index": self.ignore_index}
@@ -361,8 +362,8 @@ _WORDS_FILE = re.compile(r"gt_(.+)\.txt", re.IGNORECASE)  # gt_img_1.txt: where 
 _WORDS_ARCHIVE = {"localization", "transcription", "gt"}
 _CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
 
-# More than any scene or label map needs: an entry that claims more is damaged or hostile.
-_LARGEST_MEMBER = 1 << 28  # bytes
+# More than any scene or label map needs, 44 megapixels of RGB: an entry that claims more is damaged or hostile.
+_LARGEST_MEMBER = 1 << 27  # bytes
 
 
 class Member(NamedTuple):
@@ -862,6 +863,7 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
+            _refuse_overlap(entries)
     except OSError as error:
         raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
     except MemoryError:
@@ -906,6 +908,20 @@ def _unwrap(entries: list[zipfile.ZipInfo], file: Any) -> None:
             "it has more than 4 GiB and no Zip64 records, and its members are not where its directory says. Repack it "
             "by another program, or unpack it into a folder"
         )
+
+
+def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
+    """Raises ValueError where members share bytes: a few of them would stand for any number of gigabytes.
+
+    See D. Fifield, "A better zip bomb" (WOOT 2019). Members that hold nothing, such as folders, may lie anywhere.
+    """
+    by_place = sorted((entry for entry in entries if entry.compress_size), key=_HEADER_OFFSET)
+    for entry, following in zip(by_place, by_place[1:]):
+        if entry.header_offset + _LOCAL_HEADER + entry.compress_size > following.header_offset:
+            raise ValueError(f"its members {entry.filename} and {following.filename} overlap")
+
+
+_HEADER_OFFSET = operator.attrgetter("header_offset")
 
 
 def _has_header(file: Any, offset: int) -> bool:
@@ -1204,6 +1220,8 @@ def in_shards(pairs: list[Pair]) -> list[tuple[Pair, ...]]:
 # --- Pixels: one frame, the stored one -----------------------------------------------------------------------------
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF, which is laid out as TIFF
+_BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # how TIFF, and EXIF, begins
+_KINDS_OF_ENTRIES = (*range(1, 14), 16)  # of TIFF, bytes to 64-bit numbers; readers skip others
 _EXIF_HEAD = b"Exif\0\0"  # stands before it in JPEG files, by mistake twice, and by mistake in PNG files
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
 # What readers are offered. Of the other 40 formats of Pillow, one runs PostScript, and some open but cannot be read.
@@ -1211,12 +1229,20 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
 _CLIPPED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow makes all above 255 white in mode "RGB"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many bytes say if and how the text is packed
-_PNG_XMP = b"XML:com.adobe.xmp"
+_PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+_PNG_RAW_EXIF = b"Raw profile type exif\0"  # ImageMagick's EXIF from before PNG had a chunk for it
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
 SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
 _TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
-_PNG_RAW_EXIF = b"Raw profile type exif"  # ImageMagick's EXIF from before PNG had a chunk for it
+
+# Far more than pictures have, so that a file of kilobytes costs neither minutes nor gigabytes before, or while, Pillow
+# reads it. Its number of pixels is limited by PIL.Image.MAX_IMAGE_PIXELS, 89 million.
+_MOST_CHUNKS = 1 << 16  # of a PNG file: libpng writes 8 KB of pixels in each, so this is half a gigabyte
+_MOST_SEGMENTS = 1000  # of a JPEG file, of up to 64 KB each, before its pixels: there are 3 to 30
+_MOST_SCANS = 64  # of a progressive JPEG file: 10 as a rule
+_MOST_FILL = 1 << 20  # bytes of a JPEG file between its segments, where there are none as a rule
+_MOST_TAGGED = 1 << 26  # bytes that the entries of EXIF claim together: in its 64 KB, entries share none
 
 
 def neutral_orientation(data: bytes) -> tuple[bytes, int]:
@@ -1224,27 +1250,35 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
 
     Readers differ: `datasets` and OpenCV turn the picture by the tag, plain Pillow does not. With the tag at 1 all of
     them show the stored pixels, which MLT's annotations refer to (mmocr pull request 375). No pixel is touched; a file
-    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag.
+    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag. XMP that a PNG file holds
+    packed, and EXIF that it holds as text (ImageMagick's), is left out unread.
+
+    Raises:
+        ValueError: there is more in the file beside its pixels than in any picture.
     """
     if data.startswith(b"\xff\xd8"):
         return _neutral_jpeg(data)
     if data.startswith(_PNG_SIGNATURE):
         return _neutral_png(data)
+    if data[:2] in _BYTE_ORDERS:
+        _refuse_crowded(data)
     return data, 1
 
 
 def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
     exif = xmp = None
-    changes = []
+    changes, blocks = [], []
     for start, end in _app1_segments(data):
         block = data[start:end]
         if block.startswith(_EXIF_HEAD):
+            blocks.append(block if not blocks else block[len(_EXIF_HEAD) :])
             block, found = _neutral_exif(block)
             exif = exif or found
         elif block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             block, found = _neutral_xmp(block)
             xmp = xmp or found
         changes.append((start, end, block))
+    _refuse_crowded(b"".join(blocks))  # which Pillow takes for one
     if exif or xmp:
         changed = bytearray(data)
         for start, end, block in changes:
@@ -1253,73 +1287,96 @@ def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
     return data, exif or xmp or 1
 
 
+_NO_FILL_BYTE = re.compile(rb"[^\xff]")  # any number of fill bytes may stand before a marker (ITU-T T.81, B.1.1.2)
+_JPEG_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others belong to the pixels
+
+
 def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself."""
-    at = data.find(b"\xff", 2)
-    while 0 <= at < len(data) - 4:
-        marker = data[at + 1]
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself.
+
+    Raises:
+        ValueError: there is more before the picture, or there are more scans of it, than in any picture.
+    """
+    at, fill, components = 2, 0, None
+    for number in itertools.count():
+        fill_end = at + _MOST_FILL + 2
+        before = data.find(b"\xff", at, fill_end)
+        found = _NO_FILL_BYTE.search(data, before, fill_end) if before >= 0 else None
+        fill += (found.end() - 2 if found else len(data)) - at
+        if fill > _MOST_FILL or number > _MOST_SEGMENTS:
+            raise ValueError(f"more than {_MOST_SEGMENTS:,} segments, or {_MOST_FILL:,} bytes of none, in its header")
+        if not found:
+            return
+        marker, start = found[0][0], found.end()
+        if marker == 0x00 or 0xD0 <= marker <= 0xD9:  # these have no length
+            at = start
+            continue
+        at = start + int.from_bytes(data[start : start + 2], "big")
+        if marker in (0xC0, 0xC1):  # start of a frame that is not progressive
+            components = data[start + 7 : start + 8]
         if marker == 0xDA:  # start of scan
+            # Of a picture with all components in its first scan, no other one is read.
+            if data[start + 2 : start + 3] != components and _has_many_scans(data, at):
+                raise ValueError(f"more than {_MOST_SCANS} scans")
             return
         if marker == 0xE1:
-            yield at + 4, min(end, len(data))
-        if marker == 0xFF:  # padding
-            at += 1
-        elif marker == 0x00 or 0xD0 <= marker <= 0xD9:  # these have no length
-            at = data.find(b"\xff", at + 2)
-        else:
-            at = data.find(b"\xff", end)
+            yield start + 2, min(at, len(data))
+
+
+def _has_many_scans(data: bytes, at: int) -> bool:
+    """Whether more scans follow the first one, which begins there, than any picture has."""
+    scans = 1
+    for _ in range(_MOST_SEGMENTS):
+        found = _JPEG_MARKER_IN_SCAN.search(data, at)
+        if not found or found[0] == b"\xff\xd9":  # end of image; a camera may put a video behind it
+            return False
+        scans += found[0] == b"\xff\xda"
+        if scans > _MOST_SCANS:
+            return True
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return True
 
 
 def _neutral_png(data: bytes) -> tuple[bytes, int]:
-    exif = other = None
-    pieces = []
+    exif = xmp = None
+    pieces, is_changed = [], False
     for kind, payload, piece in _png_chunks(data):
         found = None
         if kind == b"eXIf":
+            _refuse_crowded(payload)
             payload, found = _neutral_exif(payload)
             exif = exif or found
+        elif kind == b"iTXt" and payload.startswith(_PNG_XMP + b"\0"):  # not packed
+            payload, found = _neutral_xmp(payload)
+            xmp = xmp or found
         elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
-            payload, found = _neutral_png_text(kind, payload)
-            other = other or found
+            is_changed = True
+            continue
         pieces.append(_png_chunk(kind, payload) if found else piece)
-    return b"".join(pieces) if exif or other else data, exif or other or 1
+    return b"".join(pieces) if is_changed or exif or xmp else data, exif or xmp or 1
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b""."""
+    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b"".
+
+    Raises:
+        ValueError: there are more chunks than in any picture.
+    """
     yield b"", b"", data[:8]
     at = 8
-    while at + 12 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if at + 12 > len(data):
+            break
         size, kind = struct.unpack_from(">I4s", data, at)
         yield kind, data[at + 8 : at + 8 + size], data[at : at + 12 + size]
         at += 12 + size
+    else:
+        raise ValueError(f"more than {_MOST_CHUNKS:,} chunks")
     yield b"", b"", data[at:]
 
 
 def _png_chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
-
-
-def _neutral_png_text(kind: bytes, payload: bytes) -> tuple[bytes, Optional[int]]:
-    keyword, _, rest = payload.partition(b"\0")
-    skip = _PNG_TEXT[kind]
-    head, text = keyword + b"\0" + rest[:skip], rest[skip:]
-    if kind == b"iTXt":  # language and translated keyword stand before the text
-        language, translated, text = (text.split(b"\0", 2) + [b"", b""])[:3]
-        head += language + b"\0" + translated + b"\0"
-    compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
-    try:
-        text = zlib.decompressobj().decompress(text, _LARGEST_MEMBER) if compressed else text
-        if keyword == _PNG_XMP:
-            text, found = _neutral_xmp(text)
-        else:  # three lines of head, then hexadecimal digits
-            lines = text.split(b"\n")
-            exif, found = _neutral_exif(bytes.fromhex(b"".join(lines[3:]).decode("ascii")))
-            text = b"\n".join(lines[:3] + [exif.hex().encode()])
-    except (ValueError, zlib.error):  # nothing that a reader could make out either
-        return payload, None
-    return head + (zlib.compress(text) if compressed else text), found
 
 
 def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
@@ -1329,11 +1386,9 @@ def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
 
 def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
-    head = 0
-    while exif.startswith(_EXIF_HEAD, head):
-        head += len(_EXIF_HEAD)
-    tiff = exif[head:]
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    tiff = _without_head(exif)
+    head = len(exif) - len(tiff)
+    order = _BYTE_ORDERS.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return exif, None
     changed, found = bytearray(tiff), None
@@ -1349,12 +1404,49 @@ def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     return exif[:head] + bytes(changed), found
 
 
+def _without_head(exif: bytes) -> bytes:
+    head = 0
+    while exif.startswith(_EXIF_HEAD, head):
+        head += len(_EXIF_HEAD)
+    return exif[head:]
+
+
+def _refuse_crowded(exif: bytes) -> None:
+    """Raises ValueError where the entries of EXIF, or of a TIFF file, claim the same bytes again and again.
+
+    Pillow reads them all and keeps a copy of each, which makes gigabytes of 64 KB.
+    """
+    tiff = _without_head(exif)
+    order = _BYTE_ORDERS.get(tiff[:2])
+    if order is None or len(tiff) < 16:
+        return
+    number, offset, at = ("Q", "Q", 8) if 43 in tiff[2:4] else ("H", "I", 4)  # 43: BigTIFF, of 64 bits
+    (start,) = struct.unpack_from(order + offset, tiff, at)
+    start += struct.calcsize(number)
+    if not struct.calcsize(number) <= start <= len(tiff):
+        return
+    (count,) = struct.unpack_from(order + number, tiff, start - struct.calcsize(number))
+    bits = order + ("u8" if offset == "Q" else "u4")
+    entry = np.dtype([("tag", order + "u2"), ("kind", order + "u2"), ("count", bits), ("value", bits)])
+    count = min(count, (len(tiff) - start) // entry.itemsize)
+    entries = np.frombuffer(tiff, entry, count, start)
+    known = entries["count"][np.isin(entries["kind"], _KINDS_OF_ENTRIES)].astype(np.float64)
+    claimed = np.minimum(8 * known, len(tiff)).sum()  # 8: the most bytes of a value
+    if claimed > max(_MOST_TAGGED, 2 * len(tiff)):
+        raise ValueError(f"EXIF or TIFF tags that claim {claimed:,.0f} bytes of its {len(tiff):,}")
+
+
 def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
     """The picture with its header read and its pixels not."""
     import PIL.Image
 
     try:
-        return PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+        limit = PIL.Image.MAX_IMAGE_PIXELS
+        if limit is not None and image.width * image.height > limit:  # up to twice as many Pillow only warns of
+            pixels = image.width * image.height
+            raise PIL.Image.DecompressionBombError(f"Image size ({pixels} pixels) exceeds limit of {limit} pixels.")
+        return image
     except PIL.UnidentifiedImageError:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
         raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
@@ -1419,7 +1511,13 @@ def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa:
 
 def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:  # noqa: F821
     """The picture with its header read, its bytes with neutral orientation, and the orientation that it had."""
-    data, orientation = neutral_orientation(data)
+    try:
+        data, orientation = neutral_orientation(data)
+    except ValueError as error:
+        raise MltSError(
+            f"{member} has {error}. No picture of MLT has: it is damaged, or made to cost time and memory. Fetch it "
+            "again, or save it anew if you trust it."
+        ) from error
     image = _opened(data, member)
     if _would_be_turned(image, data):
         logger.warning("%s has EXIF data that cannot be read; it is left out, no pixel is touched.", member)
@@ -1467,6 +1565,7 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F8
             if not metadata:
                 return False
             image = PIL.Image.open(io.BytesIO(metadata))
+        _refuse_crowded(image.info.get("exif", b""))  # of WebP; those of other files were looked at before
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
     except MemoryError:
         raise

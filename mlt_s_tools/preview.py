@@ -258,7 +258,10 @@ def shrunk(colors, marked, size):
 
 
 def _lay_over(image, label, size, strength):
-    colors, coverage = _colored(label, size)
+    return _laid_over(image, label, *_colored(label, size), size, strength)
+
+
+def _laid_over(image, label, colors, coverage, size, strength):
     base = image.resize(size, Image.Resampling.LANCZOS)
     laid = np.asarray(base, float) * (1 - strength * coverage) + strength * colors
     line, dark = outline(base, np.asarray(label))
@@ -275,11 +278,11 @@ def _panels(example):
     _check_pair(example)
     image, label = example["image"], example["label"]
     size = _fitting(image)
-    colors, _ = _colored(label, size)
+    colors, coverage = _colored(label, size)
     small = image.resize(size, Image.Resampling.LANCZOS)
     if example.get("words"):
         small = _outlined(small, example["words"], size[0] / image.width)
-    return small, _picture(colors), _lay_over(image, label, size, STRENGTH)
+    return small, _picture(colors), _laid_over(image, label, colors, coverage, size, STRENGTH)
 
 
 def _fitting(picture):

@@ -1,0 +1,150 @@
+"""Small files that would cost minutes or gigabytes: refused by archive and member, or read in little memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from archives import encoded, failure, jpeg_with, label_file, label_members, mlt, picture, png_with, write_zip
+from bombs import (
+    JPEG,
+    MEGABYTE,
+    PNG,
+    crowded_exif,
+    fill_bytes,
+    large,
+    many_chunks,
+    many_scans,
+    many_segments,
+    overlapping,
+    packed_text,
+    pair_of,
+)
+
+import mlt_s
+
+pytestmark = pytest.mark.once
+
+MEMBER = mlt_s.Member("/mlt/images.zip", "img_1.jpg", 1, "")
+
+
+def streamed(folder, split="train", **options) -> list[dict]:
+    return list(mlt_s.MltS(data_dir=str(folder), **options).as_streaming_dataset()[split])
+
+
+def allocated(call) -> int:
+    """The most bytes that a call holds at a time, of Python's, numpy's and zlib's."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+# --- Pictures ------------------------------------------------------------------------------------------------------
+
+EXIF = b"Exif\0\0"
+CROWDED = crowded_exif(60_000)
+BIG_ENTRY = b"\0\x80\7\0" + b"\xff" * 7 + bytes(9)
+REFUSED = {
+    "PNG chunks without end": (many_chunks(1 << 16), "more than 65,536 chunks"),
+    "fill bytes without end": (fill_bytes(2 * MEGABYTE), "bytes of none, in its header"),
+    "fill bytes to the end of the file": (JPEG[:2] + b"\xff" * 2 * MEGABYTE, "bytes of none, in its header"),
+    "zeros between segments": (fill_bytes(1, b"\xff\xe5\0\2" + bytes(2 * MEGABYTE)), "bytes of none, in its header"),
+    "segments without end": (many_segments(1001), "more than 1,000 segments"),
+    "markers without end": (fill_bytes(1001, b"\xff\xd0"), "more than 1,000 segments"),
+    "scans without end": (many_scans(64), "more than 64 scans"),
+    "EXIF in a JPEG": (jpeg_with(JPEG, EXIF + CROWDED), "tags that claim 299,"),
+    "EXIF in two parts": (jpeg_with(JPEG, EXIF + CROWDED[:50_000], EXIF + CROWDED[50_000:]), "tags that claim 299,"),
+    "EXIF in a PNG": (png_with(PNG, b"eXIf", CROWDED), "tags that claim 299,"),
+    "EXIF behind the pixels of a PNG": (png_with(PNG, b"eXIf", CROWDED, after=True), "tags that claim 299,"),
+    "a TIFF": (CROWDED, "tags that claim 299,"),
+    "a BigTIFF": (
+        b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0" + (5000).to_bytes(8, "little") + BIG_ENTRY * 5000,
+        "tags that claim 500,",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_picture_with_more_beside_its_pixels_than_any_has_is_refused_by_archive_and_member(tmp_path, kind):
+    image, reason = REFUSED[kind]
+    folder = pair_of(tmp_path / "mlt", image)
+    text = str(failure(lambda: streamed(folder)))
+    assert text.startswith(f"{folder / 'ch8_training_images_1.zip'}, member img_1.jpg has ")
+    assert reason in text and "damaged" in text
+
+
+@pytest.mark.parametrize("kind", ["PNG chunks without end", "EXIF in a PNG"])
+def test_a_label_map_is_looked_at_as_an_image_is(tmp_path, kind):
+    label, reason = REFUSED[kind]
+    folder = pair_of(tmp_path / "mlt", JPEG, label)
+    text = str(failure(lambda: streamed(folder)))
+    assert text.startswith(f"{folder / 'MLT_S_labels.zip'}, member MLT_S_labels/training_labels/img_1.png has ")
+    assert reason in text
+
+
+def test_exif_in_webp_is_looked_at_as_well(tmp_path):
+    folder = pair_of(tmp_path / "mlt", encoded(picture(), "WEBP", exif=EXIF + CROWDED))
+    text = str(failure(lambda: streamed(folder)))
+    assert f"{folder / 'ch8_training_images_1.zip'}, member img_1.jpg is a WEBP file whose orientation tag" in text
+
+
+@pytest.mark.parametrize("keyword", [b"XML:com.adobe.xmp", b"Raw profile type exif"])
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt"])
+def test_packed_text_of_a_png_is_not_unpacked(keyword, kind):
+    file = packed_text(40 * MEGABYTE, 3, keyword, kind)
+    assert len(file) < MEGABYTE / 5
+    assert allocated(lambda: mlt_s.stored_image(file, MEMBER)) < 2 * MEGABYTE
+    assert mlt_s.stored_image(file, MEMBER) == (PNG, (24, 16), 1)
+
+
+@pytest.mark.parametrize("role", ["image", "label"])
+def test_a_picture_that_pillow_only_warns_of_is_too_large(tmp_path, monkeypatch, role):
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 400 * 400 - 1)  # the error of Pillow's begins at twice as many
+    given = (large(400), None) if role == "image" else (JPEG, large(400, label=True))
+    folder = pair_of(tmp_path / "mlt", *given)
+    text = str(failure(lambda: streamed(folder)))
+    assert "is too large: Image size (160000 pixels) exceeds limit of 159999 pixels." in text
+    assert ", member img_1.jpg " in text if role == "image" else "training_labels/img_1.png" in text
+
+
+def test_what_pictures_have_is_not_too_much():
+    """As many segments, scans and fill bytes as the most elaborate of files have, and a camera's video behind it."""
+    whole = encoded(picture(), progressive=True)
+    profile = jpeg_with(
+        whole, *[b"ICC_PROFILE\0" + bytes([at, 255]) + bytes(60_000) for at in range(1, 256)], marker=0xE2
+    )
+    padded = profile[:2] + b"\xff" * 60_000 + profile[2:]
+    video = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\2" * 1000
+    for file in profile, padded, whole + video, many_scans(50):
+        stored, size, _ = mlt_s.stored_image(file, MEMBER)
+        assert (stored, size) == (file, (24, 16))
+
+
+# --- Archives ------------------------------------------------------------------------------------------------------
+
+
+def test_members_that_overlap_are_refused_by_archive(tmp_path):
+    folder = overlapping(tmp_path / "mlt", 20, MEGABYTE)
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 10_000
+    text = str(failure(lambda: streamed(folder)))
+    assert text.startswith(f"{folder / 'ch8_training_images_1.zip'} (")
+    assert "its members img_1.jpg and img_2.jpg overlap" in text
+
+
+def test_an_archive_that_is_not_needed_is_passed_over_where_members_overlap(tmp_path, caplog):
+    folder = mlt(tmp_path / "mlt", 1, 1)
+    other = overlapping(tmp_path / "other", 20, MEGABYTE) / "ch8_training_images_1.zip"
+    other.rename(folder / "train_more.zip")
+    (example,) = streamed(folder)
+    assert example["image_id"] == "img_1"
+    assert f"{folder / 'train_more.zip'} (its members img_1.jpg and img_2.jpg overlap)" in caplog.text
+
+
+def test_folders_and_empty_files_overlap_nothing(tmp_path):
+    folder = mlt(tmp_path / "mlt", 2, 1)
+    labels = label_members({"img_1": label_file(1), "img_2": label_file(2)}, {"img_1": label_file(501)})
+    write_zip(folder / "MLT_S_labels.zip", {"MLT_S_labels/": b"", "MLT_S_labels/empty": b"", **labels})
+    assert [example["image_id"] for example in streamed(folder)] == ["img_1", "img_2"]
