@@ -2330,7 +2330,15 @@ def _download_error(url: str, reason: str) -> MltSError:
 
 # --- Built label maps: a data set of image_id and label, in Parquet files ------------------------------------------
 
-_LARGEST_GROUP = 1 << 31  # bytes of a row group's label maps: the whole of MLT_S is a twentieth
+# Parquet files of a stranger's: a few kilobytes can stand for any number of rows and bytes. MLT has 18,000 images, and
+# MLT_S 6,896 label maps of 102 MB.
+_MOST_LABEL_MAPS = 50_000  # rows of all files, those without a label map among them
+_LARGEST_GROUP = 1 << 29  # bytes of a row group's ids and label maps
+_LARGEST_LABEL = 1 << 24  # bytes
+_LARGEST_LABEL_ARCHIVE = 1 << 30  # bytes of all label maps
+_LONGEST_ID = 251  # bytes: with .png behind it, the longest name of a file
+_ROWS_AT_A_TIME = 1000
+_LABEL_COLUMNS = ["image_id", "label.bytes"]
 
 
 def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
@@ -2369,46 +2377,78 @@ def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: 
 
 def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any], path: str) -> None:
     """Writes an archive, laid out as the authors' is, of the label maps in Parquet files of known split."""
+    rows = size = 0
     with zipfile.ZipFile(path, "w") as archive, datasets.utils.tqdm(unit=" label maps", desc=LABEL_ARCHIVE) as bar:
         for split, file in files:
             folder = f"MLT_S_labels/{'training' if split == 'train' else split}_labels"
             try:
                 for image_id, label in _rows(file, options):
-                    with _storing(os.path.dirname(path)):
-                        archive.writestr(f"{folder}/{image_id}.png", label)
-                    bar.update()
+                    rows, size = rows + 1, size + len(label or b"")
+                    if rows > _MOST_LABEL_MAPS or size > _LARGEST_LABEL_ARCHIVE:
+                        raise _too_much(file, f"{rows:,} rows and {size:,} bytes of label maps, with the files before")
+                    if label is not None:
+                        with _storing(os.path.dirname(path)):
+                            archive.writestr(f"{folder}/{image_id}.png", label)
+                        bar.update()
             except MltSError:
                 raise
             except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
                 raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
 
 
-def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Id and PNG file of each label map in a Parquet file. An image without label map has none to give."""
+def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str], Optional[bytes]]]:
+    """Id and label map of each row in a Parquet file, as bytes; None and None of an image without label map."""
     import pyarrow.parquet as pq  # comes with datasets
 
-    with _opened_file(file.address, options) as stream, pq.ParquetFile(stream) as table:
-        columns = table.schema_arrow.names
-        if not {"image_id", "label"} <= set(columns):
-            raise MltSError(f"{file} holds the columns {_first(columns, 8)}; label maps have image_id and label.")
-        for group in range(table.num_row_groups):
-            if _size_of_labels(table.metadata.row_group(group)) > _LARGEST_GROUP:
-                raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
-            for row in table.read_row_group(group, columns=["image_id", "label"]).to_pylist():
-                if row["label"] is not None:
-                    yield _id_of(row, file), row["label"]["bytes"]
+    with _opened_file(file.address, options) as stream:
+        metadata = pq.read_metadata(stream)
+        _refuse_other_rows(file, metadata)
+        # One value that a million rows refer to stays one in memory.
+        with pq.ParquetFile(stream, metadata=metadata, read_dictionary=_LABEL_COLUMNS) as table:
+            for group in range(table.num_row_groups):
+                for batch in table.iter_batches(_ROWS_AT_A_TIME, [group], _LABEL_COLUMNS):
+                    for image_id, label in zip(batch.column("image_id"), batch.column("label")):
+                        if label.is_valid:
+                            yield _checked_id(image_id.as_py(), file), _checked_label(label["bytes"].as_py(), file)
+                        else:
+                            yield None, None
 
 
-def _size_of_labels(group: Any) -> int:
-    columns = [group.column(at) for at in range(group.num_columns)]
-    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema.startswith("label."))
+def _refuse_other_rows(file: Member, metadata: Any) -> None:
+    """Raises MltSError for a Parquet file whose columns, rows or sizes are not those of label maps."""
+    columns = metadata.schema.to_arrow_schema().names
+    if not {"image_id", "label"} <= set(columns):
+        raise MltSError(f"{file} holds the columns {_first(columns, 8)}; label maps have image_id and label.")
+    if metadata.num_rows > _MOST_LABEL_MAPS:
+        raise _too_much(file, f"{metadata.num_rows:,} rows")
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        parts = [group.column(at) for at in range(group.num_columns)]
+        sizes = [part.total_uncompressed_size for part in parts if part.path_in_schema in _LABEL_COLUMNS]
+        if sum(sizes) > _LARGEST_GROUP:
+            raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
 
 
-def _id_of(row: dict[str, Any], file: Member) -> str:
-    image_id = row["image_id"]
-    if not isinstance(image_id, str) or not re.fullmatch(r"[^/\\\0]+", image_id):  # it becomes the name of a file
-        raise MltSError(f"{file} holds a label map of the image_id {image_id!r}, which is no name of an image.")
-    return image_id
+def _too_much(file: Member, what: str) -> MltSError:
+    return MltSError(
+        f"{file} holds {what}. MLT_S has {sum(PUBLISHED_COUNTS.values()):,} label maps of 102 MB: this is another data "
+        "set, or damaged. Give a set of label maps by label_maps."
+    )
+
+
+def _checked_label(content: Optional[bytes], file: Member) -> bytes:
+    if len(content or b"") > _LARGEST_LABEL:
+        raise _too_much(file, f"a label map of {len(content):,} bytes")
+    if not content or not content.startswith(_PNG_SIGNATURE):
+        starts = f"starts with {content[:16]!r}" if content else "is empty"
+        raise MltSError(f"{file} holds a label map that is no PNG file: it {starts}.")
+    return content
+
+
+def _checked_id(image_id: Any, file: Member) -> str:
+    if isinstance(image_id, str) and len(image_id.encode()) <= _LONGEST_ID and re.fullmatch(r"[^/\\\0]+", image_id):
+        return image_id  # it becomes the name of a file
+    shown = repr(image_id[:40] if isinstance(image_id, str) else image_id)
+    raise MltSError(f"{file} holds a label map of the image_id {shown}, which is no name of an image.")
 
 
 # --- The builder ---------------------------------------------------------------------------------------------------

@@ -18,10 +18,14 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import PIL.Image
+import pyarrow as pa
+import pyarrow.parquet as pq
 from archives import (
     encoded,
     image_file,
@@ -121,6 +125,47 @@ def overlapping(folder: Path, count: int, size: int) -> Path:
     return folder
 
 
+# --- Label maps in Parquet -----------------------------------------------------------------------------------------
+
+
+def one_value(value: bytes | str, count: int) -> pa.DictionaryArray:
+    kind = pa.binary() if isinstance(value, bytes) else pa.string()
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value], kind))
+
+
+def write_rows(folder: Path, image_ids: pa.Array, labels: pa.Array, **options) -> Path:
+    """A built set of label maps: image ids and PNG files (None where a row has none)."""
+    pictures = pa.StructArray.from_arrays([labels], ["bytes"], mask=labels.is_null())
+    (folder / "labels").mkdir(parents=True, exist_ok=True)
+    path = folder / "labels" / "train-00000-of-00001.parquet"
+    pq.write_table(pa.table({"image_id": image_ids, "label": pictures}), path, compression="zstd", **options)
+    return folder
+
+
+def numbered(count: int) -> pa.Array:
+    return pa.array([f"img_{at}" for at in range(count)])
+
+
+def in_one_dictionary(folder: Path, count: int, size: int) -> Path:
+    return write_rows(folder, numbered(count), one_value(label_file(1) + bytes(size), count))
+
+
+def of_long_ids(folder: Path, count: int, size: int) -> Path:
+    return write_rows(folder, one_value("i" * size, count), one_value(label_file(1), count))
+
+
+def of_zeros(folder: Path, count: int, size: int) -> Path:
+    return write_rows(folder, numbered(count), pa.array([label_file(1) + bytes(size)] * count), use_dictionary=False)
+
+
+def of_nothing(folder: Path, count: int) -> Path:
+    return write_rows(folder, numbered(count), one_value(b"", count))
+
+
+def of_nulls(folder: Path, count: int) -> Path:
+    return write_rows(folder, pa.nulls(count, pa.string()), pa.nulls(count, pa.binary()))
+
+
 # --- What reads them -----------------------------------------------------------------------------------------------
 
 # Each is run by a Python of its own, in which `folder` is where the bomb is and `out` a path to write to.
@@ -177,6 +222,19 @@ BOMBS = {
     "zip: 200 members of 20 MB that overlap": Bomb(lambda folder: overlapping(folder, 200, 20_000_000), CHECK),
 }
 
+BOMBS |= {
+    "parquet: 50,000 times 8 MB in one dictionary": Bomb(
+        partial(in_one_dictionary, count=50_000, size=8 << 20), LABELS
+    ),
+    "parquet: 10,000 times an id of 1 MB": Bomb(partial(of_long_ids, count=10_000, size=MEGABYTE), LABELS),
+    "parquet: 190 times 10 MB of zeros": Bomb(partial(of_zeros, count=190, size=10_000_000), LABELS),
+    "parquet: 50 times 10 MB of zeros": Bomb(partial(of_zeros, count=50, size=10_000_000), LABELS),
+    "parquet: 50 million rows of nulls": Bomb(partial(of_nulls, count=50_000_000), LABELS),
+    "parquet: 2 million empty label maps": Bomb(partial(of_nothing, count=2_000_000), LABELS),
+    "parquet: 50,000 times one label map": Bomb(partial(in_one_dictionary, count=50_000, size=0), LABELS),
+    "parquet: 120 times 8 MB in one dictionary": Bomb(partial(in_one_dictionary, count=120, size=8 << 20), LABELS),
+}
+
 
 # --- What they cost ------------------------------------------------------------------------------------------------
 
@@ -209,7 +267,7 @@ def cost_of(bomb: Bomb, seconds: int, memory: int) -> Cost:
         arguments = [sys.executable, "-c", code, str(folder), f"{place}/out"]
         try:
             done = subprocess.run(
-                arguments, env=environment, capture_output=True, text=True, errors="replace", timeout=seconds
+                arguments, env=environment, cwd=place, capture_output=True, text=True, errors="replace", timeout=seconds
             )
         except subprocess.TimeoutExpired:
             return Cost(size, seconds, 0, f"stopped after {seconds} s")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import partial
 
+import datasets
+import pyarrow as pa
 import pytest
 from archives import encoded, failure, jpeg_with, label_file, label_members, mlt, picture, png_with, write_zip
 from bombs import (
@@ -12,10 +15,15 @@ from bombs import (
     PNG,
     crowded_exif,
     fill_bytes,
+    in_one_dictionary,
     large,
     many_chunks,
     many_scans,
     many_segments,
+    of_long_ids,
+    of_nothing,
+    of_nulls,
+    of_zeros,
     overlapping,
     packed_text,
     pair_of,
@@ -148,3 +156,48 @@ def test_folders_and_empty_files_overlap_nothing(tmp_path):
     labels = label_members({"img_1": label_file(1), "img_2": label_file(2)}, {"img_1": label_file(501)})
     write_zip(folder / "MLT_S_labels.zip", {"MLT_S_labels/": b"", "MLT_S_labels/empty": b"", **labels})
     assert [example["image_id"] for example in streamed(folder)] == ["img_1", "img_2"]
+
+
+# --- Label maps in Parquet -----------------------------------------------------------------------------------------
+
+ROWS = {
+    "a dictionary of one long value": (partial(in_one_dictionary, count=10_000, size=10 * MEGABYTE), "label maps"),
+    "a dictionary of a value longer than any": (partial(in_one_dictionary, count=10_000, size=17 * MEGABYTE), "17,82"),
+    "long ids": (partial(of_long_ids, count=10_000, size=MEGABYTE), "the image_id 'iiii"),
+    "an id longer than a file's name may be": (partial(of_long_ids, count=1, size=252), "the image_id 'iiii"),
+    "zeros": (partial(of_zeros, count=4, size=10 * MEGABYTE), "a row group larger than all label maps of MLT_S"),
+    "nulls": (partial(of_nulls, count=2_000_000), "2,000,000 rows"),
+    "empty label maps": (partial(of_nothing, count=50_001), "50,001 rows"),
+    "an empty label map": (partial(of_nothing, count=1), "a label map that is no PNG file: it is empty"),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_that_no_label_maps_have_are_refused_by_their_file(tmp_path, monkeypatch, kind):
+    make, reason = ROWS[kind]
+    folder = make(tmp_path / "set")
+    monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
+    monkeypatch.setattr(mlt_s, "_LARGEST_LABEL_ARCHIVE", 60 * MEGABYTE)
+    monkeypatch.setattr(mlt_s, "_LARGEST_GROUP", 32 * MEGABYTE)
+    pool = pa.proxy_memory_pool(pa.default_memory_pool())
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        text = str(failure(lambda: mlt_s.list_label_maps(str(folder), {})))
+    finally:
+        pa.set_memory_pool(before)
+    assert text.startswith(f"{folder / 'labels' / 'train-00000-of-00001.parquet'} ")
+    assert reason in text
+    assert pool.max_memory() < 60 * MEGABYTE
+    assert [file.name for file in (tmp_path / "downloads").iterdir() if not file.name.endswith(".lock")] == []
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_limits_hold_for_all_files_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
+    monkeypatch.setattr(mlt_s, "_MOST_LABEL_MAPS", 25)
+    file = in_one_dictionary(tmp_path / "set", 10, 0) / "labels" / "train-00000-of-00001.parquet"
+    for number in (1, 2):
+        (file.parent / f"train-0000{number}-of-00003.parquet").write_bytes(file.read_bytes())
+    text = str(failure(lambda: mlt_s.list_label_maps(str(tmp_path / "set"), {})))
+    assert text.startswith(f"{file.parent / 'train-00002-of-00003.parquet'} holds 26 rows")
