@@ -2003,6 +2003,11 @@ _FARTHEST = 100_000  # pixels: no image is as large, so such a corner is damage,
 _SCRIPT_VALUES = {name.lower(): value for value, name in enumerate(SCRIPTS)}
 _UNKNOWN_SCRIPT = -1  # as `ClassLabel` has it for what is none of its names
 _unknown_scripts: set[str] = set()  # each is said once, and not for each of a thousand words
+# Far more than ground truth has, so that neither lists of words nor what is drawn of them cost minutes or gigabytes.
+_LARGEST_WORDS = 1 << 20  # bytes of a file: a word takes some 60
+_MOST_WORDS = 2000  # of an image: the fullest page of text has a few hundred
+_MOST_AREA = 10  # of the rectangles around all words, in areas of the image: words hardly overlap
+_MOST_SCRIPTS_SAID = 10
 
 
 def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
@@ -2016,8 +2021,9 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
     | decimals, corners outside the image, quads that fold over or have no area | kept as they are |
     | ### | kept; the word is not readable |
     | a script in other case, such as latin | Latin |
-    | a script that MLT does not have | -1, and a warning, once for each |
+    | a script that MLT does not have | -1, and a warning, once for each of the first ten |
     | fewer than ten fields; a corner that is no number, or 100,000 pixels away; text that is not UTF-8 | an error |
+    | more than 1 MB, or more than 2,000 words | an error |
 
     Args:
         data: the file's content.
@@ -2028,8 +2034,10 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
         `script` (int, of `SCRIPTS`), `transcription` (str) and `readable` (bool).
 
     Raises:
-        MltSError: a line is no word; says which, and why.
+        MltSError: a line is no word; says which, and why. Or the file is larger than any of MLT's.
     """
+    if len(data) > _LARGEST_WORDS:
+        raise _too_many_words(member, f"{len(data):,} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -2044,7 +2052,34 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
             except ValueError as error:
                 reason = f"{error}: {line[:100]!r}. Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription"
                 raise _no_word(member, number, reason, "correct the line") from None
+            if len(words) > _MOST_WORDS:
+                raise _too_many_words(member, f"more than {_MOST_WORDS:,} words")
     return words
+
+
+def refuse_piled(words: list[dict[str, Any]], size: tuple[int, int], member: Member) -> None:
+    """Refuses words that lie on top of each other many times over: each takes time and memory of its rectangle.
+
+    Args:
+        words: as `parse_words` returns them.
+        size: stored (width, height) of their image, in pixels.
+        member: what to name in the error.
+
+    Raises:
+        MltSError: the rectangles around the words, within the image, have more than ten times its area.
+    """
+    corners = np.array([word["quad"] for word in words]).reshape(-1, 4, 2)
+    sides = np.clip(corners.max(1, initial=0) + 1, 0, size) - np.clip(corners.min(1, initial=_FARTHEST), 0, size)
+    area, image = np.maximum(sides, 0).prod(1).sum(), size[0] * size[1]
+    if area > _MOST_AREA * image + len(words):  # a word covers a pixel at least, also in the smallest image
+        raise _too_many_words(member, f"words of {area / image:,.0f} times the area of their image")
+
+
+def _too_many_words(member: Member, what: str) -> MltSError:
+    return MltSError(
+        f"{member} holds {what}, more than any ground truth of MLT: it belongs to another data set, or is damaged. Fetch "
+        'it again; or load "segmentation", which needs no ground truth.'
+    )
 
 
 def _word(line: str, member: Member) -> dict[str, Any]:
@@ -2075,7 +2110,7 @@ def _reason(line: str) -> str:
 
 def _script_value(name: str, member: Member) -> int:
     value = _SCRIPT_VALUES.get(name.lower(), _UNKNOWN_SCRIPT)
-    if value == _UNKNOWN_SCRIPT and name not in _unknown_scripts:
+    if value == _UNKNOWN_SCRIPT and name not in _unknown_scripts and len(_unknown_scripts) < _MOST_SCRIPTS_SAID:
         _unknown_scripts.add(name)
         logger.warning(
             "%s has words of the script %r, which MLT does not have: it is %d here.", member, name[:40], value
@@ -3005,8 +3040,9 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     """Reads a pair: `image_id`, the bytes of `image` and `label`, and `words`, as far as it has them, in one frame.
 
     Raises:
-        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word; or a
-            label map of 0 and 255 (as the pair's `text_value` has it) holds another value.
+        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word, or there
+            are more words than any image has; or a label map of 0 and 255 (as the pair's `text_value` has it) holds
+            another value.
     """
     _keep_freed_memory()
     example, label = {"image_id": pair.image_id}, None
@@ -3021,6 +3057,8 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     example["label"] = {"path": None, "bytes": label} if label is not None else None
     if pair.words:  # of the stored pixels, as MLT gives them: nothing to turn
         example["words"] = parse_words(_read_copies(pair.words, options), pair.words[0])
+        if pair.image:
+            refuse_piled(example["words"], size, pair.words[0])
     return example
 
 

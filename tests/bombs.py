@@ -34,6 +34,7 @@ from archives import (
     label_members,
     png_chunk,
     png_with,
+    words_line,
     write_pairs,
     write_zip,
 )
@@ -166,6 +167,30 @@ def of_nulls(folder: Path, count: int) -> Path:
     return write_rows(folder, pa.nulls(count, pa.string()), pa.nulls(count, pa.binary()))
 
 
+# --- Ground truth --------------------------------------------------------------------------------------------------
+
+WORD = words_line([(1, 1), (9, 1), (9, 5), (1, 5)])
+SMALL = words_line([(1, 1), (21, 1), (21, 9), (1, 9)])
+BOX = words_line([(0, 0), (4000, 0), (4000, 4000), (0, 4000)])
+
+
+def with_words(folder: Path, content: bytes, side: int = 16) -> Path:
+    """A pair of side x side pixels, and the file that is taken for its ground truth."""
+    write_pairs(folder, {"img_1.png": (large(side), large(side, label=True))})
+    label_maps = label_members({"img_1": png_with(large(side, label=True), b"prVt", b"")}, {})  # is no image's twin
+    write_zip(folder / "MLT_S_labels.zip", label_maps)
+    write_zip(folder / "ch8_training_localization_transcription_gt_v2.zip", {"gt_img_1.txt": content})
+    return folder
+
+
+def lines(count: int, line: str = WORD) -> bytes:
+    return (line + "\r\n").encode() * count
+
+
+def scripts(count: int) -> bytes:
+    return "".join(f"1,1,9,1,9,5,1,5,script {at},word\n" for at in range(count)).encode()
+
+
 # --- What reads them -----------------------------------------------------------------------------------------------
 
 # Each is run by a Python of its own, in which `folder` is where the bomb is and `out` a path to write to.
@@ -182,7 +207,8 @@ CHECK = command("'check'", "folder", "'--pixels'")
 PAGE = command("'preview'", "folder", "'--html'", "out + '.html'")
 BUILD = command("'build'", "folder", "out + '-built'")
 SHEET = command("'preview'", "folder", "'--out'", "out + '.png'")
-WEAK = command("'weak'", "'label'", "folder", "'--model'", "'baseline'", "'--out'", "out + '/weak.zip'")
+WEAK = command("'weak'", "'label'", "folder", "'baseline'", "out + '/weak.zip'")
+BUILD_WORDS = command("'build'", "folder", "out + '-built'", "'--config'", "'words'")
 
 
 class Bomb(NamedTuple):
@@ -223,6 +249,19 @@ BOMBS = {
 }
 
 BOMBS |= {
+    "words: a million lines, stream": Bomb(lambda folder: with_words(folder, lines(1_000_000)), WORDS),
+    "words: a million lines, page": Bomb(lambda folder: with_words(folder, lines(1_000_000)), PAGE),
+    "words: a million lines, weak label": Bomb(lambda folder: with_words(folder, lines(1_000_000)), WEAK),
+    "words: 120 MB of line ends": Bomb(lambda folder: with_words(folder, b"\n" * 120_000_000), WORDS),
+    "words: 100,000 scripts": Bomb(lambda folder: with_words(folder, scripts(100_000)), WORDS),
+    "words: 40,000 words, build": Bomb(lambda folder: with_words(folder, lines(40_000)), BUILD_WORDS),
+    "words: 40,000 words, weak label": Bomb(lambda folder: with_words(folder, lines(40_000)), WEAK),
+    "words: 200 words of 4,000 x 4,000, weak label": Bomb(
+        lambda folder: with_words(folder, lines(200, BOX), 4000), WEAK
+    ),
+    "words: 2,000 words, page": Bomb(lambda folder: with_words(folder, lines(2000, SMALL), 400), PAGE),
+    "words: 2,000 words, build": Bomb(lambda folder: with_words(folder, lines(2000, SMALL), 400), BUILD_WORDS),
+    "words: 2,000 words, weak label": Bomb(lambda folder: with_words(folder, lines(2000, SMALL), 400), WEAK),
     "parquet: 50,000 times 8 MB in one dictionary": Bomb(
         partial(in_one_dictionary, count=50_000, size=8 << 20), LABELS
     ),

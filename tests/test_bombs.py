@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from functools import partial
 
@@ -17,6 +18,7 @@ from bombs import (
     fill_bytes,
     in_one_dictionary,
     large,
+    lines,
     many_chunks,
     many_scans,
     many_segments,
@@ -27,9 +29,12 @@ from bombs import (
     overlapping,
     packed_text,
     pair_of,
+    scripts,
+    with_words,
 )
 
 import mlt_s
+from mlt_s_tools.cli import main
 
 pytestmark = pytest.mark.once
 
@@ -201,3 +206,46 @@ def test_the_limits_hold_for_all_files_together(tmp_path, monkeypatch):
         (file.parent / f"train-0000{number}-of-00003.parquet").write_bytes(file.read_bytes())
     text = str(failure(lambda: mlt_s.list_label_maps(str(tmp_path / "set"), {})))
     assert text.startswith(f"{file.parent / 'train-00002-of-00003.parquet'} holds 26 rows")
+
+
+# --- Ground truth --------------------------------------------------------------------------------------------------
+
+GROUND_TRUTH = {
+    "line ends without end": (b"\r\n" * MEGABYTE, "2,097,152 bytes"),
+    "words without end": (lines(2001), "more than 2,000 words"),
+    "words on top of each other": (lines(11, "0,0,24,0,24,24,0,24,Latin,word"), "words of 11 times the area of"),
+    "words that reach far beyond": (lines(11, "-99,-99,99,-99,99,99,-99,99,Latin,word"), "words of 11 times the area of"),
+}
+
+
+@pytest.mark.parametrize("kind", GROUND_TRUTH)
+@pytest.mark.parametrize("route", ["load", "check"])
+def test_more_words_than_any_image_has_are_refused_by_archive_and_member(tmp_path, kind, route):
+    content, reason = GROUND_TRUTH[kind]
+    folder = with_words(tmp_path / "mlt", content, 24)
+    if route == "load":
+        text = str(failure(lambda: streamed(folder, config_name="words")))
+    else:
+        main(["check", str(folder), "--pixels", "--jobs", "1", "--json", str(tmp_path / "check.json")])
+        problems = json.loads((tmp_path / "check.json").read_text())["problems"]
+        (text,) = [problem["text"] for problem in problems if problem["kind"] == "no-word"]
+    place = folder / "ch8_training_localization_transcription_gt_v2.zip"
+    shown = place if route == "load" else place.name  # check names places from the folder on
+    assert text.startswith(f"{shown}, member gt_img_1.txt holds {reason}")
+
+
+def test_as_many_words_as_the_fullest_image_has_load(tmp_path):
+    """Side by side over all of the image; turned ones, whose rectangles overlap; and some on the smallest of images."""
+    row = "".join(f"{x},0,{x + 19},0,{x + 19},9,{x},9,Latin,word\n" for x in range(0, 400, 20))
+    turned = "200,0,400,200,200,400,0,200,Latin,word\n" * 8
+    dots = "0,0,0,0,0,0,0,0,Latin,.\n" * 9
+    for name, content, side, count in ("rows", row * 50 + turned, 400, 1008), ("dots", dots, 1, 9):
+        (example,) = streamed(with_words(tmp_path / name, content.encode(), side), config_name="words")
+        assert len(example["words"]) == count
+
+
+def test_unknown_scripts_are_named_a_few_times_and_not_for_ever(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
+    (example,) = streamed(with_words(tmp_path / "mlt", scripts(1000), 100), config_name="words")
+    assert [word["script"] for word in example["words"]] == [-1] * 1000
+    assert len([record for record in caplog.records if "'script " in record.getMessage()]) == 10

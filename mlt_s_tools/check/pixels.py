@@ -205,7 +205,7 @@ def _look_at(work, options):
     pair, problems, notes = work.pair, [], []
     image = _attempt(problems, pair.image, lambda: _image(pair.image, options, notes))
     label = _attempt(problems, pair.label, lambda: _label(pair.label, pair.text_value, options))
-    words = _attempt(problems, pair.words, lambda: _words(pair.words, options))
+    words = _attempt(problems, pair.words, lambda: _words(pair.words, image and image.picture.size, options))
     looked = Looked(work.split, pair.image_id, len(work.members()))
     if image:
         looked = looked._replace(image_kind=image.kind, orientation=image.orientation)
@@ -282,10 +282,13 @@ def _label(copies, text_value, options):
     return _Picture(f"{kind.format} {kind.mode}", picture, indexed, 1)
 
 
-def _words(copies, options):
+def _words(copies, size, options):
     data = _content(copies, options)
     with _heard():  # of scripts that MLT does not have: they are counted
-        return _Words(_do("no-word", copies[0], mlt_s.parse_words, data, copies[0]), data)
+        words = _do("no-word", copies[0], mlt_s.parse_words, data, copies[0])
+    if size:
+        _do("no-word", copies[0], mlt_s.refuse_piled, words, size, copies[0])
+    return _Words(words, data)
 
 
 def _in_frame(label, image, pair):
