@@ -859,7 +859,7 @@ def _entries(
 
 def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
-        with _opened_file(archive.address, options) as file, zipfile.ZipFile(file) as opened:
+        with _opened_file(archive.address, options) as file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
@@ -880,6 +880,22 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
     if not entries:
         raise MltSError(f"{archive} ({archive.size:,} bytes) is an archive without any file. Fetch it again.")
     return entries
+
+
+# MLT and MLT_S together have 27,000 files, which take 3 MB: of a million, the list would take a gigabyte.
+_LARGEST_DIRECTORY = 1 << 24  # bytes of an archive's directory, which `zipfile` reads at once
+
+
+class _DirectoryReader:
+    """A file of which no more is read at a time than an archive's directory has."""
+
+    def __init__(self, file: Any):
+        self.seek, self.tell, self._read = file.seek, file.tell, file.read
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _LARGEST_DIRECTORY:
+            raise ValueError(f"its directory claims {size:,} bytes, for more files than MLT and MLT_S have together")
+        return self._read(size)
 
 
 _WRAP = 1 << 32  # where the offsets of a zip without Zip64 records begin at 0 again
@@ -2077,8 +2093,8 @@ def refuse_piled(words: list[dict[str, Any]], size: tuple[int, int], member: Mem
 
 def _too_many_words(member: Member, what: str) -> MltSError:
     return MltSError(
-        f"{member} holds {what}, more than any ground truth of MLT: it belongs to another data set, or is damaged. Fetch "
-        'it again; or load "segmentation", which needs no ground truth.'
+        f"{member} holds {what}, more than any ground truth of MLT: it belongs to another data set, or is damaged. "
+        'Fetch it again; or load "segmentation", which needs no ground truth.'
     )
 
 

@@ -214,7 +214,7 @@ GROUND_TRUTH = {
     "line ends without end": (b"\r\n" * MEGABYTE, "2,097,152 bytes"),
     "words without end": (lines(2001), "more than 2,000 words"),
     "words on top of each other": (lines(11, "0,0,24,0,24,24,0,24,Latin,word"), "words of 11 times the area of"),
-    "words that reach far beyond": (lines(11, "-99,-99,99,-99,99,99,-99,99,Latin,word"), "words of 11 times the area of"),
+    "words that reach far beyond": (lines(11, "-9,-9,99,-9,99,99,-9,99,Latin,word"), "words of 11 times the area of"),
 }
 
 
