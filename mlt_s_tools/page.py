@@ -227,7 +227,7 @@ def _label_uri(label, size):
 
 def _outline_drawing(picture, label):
     """The line around classes that the picture's colours hide, as a layer of its own; "" where none is needed."""
-    line, dark = outline(picture, label)
+    line, dark = outline(picture, np.asarray(label))
     level = np.rint(LEVELS * line).astype(np.uint8)
     if not level.any():
         return ""
