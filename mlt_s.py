@@ -2714,6 +2714,15 @@ class MltS(datasets.GeneratorBasedBuilder):
         with _preparing(self._cache_dir_root):
             super().download_and_prepare(*args, **kwargs)
 
+    def _prepare_split_single(self, *args: Any, **kwargs: Any) -> Iterator[tuple[int, bool, Any]]:
+        # The library wraps what goes wrong, and from a process of num_proc the wrapper arrives without its content.
+        try:
+            yield from super()._prepare_split_single(*args, **kwargs)
+        except datasets.exceptions.DatasetGenerationError as error:
+            if isinstance(error.__cause__, MltSError):
+                raise error.__cause__ from error.__cause__.__cause__
+            raise
+
     def _load_info(self) -> datasets.DatasetInfo:
         return _restore_schema(super()._load_info())
 
