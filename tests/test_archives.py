@@ -551,7 +551,7 @@ def test_within_a_folder_of_another_file_system_no_more_is_fetched_either(tmp_pa
     folder = sparse_archives(tmp_path / "mlt")
     served_by_ranges(folder, ranges)
     fsspec.register_implementation("inside", _Inside, clobber=True)
-    assert mlt_s._read_range(f"inside://{IMAGES}", 100, 1000, {}) == (folder / IMAGES).read_bytes()[100:1100]
+    assert mlt_s.read_range(f"inside://{IMAGES}", 100, 1000, {}) == (folder / IMAGES).read_bytes()[100:1100]
     assert ranges.read == {f"mlt/{IMAGES}": 1000}
 
 
@@ -568,7 +568,7 @@ def test_a_cache_of_blocks_on_the_disk_that_was_asked_for_is_used(tmp_path, rang
     served_by_ranges(folder, ranges)
     options = {"blockcache": {"cache_storage": str(tmp_path / "blocks")}}
     for _ in range(3):
-        read = mlt_s._read_range(f"blockcache::ranges://mlt/{IMAGES}", 100, 1000, options)
+        read = mlt_s.read_range(f"blockcache::ranges://mlt/{IMAGES}", 100, 1000, options)
         assert read == (folder / IMAGES).read_bytes()[100:1100]
     assert ranges.read[f"mlt/{IMAGES}"] <= (folder / IMAGES).stat().st_size  # no block twice
 

@@ -182,8 +182,8 @@ def test_rows_that_no_label_maps_have_are_refused_by_their_file(tmp_path, monkey
     make, reason = ROWS[kind]
     folder = make(tmp_path / "set")
     monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
-    monkeypatch.setattr(mlt_s, "_LARGEST_LABEL_ARCHIVE", 60 * MEGABYTE)
-    monkeypatch.setattr(mlt_s, "_LARGEST_GROUP", 32 * MEGABYTE)
+    monkeypatch.setattr(mlt_s, "LARGEST_LABEL_ARCHIVE", 60 * MEGABYTE)
+    monkeypatch.setattr(mlt_s, "LARGEST_GROUP", 32 * MEGABYTE)
     pool = pa.proxy_memory_pool(pa.default_memory_pool())
     before = pa.default_memory_pool()
     pa.set_memory_pool(pool)
@@ -200,7 +200,7 @@ def test_rows_that_no_label_maps_have_are_refused_by_their_file(tmp_path, monkey
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_the_limits_hold_for_all_files_together(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
-    monkeypatch.setattr(mlt_s, "_MOST_LABEL_MAPS", 25)
+    monkeypatch.setattr(mlt_s, "MOST_LABEL_MAPS", 25)
     file = in_one_dictionary(tmp_path / "set", 10, 0) / "labels" / "train-00000-of-00001.parquet"
     for number in (1, 2):
         (file.parent / f"train-0000{number}-of-00003.parquet").write_bytes(file.read_bytes())
@@ -245,7 +245,7 @@ def test_as_many_words_as_the_fullest_image_has_load(tmp_path):
 
 
 def test_unknown_scripts_are_named_a_few_times_and_not_for_ever(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
+    monkeypatch.setattr(mlt_s, "unknown_scripts", set())
     (example,) = streamed(with_words(tmp_path / "mlt", scripts(1000), 100), config_name="words")
     assert [word["script"] for word in example["words"]] == [-1] * 1000
     assert len([record for record in caplog.records if "'script " in record.getMessage()]) == 10

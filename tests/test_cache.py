@@ -266,7 +266,7 @@ def test_other_code_prepares_anew_by_class(tmp_path, monkeypatch):
     load = Loader("class", tmp_path / "cache")
     load(folder)
     first = prepared(load)
-    monkeypatch.setattr(mlt_s, "_SOURCE_HASH", "of an earlier release")
+    monkeypatch.setattr(mlt_s, "SOURCE_HASH", "of an earlier release")
     load(folder)
     assert len(prepared(load)) == 2 * len(first)
 

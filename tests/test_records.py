@@ -120,7 +120,7 @@ def test_a_manifest_of_an_older_version_is_one_of_another_version(folder, built,
 def test_a_damaged_record_of_a_stopped_build_is_said_or_of_no_weight(folder, built, capsys, seed):
     draw = random.Random(seed)
     told = json.loads((built / "manifest.json").read_text())
-    keys = {key.rstrip("?") for key in manifest._SHAPES[manifest.RECORD]} - {"files"}
+    keys = {key.rstrip("?") for key in manifest.SHAPES[manifest.RECORD]} - {"files"}
     lines = [{key: told[key] for key in sorted(keys)}, *told["files"]]
     parquet = {path: path.read_bytes() for path in built.rglob("*.parquet")}
     for _ in range(ROUNDS // 4):

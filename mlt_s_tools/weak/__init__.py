@@ -31,7 +31,7 @@ def open_model(model):
     """
     if model == Baseline.name:
         return Baseline()
-    folder = mlt_s._absolute(model)
+    folder = mlt_s.absolute_address(model)
     if not os.path.isfile(os.path.join(folder, RECORD)):
         state = "holds no " + RECORD if os.path.isdir(folder) else "is no folder"
         raise mlt_s.MltSError(

@@ -168,7 +168,7 @@ def gathering(out, order):
         # Asked once more, as another process may have finished it while this one waited.
         yield None if is_finished(out, order) else Gathering(out, folder, order)
     except OSError as error:
-        if not mlt_s._is_out_of_space(error):
+        if not mlt_s.is_out_of_space(error):
             if error.errno and error.filename is None:
                 error.filename = out
             raise

@@ -135,7 +135,7 @@ def _left_lines(left):
         (left.not_authors, "with a label map by mlt-s weak and not by the authors"),
     ):
         if ids:
-            yield f"{mlt_s._count(ids, 'image')} {why}: {mlt_s._first(ids)}"
+            yield f"{mlt_s.counted(ids, 'image')} {why}: {mlt_s.first_few(ids)}"
 
 
 # --- For a program -------------------------------------------------------------------------------------------------
@@ -182,8 +182,8 @@ def _of_upper(tally, at):
 def _report(report, left):
     images = report["images"]
     yield (
-        f"{report['split']}: figures of {mlt_s._count(images['report'], 'image')}, by thresholds that were chosen on "
-        f"{mlt_s._count(images['choice'], 'other')}"
+        f"{report['split']}: figures of {mlt_s.counted(images['report'], 'image')}, by thresholds that were chosen on "
+        f"{mlt_s.counted(images['choice'], 'other')}"
     )
     for line in _left_lines(left):
         yield f"Left out {line}."

@@ -73,7 +73,7 @@ def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds
 
 def _refuse_name(name):
     """The loader would leave such an archive out, or take it for one of something else."""
-    if not name.lower().endswith(".zip") or not mlt_s._is_wanted((name,), ("label",)):
+    if not name.lower().endswith(".zip") or not mlt_s.is_wanted((name,), ("label",)):
         raise mlt_s.MltSError(
             f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip and "
             "says nothing of images, words or a test split, such as weak.zip."
@@ -82,7 +82,7 @@ def _refuse_name(name):
 
 def _refuse_inside(out, sources):
     """The loader would take label maps made here together with the authors'."""
-    for place in map(mlt_s._absolute, sources):
+    for place in map(mlt_s.absolute_address, sources):
         if mlt_s.is_below(out, [place]):
             raise mlt_s.MltSError(f"{out} lies in {place}, where label maps are looked for: give another folder.")
 
@@ -109,14 +109,14 @@ def _listing(data_dir, label_maps, unlabelled_only):
     """What there is, label maps only where they are asked for."""
     if unlabelled_only:
         builder = mlt_s.MltS(config_name="words", data_dir=data_dir, label_maps=label_maps)
-        return builder._complete_listing(datasets.DownloadManager())
-    listing = mlt_s.list_source(mlt_s._absolute(data_dir), _WANTED, {})
+        return builder.complete_listing(datasets.DownloadManager())
+    listing = mlt_s.list_source(mlt_s.absolute_address(data_dir), _WANTED, {})
     for role in _WANTED:
-        kind = mlt_s._KINDS[role]
+        kind = mlt_s.KINDS[role]
         if not listing.has(role):
             raise mlt_s.MltSError(
-                f"There is no {kind} in {mlt_s._absolute(data_dir)} whose split is known. Label maps are made of MLT's "
-                f"images and words: fetch {mlt_s._ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
+                f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps come of "
+                f"MLT's images and words: fetch {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
         if stray := [member for told, member in listing.unplaced if told == role]:
             mlt_s.report_unplaced(stray, kind)
@@ -166,7 +166,7 @@ def read_words(pair):
 def _read(pair):
     """The image of a pair, decoded, and its words."""
     example = mlt_s.read_example(pair, {})
-    return choose._decoded(datasets.Image(mode="RGB"), example["image"], pair.image[0]), example["words"]
+    return choose.decoded(datasets.Image(mode="RGB"), example["image"], pair.image[0]), example["words"]
 
 
 def _counted(label, words, patches, thresholds):
@@ -181,22 +181,22 @@ def _counted(label, words, patches, thresholds):
 
 def _report(out, record, without_words):
     total = sum(counts["images"] for counts in record["splits"].values())
-    yield f"{out}: {mlt_s._count(total, 'label map')} by {record['model']['name']}"
+    yield f"{out}: {mlt_s.counted(total, 'label map')} by {record['model']['name']}"
     for split, counts in record["splits"].items():
         pixels = max(1, counts["background"] + counts["text"] + counts["uncertain"])
         yield (
-            f"  {split}: {mlt_s._count(counts['images'], 'image')} with {mlt_s._count(counts['words'], 'word')}, "
+            f"  {split}: {mlt_s.counted(counts['images'], 'image')} with {mlt_s.counted(counts['words'], 'word')}, "
             f"{counts['unreadable']:,} unreadable and {counts['too_little']:,} with too little text found; "
             f"{100 * counts['text'] / pixels:.2f} % of the pixels text, {100 * counts['uncertain'] / pixels:.2f} % "
             "uncertain"
         )
     for split, ids in without_words.items():
-        yield f"  {split}: {mlt_s._count(ids, 'image')} without ground truth, not labelled: {mlt_s._first(ids)}"
+        yield f"  {split}: {mlt_s.counted(ids, 'image')} without ground truth, not labelled: {mlt_s.first_few(ids)}"
 
 
 def _call(out, data_dir, label_maps, unlabelled_only, text_value):
     """How to load what was made, beside the authors' label maps where they are needed to tell what to make."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
-    given = mlt_s._quoted([*authors, out] if unlabelled_only else out)
+    given = mlt_s.quoted([*authors, out] if unlabelled_only else out)
     option = f", text_value={text_value}" if text_value != 1 else ""
-    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s._quoted(data_dir)}, label_maps={given}{option})'
+    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s.quoted(data_dir)}, label_maps={given}{option})'

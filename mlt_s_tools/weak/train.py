@@ -86,7 +86,7 @@ def run(
             label map is not the authors' or holds another value than 0, 1 and 255.
         OSError: the folder cannot be written.
     """
-    out, batch = Path(mlt_s._absolute(out)), batch or (4 if from_config else 64)
+    out, batch = Path(mlt_s.absolute_address(out)), batch or (4 if from_config else 64)
     _check_share(synthetic)
     # What is not there is left out with a warning: of validation nothing is needed.
     options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
@@ -104,13 +104,14 @@ def run(
     }
     if _is_finished(out, order):
         shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
-        return print(f"{out} is finished: a network trained in {mlt_s._count(order['steps'], 'step')}.")
+        return print(f"{out} is finished: a network trained in {mlt_s.counted(order['steps'], 'step')}.")
     _check_begun(out, order)
     start = None if from_config else model
     network = _trained(data, out, start, order, count, {**order, "trained_on": {"train": ids}, "versions": _versions()})
     network.save(out)
     shutil.rmtree(out / _PROGRESS)
-    print(f"{out}: {network.name}, trained on {mlt_s._count(ids, 'image')} in {mlt_s._count(order['steps'], 'step')}.")
+    images, steps = mlt_s.counted(ids, "image"), mlt_s.counted(order["steps"], "step")
+    print(f"{out}: {network.name}, trained on {images} in {steps}.")
 
 
 def _check_share(synthetic):
