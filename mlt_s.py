@@ -34,14 +34,15 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Optional, Union
 
 import datasets
 import filelock  # comes with datasets
 import fsspec  # comes with datasets
 import numpy as np
 
-# Pillow is imported where a picture is opened: `import datasets` alone does not load it, and neither shall this.
+if TYPE_CHECKING:  # Pillow is imported where a picture is opened: `import datasets` does not load it, nor shall this
+    import PIL.Image
 
 # What others may build on. Further functions without an underscore serve mlt_s_tools, and change with it.
 __all__ = [
@@ -265,7 +266,7 @@ class LabelMap(datasets.Image):
         """
         return _translate(values, {**self.label2id, self.ignore_name: self.ignore_index}, "name")
 
-    def colorize(self, label_map: Any) -> "PIL.Image.Image":  # noqa: F821
+    def colorize(self, label_map: Any) -> "PIL.Image.Image":
         """The label map in the published colours: background black, text red, uncertain yellow.
 
         Args:
@@ -302,7 +303,7 @@ class LabelMap(datasets.Image):
             return NotImplemented
         return (self.mode, self.decode, self.id) == (other.mode, other.decode, other.id)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # how Python itself marks what cannot be hashed
 
 
 def _translate(values: Any, table: dict[Any, Any], what: str) -> Any:
@@ -336,7 +337,7 @@ class RGBImage(datasets.Image):
         same_mode = other.mode == self.mode or (type(other) is datasets.Image and other.mode is None)
         return same_mode and (self.decode, self.id) == (other.decode, other.id)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # how Python itself marks what cannot be hashed
 
 
 RGB_IMAGE = RGBImage()
@@ -436,7 +437,7 @@ class Listing:
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
-    containers: Counter = dataclasses.field(default_factory=Counter)
+    containers: Counter[tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=Counter)
     parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
     left_out: dict[str, Counter] = dataclasses.field(default_factory=lambda: defaultdict(Counter))
     masks: dict[tuple[str, tuple[str, ...]], list[tuple[str, Member]]] = dataclasses.field(
@@ -455,8 +456,8 @@ class Listing:
         self.parquet += other.parquet
         for reason, places in other.left_out.items():
             self.left_out[reason] += places
-        for place, files in other.masks.items():
-            self.masks[place] += files
+        for folder, masks in other.masks.items():
+            self.masks[folder] += masks
         self.origins.update(other.origins)
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
@@ -648,9 +649,10 @@ def _surveyed(
         else:
             _pass_over(file.address, parts, error, listing.left_out)
         return
-    used, others = [], []
+    used: list[Member] = []
+    others: list[Member] = []
     for member in members:
-        folder, _, name = member.name.replace("\\", "/").rpartition("/")
+        folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
         (used if listing.sort_in(member, (*parts, folder), name, *wanted) else others).append(member)
     yield Seen(file, parts, used, others)
 
@@ -828,7 +830,7 @@ def _local_files(
     # A source that the root lies in cannot be told by its folder.
     excluded = _Places(source for source in leave_out if not is_below(os.path.dirname(root), [source]))
     seen = set()  # paths, as some drives have no inodes: where links lead twice, or in a circle, is walked once
-    folders = [(root, ())]
+    folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
     while folders:
         folder, parts = folders.pop()
         real = os.path.realpath(folder)
@@ -1066,7 +1068,8 @@ def _opened_file(address: str, options: dict[str, Any]) -> Any:
         return open(address, "rb")
     hidden = functools.partial(_without_secrets_in_errors, address, options)
     with hidden():
-        return _opened_exactly(*fsspec.core.url_to_fs(address, **options), hidden)
+        filesystem, path = fsspec.core.url_to_fs(address, **options)
+        return _opened_exactly(filesystem, path, hidden)
 
 
 def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcontext) -> Any:
@@ -1091,12 +1094,16 @@ def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcon
 
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
-    raw_name, flags = entry.orig_filename, entry.flag_bits
+    name, flags = entry.orig_filename, entry.flag_bits
     # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
-    raw_name = raw_name.encode("utf-8" if flags & 0x800 or raw_name.isascii() else "cp437")
+    raw_name = name.encode("utf-8" if flags & 0x800 or name.isascii() else "cp437")
     # In the order of the fields: by their names, 16,000 calls take twice as long.
     stored = entry.header_offset, entry.compress_size, entry.compress_type, bool(flags & 0x1), raw_name
     return Member(archive, entry.filename, entry.file_size, f"{entry.CRC:08x}", entry.CRC, *stored)
+
+
+# As `zipfile` names those that are not read, for the message.
+_OTHER_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstandard", 98: "ppmd"}
 
 
 def read_member(member: Member, options: dict[str, Any]) -> bytes:
@@ -1117,12 +1124,12 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
         if member.name is None:
             return _whole(member, read_range(member.address, 0, member.size + 1, options))
         if member.encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            method = zipfile.compressor_names.get(member.method, f"zip method {member.method}")
+            method = _OTHER_METHODS.get(member.method, f"zip method {member.method}")
             kind = "encrypted" if member.encrypted else f"packed by {method}"
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
     except (OSError, ValueError, zlib.error) as error:
-        if is_of_machine(error):
+        if isinstance(error, OSError) and error.errno in _REMEDIES:
             raise MltSError(f"Cannot read {member}: {error}. {_REMEDIES[error.errno]}") from error
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
@@ -1259,7 +1266,8 @@ def join(
         elif not _is_unicode(stem):
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
-            pairs.append(_checked(Pair(stem, **{role: members for role, (_, members) in found.items()})))
+            label, image, words = (found[role][1] if role in found else () for role in ("label", "image", "words"))
+            pairs.append(_checked(Pair(stem, label, image, words)))
     return pairs, dict(missing)
 
 
@@ -1287,7 +1295,7 @@ def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Membe
     Raises:
         MltSError: two of one name have different contents.
     """
-    alone = {name_key(stem): (stem, (member,)) for stem, member in files}
+    alone: dict[str, tuple[str, tuple[Member, ...]]] = {name_key(stem): (stem, (member,)) for stem, member in files}
     if len(alone) == len(files):  # no name stands for two files, as a rule
         return alone
     found = defaultdict(list)
@@ -1424,7 +1432,8 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
 
 def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
     exif = xmp = None
-    changes, blocks = [], []
+    changes: list[tuple[int, int, bytes]] = []
+    blocks: list[bytes] = []
     for start, end in _app1_segments(data):
         block = data[start:end]
         if block.startswith(_EXIF_HEAD):
@@ -1593,7 +1602,7 @@ def _refuse_crowded(exif: bytes) -> None:
         raise ValueError(f"EXIF or TIFF tags that claim {claimed:,.0f} bytes of its {len(tiff):,}")
 
 
-def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
+def _opened(data: bytes, member: Member) -> "PIL.Image.Image":
     """The picture with its header read and its pixels not."""
     import PIL.Image
 
@@ -1652,7 +1661,7 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
     return data, image.size, orientation
 
 
-def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether a PNG file that stands for an image shows a label map. Of photos, none is packed as tightly as that."""
     if len(data) > 4096 + image.width * image.height // 8:
         return False
@@ -1663,10 +1672,10 @@ def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa:
     except Exception:  # a broken picture: it is no label map, and said where it is decoded
         return False
     palette = {*LABEL_MAP.colors.values(), *((value,) * 3 for value in LABEL_MAP.colors)}
-    return len(colors or ()) > 1 and {color for _, color in colors} <= palette
+    return colors is not None and len(colors) > 1 and {color for _, color in colors} <= palette
 
 
-def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:  # noqa: F821
+def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:
     """The picture with its header read, its bytes with neutral orientation, and the orientation that it had."""
     try:
         data, orientation = neutral_orientation(data)
@@ -1689,7 +1698,7 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
     return image, data, orientation
 
 
-def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether a file ends as its format does and, of a PNG file, the checksums are right: all but free to know."""
     if image.format == "PNG":
         chunks = [(kind, whole) for kind, _, whole in png_chunks(data) if kind]
@@ -1698,7 +1707,7 @@ def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
         # A colour profile behind the pixels is against the format; Pillow reads it with them, and not before.
         if b"iCCP" in itertools.dropwhile(lambda kind: kind != b"IDAT", (kind for kind, _ in chunks)):
             return False
-    return data.endswith(_ENDS.get(image.format, ()))
+    return data.endswith(_ENDS.get(str(image.format), ()))
 
 
 def _check_pixels(data: bytes, member: Member) -> None:
@@ -1712,7 +1721,7 @@ def _check_pixels(data: bytes, member: Member) -> None:
         raise MltSError(f"{member} is cut off or damaged in its pixels: {error}. Fetch it again.") from error
 
 
-def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether `datasets` would turn the picture, or fail when it looks for the tag."""
     import PIL.Image
 
@@ -1842,7 +1851,7 @@ _EXPECTED = {
 }
 
 
-def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:  # noqa: F821
+def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:
     """The values of a label map by the schema, (height, width), uint8.
 
     Raises:
@@ -1860,7 +1869,7 @@ def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.n
     return values
 
 
-def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
+def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     """The pixel values of a label map that is not 8-bit grey: an array (height, width), uint8."""
     known = list(LABEL_MAP.colors)
     values = np.asarray(image)
@@ -1909,7 +1918,7 @@ def _is_published(pixels: np.ndarray) -> bool:
     return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
 
 
-def check_palette(image: "PIL.Image.Image") -> None:  # noqa: F821
+def check_palette(image: "PIL.Image.Image") -> None:
     """Refuses a palette that draws 0 white and all else black: which one is text, its indices do not tell.
 
     Args:
@@ -1924,9 +1933,9 @@ def check_palette(image: "PIL.Image.Image") -> None:  # noqa: F821
         raise ValueError("its palette draws 0 white and the other value black, so which one is text is not clear")
 
 
-def _drawn(image: "PIL.Image.Image") -> dict[int, tuple[int, ...]]:  # noqa: F821
+def _drawn(image: "PIL.Image.Image") -> dict[int, tuple[int, ...]]:
     """The colours of the indices that occur in a picture of mode "P"."""
-    palette = image.getpalette()
+    palette = image.getpalette() or []
     return {index: tuple(palette[3 * index : 3 * index + 3]) for index, count in enumerate(image.histogram()) if count}
 
 
@@ -2023,7 +2032,7 @@ def find_misread(
             member = pair.label[0]
             places[member.address if member.name is not None else os.path.dirname(member.address)].append(member)
     text_value = pairs[0].text_value if pairs else 1
-    sources = defaultdict(list)
+    sources: dict[str, list[Member]] = defaultdict(list)
     for place, members in places.items():
         origin = origins.get(place, place)
         if with_authors or text_value != 1 or not _is_authors(origin):
@@ -2050,7 +2059,8 @@ def _top_folder(folder: str, roots: Sequence[str]) -> str:
 def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
     first = _evenly(members, _LOOKS)
     more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first]
-    seen, doubted = Counter(), None
+    seen: Counter[str] = Counter()
+    doubted = None
     for at, member in enumerate([*first, *more]):
         in_doubt = not seen["text"] and (seen["doubted"] or not seen["sure"])
         if at >= len(first) and (text_value != 1 or not in_doubt):
@@ -2102,7 +2112,7 @@ def _seen(member: Member, text_value: int, options: dict[str, Any]) -> tuple[str
     return ("sure" if found and set(found) <= {0, 255} else "wrong"), reason
 
 
-def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:  # noqa: F821
+def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:
     try:
         _label_values(image, depth, 255)
     except ValueError:
@@ -2110,7 +2120,7 @@ def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:  # noqa: F821
     return True
 
 
-def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
+def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     """The pixels of a label map of 0 and 255, (height, width): black is 0, white 255, whatever the kind of PNG.
 
     | PNG | what is read |
@@ -2136,7 +2146,7 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa
     return values[:, :, 0]
 
 
-def _of_palette(image: "PIL.Image.Image") -> np.ndarray:  # noqa: F821
+def _of_palette(image: "PIL.Image.Image") -> np.ndarray:
     drawn = _drawn(image)
     if set(drawn) <= {0, 255}:
         check_palette(image)
@@ -2638,9 +2648,10 @@ def _too_much(file: Member, what: str) -> MltSError:
 
 
 def _checked_label(content: Optional[bytes], file: Member) -> bytes:
-    if len(content or b"") > _LARGEST_LABEL:
+    content = content or b""
+    if len(content) > _LARGEST_LABEL:
         raise _too_much(file, f"a label map of {len(content):,} bytes")
-    if not content or not content.startswith(PNG_SIGNATURE):
+    if not content.startswith(PNG_SIGNATURE):
         starts = f"starts with {content[:16]!r}" if content else "is empty"
         raise MltSError(f"{file} holds a label map that is no PNG file: it {starts}.")
     return content
@@ -2800,7 +2811,7 @@ def absolute_address(address: Any) -> str:
     return os.path.realpath(path) if ".." in path.replace(os.sep, "/").split("/") else os.path.abspath(path)
 
 
-SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # other code: another cache
+SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # type: ignore[name-defined]  # of this code
 
 
 # How messages call the files of a role, and which archives of MLT hold them.
@@ -3074,7 +3085,7 @@ class MltS(datasets.GeneratorBasedBuilder):
                 lines.append(f"{counted(ids, thing)} of the {split} split without {lack}: {first_few(ids)}.")
         lines.append(f"Searched {self._places()}.")
         for role in sorted({role for lacking in missing.values() for role in lacking}):
-            places = Counter()
+            places: Counter[str] = Counter()
             for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
                 places["/".join(parts).rstrip("/")] += count
             found = [f"{place} ({counted(count, KINDS[role])})" for place, count in places.items()]
@@ -3136,7 +3147,8 @@ def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> lis
 def take_out_strangers(listing: Listing, split: str) -> list[Member]:
     """Takes out of a split the images without label map that are not named as MLT's are: another data set's."""
     labelled = {name_key(stem) for stem, _ in listing.placed.get(("label", split), ())}
-    kept, strangers = [], []
+    kept: list[tuple[str, Member]] = []
+    strangers: list[tuple[str, Member]] = []
     for stem, member in listing.placed.get(("image", split), ()):
         is_known = _MLT_IMAGE.fullmatch(stem) or name_key(stem) in labelled
         (kept if is_known else strangers).append((stem, member))
@@ -3248,7 +3260,8 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
             another value.
     """
     _keep_freed_memory()
-    example, label = {"image_id": pair.image_id}, None
+    example: dict[str, Any] = {"image_id": pair.image_id}
+    label = None
     if pair.label:
         label = indexed_label(read_copies(pair.label, options), pair.label[0], pair.text_value)
     if pair.image:
