@@ -24,7 +24,8 @@ class Baseline:
     """
 
     name = "baseline"
-    record = {"name": name}
+    record = {}
+    trained_on = {}
 
     def probabilities(self, examples):
         """As in `mlt_s_tools.weak`."""
@@ -35,7 +36,8 @@ class FilledBox:
     """All of a word is text: what the boxes tell without a look at the image."""
 
     name = "filled box"
-    record = {"name": name}
+    record = {}
+    trained_on = {}
 
     def probabilities(self, examples):
         """As in `mlt_s_tools.weak`."""
