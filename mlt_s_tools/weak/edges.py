@@ -33,7 +33,7 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
     guide -= guide.mean((1, 2), keepdims=True)
     guide /= max(_LEAST_SPREAD, float(np.sqrt((guide**2).mean())))
     small = np.stack([_reduced(plane, factor) for plane in (*guide, values)])
-    slopes = _means(_fitted(small[:3], small[3], round(radius / factor)), round(radius / factor))
+    slopes = window_means(_fitted(small[:3], small[3], round(radius / factor)), round(radius / factor))
     red, green, blue, constant = (_enlarged(plane, values.shape, factor) for plane in slopes)
     found = red * guide[0] + green * guide[1] + blue * guide[2] + constant
     found = np.clip(found, 1 - _SUREST, _SUREST)
@@ -43,7 +43,7 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
 def _fitted(guide, values, radius):
     """The linear functions that fit windows best: float32 (4, height, width), three slopes and a constant."""
     products = [guide[one] * guide[other] for one, other in _PAIRS]
-    means = _means(np.stack([*guide, values, *(guide * values), *products]), radius)
+    means = window_means(np.stack([*guide, values, *(guide * values), *products]), radius)
     color, value, with_value = means[:3], means[3], means[4:7] - means[:3] * means[3]
     rr, rg, rb, gg, gb, bb = (
         means[7 + at] - color[one] * color[other] + (_SMOOTHNESS if one == other else 0)
@@ -60,7 +60,7 @@ def _fitted(guide, values, radius):
     return np.stack([*slopes, value - sum(slope * mean for slope, mean in zip(slopes, color))])
 
 
-def _means(planes, radius):
+def window_means(planes, radius):
     """Means over windows of (2 * radius + 1) pixels a side, smaller at the border: float32 (planes, height, width)."""
     for axis in (1, 2):
         length = planes.shape[axis]
