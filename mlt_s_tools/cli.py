@@ -432,7 +432,7 @@ def _add_weak_repair(commands):
     command.add_argument(
         "--strokes", action="store_true", help="close narrow gaps in strokes as well: background becomes text there"
     )
-    about = "text from the probability P on, background below 1 - P (0.5 to 1; default: 0.9)"
+    about = "text from the probability P on, background below 1 - P (0.5 to 1; default: 0.8)"
     command.add_argument("--sure", metavar="P", type=_share, help=about)
 
 
@@ -506,7 +506,7 @@ def _add_weak_train(commands):
     command.add_argument("out", metavar="OUT", help="the folder to write, a new one")
     _add_model(command, "train {data_dir} {former} --model {out}")
     _add_label_maps(command)
-    command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: 4 passes over the words)")
+    command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
     command.add_argument("--seed", metavar="S", type=int, default=0, help="random seed (default: %(default)s)")
     command.add_argument("--even-if-worse", action="store_true", help="save the network in any case")
 

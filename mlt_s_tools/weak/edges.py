@@ -11,7 +11,7 @@ _REACH = 0.08  # of a window to each side, in parts of the word's shorter side
 _SMOOTHNESS = 0.015  # a variance of colours, in their deviations, from which on they count
 _LEAST_RADIUS = 3  # pixels of a window's reach in a picture that is reduced
 _LEAST_SPREAD = 4.0  # grey levels
-_SHIFT = 0.35  # of the logit: it makes 0.5 the best threshold
+SHIFT = 0.35  # of the logit, which makes 0.5 the best threshold
 _SUREST = 0.998  # of a probability
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # of colours, in the order of `_fitted`
 
@@ -37,7 +37,7 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
     red, green, blue, constant = (_enlarged(plane, values.shape, factor) for plane in slopes)
     found = red * guide[0] + green * guide[1] + blue * guide[2] + constant
     found = np.clip(found, 1 - _SUREST, _SUREST)
-    return (1 / (1 + (1 - found) / found * np.float32(np.exp(-_SHIFT)))).astype(np.float32)
+    return (1 / (1 + (1 - found) / found * np.float32(np.exp(-SHIFT)))).astype(np.float32)
 
 
 def _fitted(guide, values, radius):

@@ -5,6 +5,7 @@ the others; else the threshold is 0.5, and the figures are those of all. Interva
 (bootstrap), and of two models it is said that one is better only where that of their difference excludes 0.
 """
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,20 +103,37 @@ def compare(source, split, models):
         mlt_s.MltSError: something cannot be read.
     """
     trained = {mlt_s.name_key(image_id) for image_id in models[0].trained_on.get(split, ())}
-    compared, left = [Compared(model, Tally()) for model in models], Left([], [], [])
-    uncertain = pixels = 0
-    with tqdm(desc="evaluating", total=source.count, unit=" images", disable=None, leave=False) as bar:
-        for start in range(0, source.count, _BATCH):
-            choices = source.choices[start : start + _BATCH]
-            examples = [example for choice in choices if (example := _example(source, choice, trained, left))]
-            for of in compared:
-                answers = of_readable(of.model, [(image, words) for image, words, _ in examples])
-                for (_, words, label), patches in zip(examples, answers):
-                    of.tally.add(words, patches, label)
-            uncertain += sum(np.count_nonzero(label == UNCERTAIN) for _, _, label in examples)
-            pixels += sum(label.size for _, _, label in examples)
-            bar.update(len(choices))
+    left, shares = Left([], [], []), []
+
+    def examples():
+        for choice in tqdm(source.choices, desc="evaluating", unit=" images", disable=None, leave=False):
+            if example := _example(source, choice, trained, left):
+                shares.append((np.count_nonzero(example[2] == UNCERTAIN), example[2].size))
+                yield example
+
+    compared = count(models, examples())
+    uncertain, pixels = map(sum, zip((0, 0), *shares))
     return compared, left, uncertain / max(1, pixels)
+
+
+def count(models, examples):
+    """Counts the pixels of examples under all models, a few images in memory at a time.
+
+    Args:
+        models: a list; see `mlt_s_tools.weak`.
+        examples: an iterable of images (`PIL.Image` of mode "RGB"), their words, as `Tally.add` takes them, and their
+            label maps, uint8 (height, width).
+
+    Returns:
+        A list of `Compared`.
+    """
+    compared, examples = [Compared(model, Tally()) for model in models], iter(examples)
+    while batch := list(itertools.islice(examples, _BATCH)):
+        for of in compared:
+            answers = of_readable(of.model, [(image, words) for image, words, _ in batch])
+            for (_, words, label), patches in zip(batch, answers):
+                of.tally.add(words, patches, label)
+    return compared
 
 
 def _example(source, choice, trained, left):
@@ -167,8 +185,7 @@ def as_json(split, compared, left, uncertain):
         "uncertain_share_of_authors": uncertain,
         "models": [_of_model(of, at, reported) for of, at in zip(compared, thresholds)],
         "differences": [
-            _difference(compared[0], one, (thresholds[0], at), reported)
-            for one, at in zip(compared[1:], thresholds[1:])
+            difference(compared[0], one, (thresholds[0], at), reported) for one, at in zip(compared[1:], thresholds[1:])
         ],
     }
 
@@ -217,8 +234,12 @@ def _of_threshold(tally, at, reported):
     }
 
 
-def _difference(one, other, thresholds, reported):
-    """By how much a model is better than another one, image by image on the same draws."""
+def difference(one, other, thresholds=(FIXED, FIXED), reported=slice(None)):
+    """By how much a model is better than another one, both a `Compared`, on the same draws of images.
+
+    Returns:
+        A dict of `of` and `from` (their names), `value` (of fgIoU), `interval` and `verdict`.
+    """
     pixels = [of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds)]
     values = resampled(pixels[0]) - resampled(pixels[1])
     found = _interval(values, pixels[0] + pixels[1])
@@ -253,15 +274,15 @@ def _report(report, left):
     yield ""
     yield from _table(report["models"])
     yield ""
-    for difference in report["differences"]:
-        value = f"{100 * difference['value']:+.1f}{_in_brackets(difference['interval'], '+')}"
-        yield f"{difference['of']} less {difference['from']}: {value}, {difference['verdict']}"
+    for one in report["differences"]:
+        value = f"{100 * one['value']:+.1f}{_in_brackets(one['interval'], '+')}"
+        yield f"{one['of']} less {one['from']}: {value}, {one['verdict']}"
     yield ""
     yield from _groups(report["models"][0])
     yield ""
     yield (
         "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or lie "
-        "in unreadable words, count nowhere. Figures of a part of a split are not to be compared with published ones."
+        "in unreadable words, count nowhere. Figures of a part of a split are not for comparison with published ones."
     )
 
 
@@ -279,17 +300,17 @@ def _groups(of):
 
 def _table(models):
     width = max(len(of["name"]) for of in models)
-    yield f"{'':<{width}}  threshold  fgIoU %{'':16}  without outlines  precision  recall  unsure text %  calibration"
+    yield f"{'':<{width}}  threshold  fgIoU %{'':15}no outlines %  precision  recall  unsure text %  calibration"
     for of in models:
         figures = of["figures"]
-        shown = [
-            f"{'-':>11}" if value is None else f"{factor * value:>11.{digits}f}"
+        fgiou = f"{100 * of['fgiou']:5.1f}{_in_brackets(of['interval'])}"
+        unsure, error = (
+            "-" if value is None else f"{factor * value:.{digits}f}"
             for value, factor, digits in ((of["text_unsure"], 100, 1), (of["calibration_error"], 1, 3))
-        ]
+        )
         yield (
-            f"{of['name']:<{width}}  {of['threshold']:9.2f}  {100 * of['fgiou']:5.1f}{_in_brackets(of['interval']):<18}  "
-            f"{100 * of['without_outlines']['fgiou']:16.1f}  {figures['pooled_precision']:9.4f}  "
-            f"{figures['pooled_recall']:6.4f}  {shown[0]:>13}  {shown[1]}"
+            f"{of['name']:<{width}}  {of['threshold']:9.2f}  {fgiou:<20}  {100 * of['without_outlines']['fgiou']:13.1f}"
+            f"  {figures['pooled_precision']:9.4f}  {figures['pooled_recall']:6.4f}  {unsure:>13}  {error:>11}"
         )
 
 

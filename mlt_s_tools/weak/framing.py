@@ -79,7 +79,7 @@ def crop(image, of: Frame) -> np.ndarray:
     Args:
         image: `PIL.Image` of mode "RGB".
     """
-    colors = (_scaled if of.is_level else _turned)(image, of)
+    colors = resampled(image, of)
     covered = _coverage(of)
     weights = covered[..., None] / max(float(covered.sum()), 1.0)
     mean = (colors * weights).sum((0, 1))
@@ -91,6 +91,14 @@ def crop(image, of: Frame) -> np.ndarray:
     return seen
 
 
+def resampled(image, of: Frame) -> np.ndarray:
+    """A picture (`PIL.Image` of mode "RGB") in the pixels of a crop: float32 (height, width, 3).
+
+    Past the border of the image it is what it is at the border.
+    """
+    return (_scaled if of.is_level else _turned)(image, of)
+
+
 def _coverage(of):
     width, height = of.size
     picture = Image.new("L", (width * _OVERSAMPLED, height * _OVERSAMPLED))
@@ -99,7 +107,7 @@ def _coverage(of):
 
 
 def _scaled(image, of):
-    """The colours of a level crop, float32; past the border of the image, those at the border."""
+    """As `resampled`, of a level crop."""
     scale, shift = of.matrix[0, 0], of.matrix[:, 2]
     ends = np.array([shift, shift + scale * np.array(image.size)])  # of the image, in the crop
     first = np.clip(np.ceil(ends[0] - 1e-6), 0, np.array(of.size) - 1).astype(int)
@@ -111,7 +119,7 @@ def _scaled(image, of):
 
 
 def _turned(image, of):
-    """The colours of a crop that is turned level, float32; past the border of the image, those at the border."""
+    """As `resampled`, of a crop that is turned level."""
     inverse = np.linalg.inv(np.vstack([of.matrix, [0, 0, 1]]))
     width, height = of.size
     reach = (inverse @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]]))[:2]

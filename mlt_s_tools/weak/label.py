@@ -169,7 +169,7 @@ def gathered(out, order, tasks, model, made, without_words):
         done = len(tasks) - sum(map(len, rest))
         with tqdm(desc=order["kind"], total=len(tasks), initial=done, unit=" images", disable=None, leave=False) as bar:
             for batch in rest:
-                examples = [_read(task.pair) for task in batch]
+                examples = [read_pair(task.pair) for task in batch]
                 shown = [(example["image"], example["words"]) for example in examples]
                 for task, example, patches in zip(batch, examples, of_readable(model, shown)):
                     gathering.add(*task.key, *made(example, patches))
@@ -186,7 +186,7 @@ def read_words(pair):
     return mlt_s.read_example(mlt_s.Pair(pair.image_id, words=pair.words), {})["words"]
 
 
-def _read(pair):
+def read_pair(pair):
     """The example of a pair, decoded; without words where it has no ground truth."""
     features = {"image": datasets.Image(mode="RGB"), "label": mlt_s.LABEL_MAP}
     return {"words": [], **choose.read(pair, features, {})}

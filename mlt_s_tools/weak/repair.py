@@ -10,7 +10,7 @@ from mlt_s_tools.weak.label import Task
 from mlt_s_tools.weak.patches import shorter_side
 from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map, word_region
 
-SURE = 0.9  # the probability from which on a model's word stands for the authors' doubt
+SURE = 0.8  # the probability from which on a model's word stands for the authors' doubt
 _GAP = 0.08  # of a stroke, to each side of its middle, in parts of the word's shorter side
 
 
