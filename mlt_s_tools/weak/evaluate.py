@@ -281,8 +281,8 @@ def _report(report, left):
     yield from _groups(report["models"][0])
     yield ""
     yield (
-        "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or lie "
-        "in unreadable words, count nowhere. Figures of a part of a split are not for comparison with published ones."
+        "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or "
+        "lie in unreadable words, count nowhere. Figures of a part of a split are not for comparison with published ones."
     )
 
 

@@ -70,10 +70,10 @@ def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_val
     start = open_model(model)
     if not isinstance(start, NetworkModel):
         raise mlt_s.MltSError(f"The {start.name} has nothing to train. Leave the model out, or give a trained one.")
-    tasks = [
+    of_training, of_validation = (
         _tasks(Source(data_dir, label_maps, split, text_value), split, data_dir) for split in ("train", "validation")
-    ]
-    of_training, held_out = tasks[0], tasks[1][::2]
+    )
+    held_out = of_validation[::2]
     order = {
         "begun_from": start.record["weights"],
         "steps": steps or max(_LEAST_STEPS, _PASSES * math.ceil(len(of_training) / _IMAGES)),
@@ -95,9 +95,8 @@ def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_val
         print("It is worse than what it began with, and not saved. --even-if-worse saves it: training is not repeated.")
         return 1
     _save(out, made, {**order, "trained_on": _seen(start, of_training, held_out), "held_out": judged})
-    print(
-        f"{out}: {made.name}, trained on {mlt_s._count(of_training, 'image')} in {mlt_s._count(order['steps'], 'step')}."
-    )
+    seen, taken = mlt_s._count(of_training, "image"), mlt_s._count(order["steps"], "step")
+    print(f"{out}: {made.name}, trained on {seen} in {taken}.")
     return 0
 
 
@@ -254,8 +253,8 @@ def _read(task):
     example = label.read_pair(task.pair)
     if made_by(example["label"]):
         raise mlt_s.MltSError(
-            f"The label map of {task.pair.image_id} was made by {MAKER}, and a network is not to learn from what another "
-            "one made up. Give the authors' or your own archive alone, by label_maps (--label-maps)."
+            f"The label map of {task.pair.image_id} was made by {MAKER}, and a network is not to learn from what "
+            "another one made up. Give the authors' or your own archive alone, by label_maps (--label-maps)."
         )
     return example
 
