@@ -27,7 +27,7 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
     Returns:
         float32 (height, width).
     """
-    radius = max(1, round(_REACH * side))
+    radius = max(1, round(min(_REACH * side, max(values.shape))))
     factor = max(1, radius // _LEAST_RADIUS)
     guide = np.ascontiguousarray(colors.transpose(2, 0, 1), np.float32)
     guide -= guide.mean((1, 2), keepdims=True)

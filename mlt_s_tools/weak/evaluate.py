@@ -282,7 +282,7 @@ def _report(report, left):
     yield ""
     yield (
         "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or "
-        "lie in unreadable words, count nowhere. Figures of a part of a split are not for comparison with published ones."
+        "lie in unreadable words, count nowhere. Figures of a part of a split are no match for published ones."
     )
 
 
