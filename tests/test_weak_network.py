@@ -352,7 +352,7 @@ def test_it_is_the_guided_filter(side, radius):
 def test_probabilities_from_afar_get_the_edges_of_the_picture(font):
     picture, mask, quad = drawn("ab", size=(3 * font, 2 * font), at=(font // 2, font // 3), font=font)
     height, width = mask.shape
-    small = Image.fromarray(mask.astype(np.float32)).reduce(max(3, font // 12))
+    small = Image.fromarray(mask.astype(np.float32)).reduce(max(3, font // 24))
     coarse = np.asarray(small.resize((width, height), Image.Resampling.BILINEAR))
     sharp = edges.sharpened(np.asarray(picture), coarse, 0.6 * font)
     assert sharp.shape == mask.shape and sharp.dtype == np.float32
