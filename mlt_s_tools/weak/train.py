@@ -35,6 +35,7 @@ _RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # of AdamW; of a gradient
 _WARM = 0.05  # of the steps, in which the rate rises
 _SAVE_EVERY = 50  # steps
 _MOVED = 0.06  # how far a corner of a word is moved by chance, in parts of its shorter side
+_SIGNS = (-1, 1)  # of its colours, as deviations
 _PROGRESS = "training"  # a folder in that of the network, until it is finished
 _ORDER, _STATE = "order.json", "state.pt"  # in there
 
@@ -285,7 +286,7 @@ def _crop_of(image, classes, quad, rng):
     quad = [[x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)] for x, y in quad]
     frame = framing.frame(quad, image.size)
     crop = framing.crop(image, frame)
-    crop[..., :3] = crop[..., rng.sample(range(3), 3)] * rng.choice((-1, 1))
+    crop[..., :3] = crop[..., rng.sample(range(3), 3)] * rng.choice(_SIGNS)
     text, uncertain, _ = np.moveaxis(framing.resampled(classes, frame) / 255, 2, 0)
     return crop, np.ascontiguousarray(text), np.float32((uncertain < 0.02) & (crop[..., 3] > 0))
 
