@@ -21,7 +21,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def start(shipped, monkeypatch):
-    """A network that misses nearly all text; and steps long enough to see it learn. What is not dark it cannot learn."""
+    """A network that misses nearly all text; and steps so long that it learns in a few, of dark text alone."""
     monkeypatch.setattr(train, "_RATE", 0.02)
     monkeypatch.setattr(train, "_SIGNS", (1,))
     return write_network(shipped, bias=-20.0)

@@ -69,7 +69,7 @@ class Sauvola:
         if region is None:
             return None
         box, inside = region
-        grey = np.asarray(image.crop(box).convert("L"), np.float64)
+        grey = np.asarray(image.crop(box).convert("L"))
         window = max(3, 2 * round(_WINDOW * shorter_side(quad)) + 1)
         sides = grey > self._thresholds(np.pad(grey, window, mode="edge"), window)[window:-window, window:-window]
         border = _border(inside)
