@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.metadata
+import os
 import platform
 import sys
 
@@ -21,6 +22,8 @@ def main(arguments=None):
         The exit status: 0 all well, 1 problems found by a check, 2 the work could not be done (the reason stands on
         stderr), 130 interrupted.
     """
+    # Before NumPy is there: its products of small matrices are slower on several threads of OpenBLAS than on one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with terminal.guarded():
         return _run(arguments)
 

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import random
+import re
+import shlex
 import shutil
 import threading
 import time
@@ -12,7 +14,8 @@ import zipfile
 import filelock
 import numpy as np
 import pytest
-from archives import add_words, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
+from archives import add_words, encoded, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
+from conftest import ROOT
 from networks import drawn, drawn_mlt
 from PIL import Image
 
@@ -648,3 +651,34 @@ def test_a_built_set_keeps_who_made_a_label_map(folder, both, tmp_path):
     built = mlt_s.datasets.load_dataset(str(tmp_path / "built"), split="train", cache_dir=str(tmp_path / "cache"))
     assert [example["label"].info.get("Software") for example in built] == [None] * 5 + [MADE] * 2
     assert np.array_equal(built[5]["label"], wanted(7))
+
+
+# --- The page ------------------------------------------------------------------------------------------------------
+
+
+@once
+def test_what_the_page_shows_runs(shipped, tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "weak.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = drawn_mlt(tmp_path / "mlt", train=(1, 2), validation=(1,))
+    write_zip(folder / "ch8_training_images_2.zip", {"img_3.png": encoded(drawn("Train3")[0], "PNG")})
+    write_zip(
+        folder / "more_training_localization_transcription_gt.zip",
+        {"gt_img_3.txt": words_file(words_line(drawn("Train3")[2]))},
+    )
+    shutil.copy(folder / "MLT_S_labels.zip", tmp_path / "corrected.zip")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)
+    commands = [line for kind, block in blocks if kind == "bash" for line in block.splitlines()]
+    for number, command in enumerate(command for command in commands if command.startswith("mlt-s ")):
+        words = shlex.split(command, comments=True)[1:]
+        if words[1] == "train":
+            shutil.rmtree("network", ignore_errors=True)
+            words += ["--steps", "1", "--even-if-worse"]
+        if words[1] == "label" and number:
+            (tmp_path / "weak.zip").unlink()
+        assert main(words) == 0, command
+    (code,) = (block for kind, block in blocks if kind == "python")
+    found = {}
+    exec(code, found)
+    assert found["patch"].values.shape == (41, 131)

@@ -81,10 +81,9 @@ def crop(image, of: Frame) -> np.ndarray:
     """
     colors = resampled(image, of)
     covered = _coverage(of)
-    weights = covered[..., None] / max(float(covered.sum()), 1.0)
-    mean = (colors * weights).sum((0, 1))
-    deviations = colors - mean
-    spread = max(_LEAST_SPREAD, math.sqrt(((deviations**2) * weights).sum((0, 1)).mean()))
+    weights = covered.ravel() / max(float(covered.sum()), 1.0)
+    deviations = colors - weights @ colors.reshape(-1, 3)
+    spread = max(_LEAST_SPREAD, math.sqrt((weights @ np.square(deviations).reshape(-1, 3)).mean()))
     seen = np.empty((*covered.shape, 4), np.float32)
     np.clip(deviations / np.float32(spread), -_MOST_DEVIATION, _MOST_DEVIATION, out=seen[..., :3])
     seen[..., 3] = covered

@@ -2,12 +2,15 @@
 
 import hashlib
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 import mlt_s
-from mlt_s_tools import records
+from mlt_s_tools import records, workers
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, framing
 from mlt_s_tools.weak.network import Network, read_weights
 from mlt_s_tools.weak.patches import Patch, shorter_side, word_box
@@ -20,8 +23,8 @@ _SHAPE = {"weights": str, "trained_on?": {str: [str]}}
 class NetworkModel:
     """A network and how it sees words. See `mlt_s_tools.weak` for what a model is.
 
-    Words whose crops have the same size share a batch. What is said of a word does not depend on those that come with
-    it, but for the last bits of sums.
+    PyTorch gets words whose crops have the same size together. What is said of a word does not depend on those that
+    come with it, but for the last bits of sums.
 
     Args:
         path: of the weights.
@@ -36,7 +39,11 @@ class NetworkModel:
         self.weights = read_weights(path)
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         engine = engine or fastest_engine()
-        self._logits = Network(self.weights) if engine == "numpy" else _on_torch(self.weights, engine.split()[1])
+        if engine == "numpy":  # a word at a time on each core
+            self._logits, self._threads, self._most_pixels = Network(self.weights), workers.cores(), 0
+        else:
+            self._logits, self._threads = _on_torch(self.weights, engine.split()[1]), 1
+            self._most_pixels = _MOST_PIXELS
         self.name = f"network {digest[:8]}"
         # The engine too: two of them can differ in a last bit, and a run that is resumed ends in the same bytes.
         self.record = {"weights": digest, "engine": engine}
@@ -45,21 +52,44 @@ class NetworkModel:
     def probabilities(self, examples):
         """As in `mlt_s_tools.weak`."""
         patches = [[None] * len(quads) for _, quads in examples]
-        words = defaultdict(list)  # by the size of their crops
+        batches = self._batches(examples)
+        with ThreadPoolExecutor(self._threads) as pool:
+            for batch, found in zip(batches, pool.map(self._answers, batches)):
+                for word, patch in zip(batch, found):
+                    patches[word.number][word.place] = patch
+        return patches
+
+    def _batches(self, examples):
+        """Lists of `_Word`: those whose crops have one size, as many as memory is to hold."""
+        by_size = defaultdict(list)
         for number, (image, quads) in enumerate(examples):
             for place, quad in enumerate(quads):
                 if box := word_box(quad, image.size, 0):
                     frame = framing.frame(quad, image.size)
-                    words[frame.size].append((number, place, box, frame))
-        for (width, height), of_size in words.items():
-            count = max(1, _MOST_PIXELS // (width * height))
-            for start in range(0, len(of_size), count):
-                batch = of_size[start : start + count]
-                crops = np.stack([framing.crop(examples[number][0], frame) for number, _, _, frame in batch])
-                for (number, place, box, frame), logits in zip(batch, self._logits(crops)):
-                    image, quads = examples[number]
-                    patches[number][place] = _patch(image, quads[place], box, framing.restored(logits, frame, box))
-        return patches
+                    by_size[frame.size].append(_Word(number, place, image, quad, box, frame))
+        batches = []
+        for (width, height), words in by_size.items():
+            count = max(1, self._most_pixels // (width * height))
+            batches += [words[start : start + count] for start in range(0, len(words), count)]
+        return batches
+
+    def _answers(self, words):
+        logits = self._logits(np.stack([framing.crop(word.image, word.frame) for word in words]))
+        return [_patch(word, of_word) for word, of_word in zip(words, logits)]
+
+
+class _Word(NamedTuple):
+    number: int  # of its image
+    place: int  # among the words of that
+    image: Image.Image
+    quad: list
+    box: tuple
+    frame: framing.Frame
+
+
+def _patch(word, logits):
+    values = framing.restored(logits, word.frame, word.box)
+    return Patch(word.box, edges.sharpened(np.asarray(word.image.crop(word.box)), values, shorter_side(word.quad)))
 
 
 def open_folder(folder) -> NetworkModel:
@@ -105,7 +135,3 @@ def _on_torch(weights, device):
             return network(torch.from_numpy(crops).permute(0, 3, 1, 2).to(device)).cpu().numpy()
 
     return logits
-
-
-def _patch(image, quad, box, values):
-    return Patch(box, edges.sharpened(np.asarray(image.crop(box)), values, shorter_side(quad)))

@@ -143,7 +143,7 @@ class Network:
 
         What is said of a crop does not depend on the others. Height and width are multiples of `MULTIPLE`.
         """
-        # Weights from a stranger may overflow: logits that are no numbers are `framing.probabilities`' to judge.
+        # Weights from a stranger may overflow: logits that are no numbers are for `framing.restored` to judge.
         with np.errstate(all="ignore"):
             return np.stack([self._logits(crop) for crop in crops])
 
@@ -171,11 +171,13 @@ class Network:
         height, width = height // stride, width // stride
         out = np.empty((height * width, weights.shape[1]), np.float32)
         rows = min(height, max(1, _BLOCK // (width * 9 * channels)))
-        gathered = np.empty((rows, width, 3, 3 * channels), np.float32)
+        down, right, one = padded.strides
+        strides = (stride * down, stride * right, dilation * down, dilation * right, one)
+        neighbours = as_strided(padded, (height, width, 3, 3, channels), strides)
+        gathered = np.empty((rows, *neighbours.shape[1:]), np.float32)
         for top in range(0, height, rows):
             some = gathered[: min(rows, height - top)]
-            for at in range(3):
-                _gather(padded[top * stride + at * dilation :], some[:, :, at], channels, stride, dilation)
+            some[...] = neighbours[top : top + rows]
             place = slice(top * width, (top + len(some)) * width)
             np.matmul(some.reshape(-1, 9 * channels), weights, out=out[place])
         out += self._biases[name]
@@ -216,17 +218,6 @@ class Network:
         hidden = np.maximum(statistics @ self._weights[f"{name}.0"] + self._biases[f"{name}.0"], 0)
         gain, shift = np.split(hidden @ self._weights[f"{name}.2"] + self._biases[f"{name}.2"], 2)
         return features * (1 + gain) + shift
-
-
-def _gather(padded, into, channels, stride, dilation):
-    """Of each pixel of some rows, the three neighbours in one row below another, (rows, width, 3 * channels)."""
-    rows, width, _ = into.shape
-    down, right, one = padded.strides
-    if dilation == 1:  # then they lie side by side in memory
-        into[...] = as_strided(padded, into.shape, (stride * down, stride * right, one))
-    else:
-        shape, strides = (rows, width, 3, channels), (stride * down, stride * right, dilation * right, one)
-        into.reshape(shape)[...] = as_strided(padded, shape, strides)
 
 
 def _mean(pixels, weights):
