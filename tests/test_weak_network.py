@@ -146,12 +146,12 @@ def test_a_member_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, path):
         for name, content in members.items():
             with opened.open(name, "w", force_zip64=True) as file:
                 file.write(content if name != "e1.0.b.npy" else header)
-                for _ in range(256 if name == "e1.0.b.npy" else 0):
+                for _ in range(64 if name == "e1.0.b.npy" else 0):
                     file.write(bytes(1 << 20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(mlt_s.MltSError, match="e1.0.b is too large"):
         read_weights(tmp_path / "bomb.npz")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000  # KiB
 
 
 def test_a_damaged_file_is_one_error_wherever_it_is_damaged(path, tmp_path):

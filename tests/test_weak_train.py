@@ -32,7 +32,7 @@ def folder(tmp_path):
     return drawn_mlt(tmp_path / "mlt", train=range(1, 7), validation=range(1, 5))
 
 
-def run(folder, out, *words, steps=25):
+def run(folder, out, *words, steps=18):
     return main(["weak", "train", str(folder), str(out), "--steps", str(steps), *words])
 
 
@@ -60,7 +60,7 @@ def test_a_network_learns_from_label_maps_and_is_better_on_words_that_it_never_s
     said, made = capsys.readouterr().out, record(out)
     assert made["held_out"]["after"] > made["held_out"]["before"] + 0.3 and made["held_out"]["images"] == 2
     assert f"On 2 images held out, fgIoU {100 * made['held_out']['after']:.2f} % after" in said
-    assert f"{out}: {open_model(out).name}, trained on 6 images in 25 steps." in said
+    assert f"{out}: {open_model(out).name}, trained on 6 images in 18 steps." in said
     assert made["trained_on"] == {"train": [f"img_{n}" for n in range(1, 7)], "validation": ["img_1", "img_3"]}
     assert str(tmp_path) not in (out / "weak.json").read_text()
 

@@ -1,6 +1,5 @@
 """A model of `mlt_s_tools.weak` that looks at words with the network: the one that ships, or one in a folder."""
 
-import hashlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from PIL import Image
 import mlt_s
 from mlt_s_tools import records, workers
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, framing
-from mlt_s_tools.weak.network import Network, read_weights
+from mlt_s_tools.weak.network import Network, digest_of, read_weights
 from mlt_s_tools.weak.patches import Patch, shorter_side, word_box
 
 _MOST_PIXELS = 1 << 20  # of a batch, for the sake of memory: 50 words of 80 x 256
@@ -37,7 +36,7 @@ class NetworkModel:
 
     def __init__(self, path, trained_on=None, engine=None):
         self.weights = read_weights(path)
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        digest = digest_of(path)
         engine = engine or fastest_engine()
         if engine == "numpy":  # a word at a time on each core
             self._logits, self._threads, self._most_pixels = Network(self.weights), workers.cores(), 0
@@ -103,7 +102,7 @@ def open_folder(folder) -> NetworkModel:
         record = records.read(folder / RECORD, _SHAPE)
         if not (folder / WEIGHTS).is_file():
             raise ValueError(f"there is no {WEIGHTS} beside {RECORD}: earlier versions of mlt-s made other networks")
-        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != record["weights"]:
+        if digest_of(folder / WEIGHTS) != record["weights"]:
             raise ValueError(f"{WEIGHTS} is not the file that {RECORD} was written for")
     except (OSError, ValueError) as error:
         raise mlt_s.MltSError(

@@ -7,6 +7,7 @@ pixel ("ctx"), which is how the network knows which of two colours is text. `tor
 The file is an .npz of float16 arrays, batch norms folded into the convolutions: `NAME.w` and `NAME.b` of each layer.
 """
 
+import hashlib
 import io
 import math
 import os
@@ -18,9 +19,9 @@ from numpy.lib.stride_tricks import as_strided
 
 import mlt_s
 
-INPUTS = 4  # red, green, blue, and the coverage of the word
-WIDTHS = (24, 48, 96, 128)  # channels by level
-HIDDEN = 64  # units between the statistics of a word and what they scale
+INPUTS = 4  # red, green, blue, and how much of the pixel the word's quadrilateral covers
+WIDTHS = (24, 48, 96, 128)  # channels at a half, a quarter, an eighth and a sixteenth of the crop's resolution
+HIDDEN = 64  # units between the statistics of a level and what is made of them
 MULTIPLE = 16  # of height and width of a crop
 
 _STORED = np.dtype("<f2")
@@ -57,6 +58,16 @@ _MOST_BYTES = sum(2 * math.prod(shape) + 2 * _HEADER for shape in SHAPES.values(
 
 
 # --- The file ------------------------------------------------------------------------------------------------------
+
+
+def digest_of(path) -> str:
+    """The SHA-256 of a file of weights; of a larger file, that of its beginning.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read(_MOST_BYTES + 1)).hexdigest()
 
 
 def read_weights(path) -> dict[str, np.ndarray]:

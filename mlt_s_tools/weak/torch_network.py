@@ -14,10 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-INPUTS = 4  # red, green, blue, and how much of the pixel the word's quadrilateral covers
-WIDTHS = (24, 48, 96, 128)  # channels at a half, a quarter, an eighth and a sixteenth of the crop's resolution
-HIDDEN = 64  # units between the statistics of a level and what is made of them
-MULTIPLE = 16  # of which height and width of a crop have to be
+from mlt_s_tools.weak.network import HIDDEN, INPUTS, WIDTHS
 
 
 class Network(nn.Module):
