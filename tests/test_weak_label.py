@@ -491,6 +491,14 @@ def test_what_is_there_already_and_is_something_else_is_refused(folder, out, cap
 
 
 @once
+def test_an_archive_of_an_earlier_version_is_said_to_be_one(folder, out, capsys):
+    earlier = {"format": 1, "model": {"name": "baseline"}, "thresholds": {}, "unlabelled_only": False, "source": ""}
+    write_zip(out, {"MLT_S_labels/weak.json": json.dumps(earlier)})
+    assert run(folder, out) == 2
+    assert f"{out} is there already, and holds label maps by another version of mlt-s." in capsys.readouterr().err
+
+
+@once
 def test_two_at_a_time_are_refused(folder, out, monkeypatch):
     monkeypatch.setattr(archive, "_PATIENCE", 0)
     with archive.gathering(str(out), {"kind": "label"}):

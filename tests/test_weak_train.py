@@ -174,6 +174,24 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
     assert record(tmp_path / "net") == record(tmp_path / "whole")  # the digest of the weights is among it
 
 
+def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folder, tmp_path, monkeypatch):
+    run(folder, tmp_path / "whole", "--even-if-worse", steps=2)
+    write = train._write_json
+
+    def killed(path, value):
+        if path.name == "weak.json":
+            raise KeyboardInterrupt
+        write(path, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "_write_json", killed)
+        assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 130
+    assert (tmp_path / "net" / "network.npz").exists()
+    monkeypatch.setattr(train, "_backward", lambda *arguments: pytest.fail("it was trained again"))
+    assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 0
+    assert record(tmp_path / "net") == record(tmp_path / "whole")
+
+
 def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, folder, tmp_path, monkeypatch, capsys):
     run(folder, tmp_path / "net", steps=2)
     (tmp_path / "net" / "training").mkdir(exist_ok=True)  # of a run that was killed right at its end
@@ -188,6 +206,34 @@ def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, f
     fixed = write_zip(tmp_path / "fixed.zip", label_members(others, {f"img_{n}": png(drawn()[1]) for n in range(1, 5)}))
     assert run(folder, tmp_path / "net", "--label-maps", str(fixed), steps=2) == 2
     assert "holds a network with other images, label maps or words." in capsys.readouterr().err
+
+
+def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
+    start, folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train, "_PATIENCE", 0)
+    trained = train._trained
+
+    def meanwhile(*arguments):
+        assert run(folder, tmp_path / "net", steps=1) == 2
+        assert "Another mlt-s weak train is writing" in capsys.readouterr().err
+        return trained(*arguments)
+
+    monkeypatch.setattr(train, "_trained", meanwhile)
+    assert run(folder, tmp_path / "net", steps=1) == 0
+    (tmp_path / "net").rename(tmp_path / "done")
+    acquire = train.locks.acquire
+
+    def finished_meanwhile(*arguments):
+        lock = acquire(*arguments)
+        for path in (tmp_path / "done").iterdir():
+            path.rename(tmp_path / "net" / path.name)
+        return lock
+
+    monkeypatch.setattr(train.locks, "acquire", finished_meanwhile)
+    monkeypatch.setattr(train, "_trained", lambda *arguments: pytest.fail("it was trained again"))
+    assert run(folder, tmp_path / "net", steps=1) == 0
+    assert sorted(path.name for path in (tmp_path / "net").iterdir()) == ["network.npz", "weak.json"]
 
 
 def test_what_else_lies_there_is_refused_and_stays(start, folder, tmp_path, capsys):

@@ -3,6 +3,7 @@
 The network that ships was made of drawn words, by `word_network` in a clone; this here is a short run at a low rate.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -11,6 +12,7 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
+import filelock  # comes with datasets
 import numpy as np
 import torch
 from PIL import Image
@@ -18,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import records
+from mlt_s_tools import locks, records
 from mlt_s_tools.choose import Source
 from mlt_s_tools.origin import MAKER, made_by
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model, source
@@ -37,7 +39,8 @@ _SAVE_EVERY = 50  # steps
 _MOVED = 0.06  # how far a corner of a word is moved by chance, in parts of its shorter side
 _SIGNS = (-1, 1)  # of its colours, as deviations
 _PROGRESS = "training"  # a folder in that of the network, until it is finished
-_ORDER, _STATE = "order.json", "state.pt"  # in there
+_ORDER, _STATE, _LOCK = "order.json", "state.pt", ".lock"  # in there
+_PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 
 
 def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_value=1, even_if_worse=False):
@@ -81,11 +84,18 @@ def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_val
         "seed": seed,
         "source": source.digest([*of_training, *held_out]),
     }
-    if _is_finished(out, order):
-        shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
-        print(f"{out} is finished: a network trained in {mlt_s._count(order['steps'], 'step')}.")
-        return 0
-    _begin(out, order)
+    if not _is_finished(out, order):
+        _begin(out, order)
+        with _alone(out):
+            if not _is_finished(out, order):  # asked once more, as another process may have finished it meanwhile
+                return _train(out, order, start, of_training, held_out, even_if_worse)
+    shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
+    print(f"{out} is finished: a network trained in {mlt_s._count(order['steps'], 'step')}.")
+    return 0
+
+
+def _train(out, order, start, of_training, held_out, even_if_worse):
+    """Trains, judges, and writes the network or says why not; the exit status of `run`."""
     trained = _trained(out / _PROGRESS, start, of_training, order)
     with open(out / _PROGRESS / WEIGHTS, "wb") as file:
         write_weights(file, folded(trained))
@@ -146,6 +156,19 @@ def _begin(out, order):
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_json(path, order)
+
+
+@contextlib.contextmanager
+def _alone(out):
+    """Keeps other processes from this training."""
+    try:
+        lock = locks.acquire(out / _PROGRESS, _LOCK, _PATIENCE)
+    except filelock.Timeout:
+        raise mlt_s.MltSError(f"Another {MAKER} train is writing {out}: wait for it, or give a new folder.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_same(path, order, what):
