@@ -22,6 +22,7 @@ import io
 import itertools
 import json
 import logging
+import operator
 import os
 import re
 import struct
@@ -33,14 +34,50 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Optional, Union
 
 import datasets
 import filelock  # comes with datasets
 import fsspec  # comes with datasets
 import numpy as np
 
-# Pillow is imported where a picture is opened: `import datasets` alone does not load it, and neither shall this.
+if TYPE_CHECKING:  # Pillow is imported where a picture is opened: `import datasets` does not load it, nor shall this
+    import PIL.Image
+
+# What others may build on. Further functions without an underscore serve mlt_s_tools, and change with it.
+__all__ = [
+    "IMAGES_URL",
+    "IMAGE_ARCHIVES",
+    "IMAGE_COUNTS",
+    "LABELS_URL",
+    "LABEL_ARCHIVE",
+    "LABEL_MAP",
+    "PUBLISHED_COUNTS",
+    "RGB_IMAGE",
+    "SCRIPTS",
+    "WORDS",
+    "WORDS_ARCHIVES",
+    "LabelMap",
+    "Listing",
+    "Member",
+    "MltS",
+    "MltSConfig",
+    "MltSError",
+    "Pair",
+    "RGBImage",
+    "RemoteOptions",
+    "archive_members",
+    "indexed_label",
+    "join",
+    "list_label_maps",
+    "list_source",
+    "neutral_orientation",
+    "parse_words",
+    "read_example",
+    "read_member",
+    "stored_image",
+    "walk",
+]
 
 __version__ = "0.1.0"  # pyproject.toml reads it from here
 
@@ -62,7 +99,7 @@ logger.addFilter(_Printable())
 
 # --- Facts ---------------------------------------------------------------------------------------------------------
 
-_CITATION = """\
+CITATION = """\
 @inproceedings{bonechi2019coco_ts,
   title     = {{COCO\\_TS} Dataset: Pixel-Level Annotations Based on Weak Supervision for Scene Text Segmentation},
   author    = {Bonechi, Simone and Andreini, Paolo and Bianchini, Monica and Scarselli, Franco},
@@ -86,8 +123,8 @@ MLT_S gives 6,896 images of the ICDAR 2017 MLT challenge (multilingual scene tex
 1 text, 255 uncertain. The maps are machine-made from MLT's word boxes by weak supervision.
 """
 
-_HOMEPAGE = "http://clem.diism.unisi.it/~coco_ts/"
-_LICENSE = "CC BY 4.0"
+HOMEPAGE = "http://clem.diism.unisi.it/~coco_ts/"
+LICENSE = "CC BY 4.0"
 
 # Where the authors offer MLT_S_labels.zip, and where MLT's own archives are (after a registration).
 LABELS_URL = "http://clem.diism.unisi.it/~coco_ts/download_mlt_s.php"
@@ -229,7 +266,7 @@ class LabelMap(datasets.Image):
         """
         return _translate(values, {**self.label2id, self.ignore_name: self.ignore_index}, "name")
 
-    def colorize(self, label_map: Any) -> "PIL.Image.Image":  # noqa: F821
+    def colorize(self, label_map: Any) -> "PIL.Image.Image":
         """The label map in the published colours: background black, text red, uncertain yellow.
 
         Args:
@@ -249,9 +286,9 @@ class LabelMap(datasets.Image):
         known = np.isin(values, list(self.colors))
         if not known.all():
             raise ValueError(f"A label map holds {list(self.colors)}, not {np.unique(values[~known])[:5].tolist()}.")
-        palette = np.zeros((256, 3), np.uint8)
-        palette[list(self.colors)] = list(self.colors.values())
-        return PIL.Image.fromarray(palette[values.astype(np.uint8)])
+        picture = PIL.Image.fromarray(values.astype(np.uint8))
+        picture.putpalette([level for value in range(256) for level in self.colors.get(value, (0, 0, 0))])
+        return picture.convert("RGB")
 
     def __repr__(self) -> str:
         fields = {"names": self.names, "ignore_index": self.ignore_index}
@@ -266,7 +303,7 @@ class LabelMap(datasets.Image):
             return NotImplemented
         return (self.mode, self.decode, self.id) == (other.mode, other.decode, other.id)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # how Python itself marks what cannot be hashed
 
 
 def _translate(values: Any, table: dict[Any, Any], what: str) -> Any:
@@ -300,7 +337,7 @@ class RGBImage(datasets.Image):
         same_mode = other.mode == self.mode or (type(other) is datasets.Image and other.mode is None)
         return same_mode and (self.decode, self.id) == (other.decode, other.id)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # how Python itself marks what cannot be hashed
 
 
 RGB_IMAGE = RGBImage()
@@ -361,8 +398,8 @@ _WORDS_FILE = re.compile(r"gt_(.+)\.txt", re.IGNORECASE)  # gt_img_1.txt: where 
 _WORDS_ARCHIVE = {"localization", "transcription", "gt"}
 _CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
 
-# More than any scene or label map needs: an entry that claims more is damaged or hostile.
-_LARGEST_MEMBER = 1 << 28  # bytes
+# More than any scene or label map needs, 44 megapixels of RGB: an entry that claims more is damaged or hostile.
+_LARGEST_MEMBER = 1 << 27  # bytes
 
 
 class Member(NamedTuple):
@@ -400,7 +437,7 @@ class Listing:
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
-    containers: Counter = dataclasses.field(default_factory=Counter)
+    containers: Counter[tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=Counter)
     parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
     left_out: dict[str, Counter] = dataclasses.field(default_factory=lambda: defaultdict(Counter))
     masks: dict[tuple[str, tuple[str, ...]], list[tuple[str, Member]]] = dataclasses.field(
@@ -419,8 +456,8 @@ class Listing:
         self.parquet += other.parquet
         for reason, places in other.left_out.items():
             self.left_out[reason] += places
-        for place, files in other.masks.items():
-            self.masks[place] += files
+        for folder, masks in other.masks.items():
+            self.masks[folder] += masks
         self.origins.update(other.origins)
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
@@ -430,6 +467,48 @@ class Listing:
         else:
             self.placed.setdefault((role, split), []).append((stem, member))
             self.containers[role, folders] += 1
+
+    def sort_in(
+        self, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str = "image"
+    ) -> bool:
+        """Puts a file where its name, and the folders and archive that it lies in, say that it belongs.
+
+        Args:
+            member: the file.
+            folders: the path from the root to it, in parts.
+            name: of the file itself.
+            roles: what is wanted, of "image", "label" and "words".
+            default_role: of a file that neither folder nor archive calls an image or a label map.
+
+        Returns:
+            Whether it is of use. What is left out, and worth a word, is counted in `left_out`.
+        """
+        role, split = role_and_split(folders)
+        stem, _, extension = name.rpartition(".")
+        if role == "hidden" or is_hidden(name):
+            return False
+        if found := _WORDS_FILE.fullmatch(name):
+            stem, role = found[1], role if role in ("crop", "other-set") else "words"
+        elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
+            if role not in ("other-set", "prediction") and (packed := _packed(name)):
+                self.left_out["packed"][f"{member} ({packed})"] += 1
+            return False
+        role = role or default_role
+        if role == "mask" and default_role == "label":
+            role = "label"
+        if split == "test":
+            return False
+        if role in ("other-set", "prediction"):
+            self.left_out[role][place_of(member)] += 1
+        elif role == "mask":
+            self.masks[split, folders].append((stem, member))
+            return True
+        elif role == "label" and extension.lower() != "png" and "label" in roles:
+            self.left_out["not-png"][place_of(member)] += 1
+        elif role in (*roles, _CONTRADICTION):
+            self.put(role, split, folders, stem, member)
+            return True
+        return False
 
     def settle(self, roles: tuple[str, ...]) -> None:
         """Decides what lies in folders such as masks/train, once all of the source is listed.
@@ -510,24 +589,76 @@ def list_source(
             else cannot be read is passed over and named in `left_out`.
     """
     listing = Listing()
-    for file, parts in _files(root, options, leave_out, listing.left_out):
-        if _is_parquet(parts):
-            listing.parquet.append((_place_told_by(parts), file))
-        elif not is_zip(parts[-1]):
-            _place(listing, file, parts[:-1], parts[-1], roles, default_role)
-        elif not _is_wanted(parts, roles):
-            _note_unwanted(file, parts, listing.left_out)
-        else:
-            for entry in _entries(file, parts, options, None if file.address == root else listing.left_out):
-                folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
-                _place(listing, _member(file.address, entry), (*parts, folder), name, roles, default_role)
+    for seen in survey(listing, root, roles, options, default_role, leave_out):
+        if seen.error and seen.file.address == root:
+            raise seen.error
+        if seen.error:
+            listing.left_out["needed"][str(seen.error)] += 1
     if listing.left_out["needed"]:
-        raise MltSError(_first(sorted(listing.left_out["needed"]), 1))
+        raise MltSError(first_few(sorted(listing.left_out["needed"]), 1))
     listing.settle(roles)
     return listing
 
 
+class Seen(NamedTuple):
+    """A loose file, or an archive that was opened, on the way through a source."""
+
+    file: Member
+    parts: tuple[str, ...]  # its path from the root; its name, where it is the root itself
+    used: Sequence[Member] = ()  # what of it went into the listing
+    others: Sequence[Member] = ()  # and what did not, folders apart
+    error: Optional[MltSError] = None  # of an archive that cannot be read, and is needed
+
+
+def survey(
+    listing: Listing,
+    root: str,
+    roles: tuple[str, ...],
+    options: dict[str, Any],
+    default_role: str = "image",
+    leave_out: Sequence[str] = (),
+) -> Iterator[Seen]:
+    """Goes through a source once, and fills a listing, which the caller settles: the arguments of `list_source`.
+
+    Archives whose names say that they hold something else are not opened, and not yielded.
+
+    Raises:
+        MltSError: the root is not there or cannot be read.
+    """
+    for file, parts in walk(root, options, leave_out, listing.left_out):
+        if is_parquet(parts):
+            listing.parquet.append((role_and_split(parts), file))
+            yield Seen(file, parts)
+        elif not is_zip(parts[-1]):
+            is_used = listing.sort_in(file, parts[:-1], parts[-1], roles, default_role)
+            yield Seen(file, parts, [file] * is_used)
+        elif is_wanted(parts, roles):
+            yield from _surveyed(listing, file, parts, file.address == root, (roles, default_role), options)
+        else:
+            _note_unwanted(file, parts, listing.left_out)
+
+
+def _surveyed(
+    listing: Listing, file: Member, parts: tuple[str, ...], is_root: bool, wanted: tuple, options: dict[str, Any]
+) -> Iterator[Seen]:
+    try:
+        members = archive_members(file, options)
+    except MltSError as error:
+        if is_root or is_needed(parts):
+            yield Seen(file, parts, error=error)
+        else:
+            _pass_over(file.address, parts, error, listing.left_out)
+        return
+    used: list[Member] = []
+    others: list[Member] = []
+    for member in members:
+        folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
+        (used if listing.sort_in(member, (*parts, folder), name, *wanted) else others).append(member)
+    yield Seen(file, parts, used, others)
+
+
 def is_zip(name: str) -> bool:
+    """Whether a file is an archive, by its name."""
     return name.lower().endswith(".zip")
 
 
@@ -541,38 +672,10 @@ def is_below(address: str, sources: Sequence[str]) -> bool:
 
 def _canonical(address: str) -> str:
     """The one spelling of a path or address: without links, "..", and the case that Windows ignores."""
-    if _is_remote(address):
+    if is_remote(address):
         protocol, _, path = address.partition("://")
         return f"{protocol}://{os.path.normpath(path.strip('/'))}"
     return os.path.normcase(os.path.realpath(address)).replace(os.sep, "/").rstrip("/")
-
-
-def _place(
-    listing: Listing, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str
-) -> None:
-    role, split = _place_told_by(folders)
-    stem, _, extension = name.rpartition(".")
-    if role == "hidden" or _is_hidden(name):
-        return
-    if found := _WORDS_FILE.fullmatch(name):
-        stem, role = found[1], role if role in ("crop", "other-set") else "words"
-    elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
-        if role not in ("other-set", "prediction") and (packed := _packed(name)):
-            listing.left_out["packed"][f"{member} ({packed})"] += 1
-        return
-    role = role or default_role
-    if role == "mask" and default_role == "label":
-        role = "label"
-    if split == "test":
-        return
-    if role in ("other-set", "prediction"):
-        listing.left_out[role][place_of(member)] += 1
-    elif role == "mask":
-        listing.masks[split, folders].append((stem, member))
-    elif role == "label" and extension.lower() != "png" and "label" in roles:
-        listing.left_out["not-png"][place_of(member)] += 1
-    elif role in (*roles, _CONTRADICTION):
-        listing.put(role, split, folders, stem, member)
 
 
 def place_of(member: Member) -> str:
@@ -582,6 +685,11 @@ def place_of(member: Member) -> str:
 
 def _is_png(member: Member) -> bool:
     return (member.name or member.address).lower().endswith(".png")
+
+
+def is_parquet(parts: tuple[str, ...]) -> bool:
+    """Whether a file, by its path in parts, is one of a built set."""
+    return parts[-1].lower().endswith(".parquet")
 
 
 def _packed(name: str) -> str:
@@ -598,13 +706,9 @@ def _packed(name: str) -> str:
     return ""
 
 
-def _is_parquet(parts: tuple[str, ...]) -> bool:
-    return parts[-1].lower().endswith(".parquet")
-
-
-def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
+def is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
     """Whether an archive can hold what is wanted, as far as its name and folders tell."""
-    role, split = _place_told_by(archive)
+    role, split = role_and_split(archive)
     if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != "other-set":
         role = "words"
     return split != "test" and role in (*roles, "", "mask", _CONTRADICTION)
@@ -612,16 +716,26 @@ def _is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
 
 def _note_unwanted(archive: Member, parts: tuple[str, ...], left_out: dict[str, Counter]) -> None:
     """Notes an archive that is not opened for what its name tells, unless that is something else of MLT's."""
-    role, _ = _place_told_by(parts)
+    role, _ = role_and_split(parts)
     if role in ("other-set", "prediction"):
         left_out[role][archive.address] += 1
 
 
 @functools.lru_cache(maxsize=4096)
-def _place_told_by(folders: tuple[str, ...]) -> tuple[str, str]:
-    """(role, split), each as the innermost folder or archive says that says anything; "" where none does."""
+def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
+    """(role, split), each as the innermost folder or archive says that says anything; "" where none does.
+
+    >>> role_and_split(("mlt", "ch8_training_images_1.zip", ""))
+    ('image', 'train')
+    >>> role_and_split(("training", "MLT_S_labels.zip", "MLT_S_labels/validation_labels"))
+    ('label', 'validation')
+    >>> role_and_split(("ICDAR 2015", "train_images"))
+    ('other-set', '')
+    >>> role_and_split(("train_and_val",))  # two splits at once
+    ('', '?')
+    """
     names = [name for path in folders for name in path.split("/")]
-    if any(map(_is_hidden, names)):
+    if any(map(is_hidden, names)):
         return "hidden", ""
     if _is_other_set(names):
         return "other-set", ""
@@ -645,7 +759,13 @@ def _told_by(names: list[str], meanings: dict[str, str]) -> str:
 
 
 def _words(name: str) -> list[str]:
-    """Whole words: "ch8_training_images_1.zip" has ch, training, images and zip; "TrainSet" and "trainset" have two."""
+    """The whole words of a name, in lower case, which tell role and split.
+
+    >>> _words("ch8_training_images_1.zip")
+    ['ch', 'training', 'images', 'zip']
+    >>> _words("TrainSet"), _words("trainset"), _words("constrained")
+    (['train', 'set'], ['train', 'set'], ['constrained'])
+    """
     found = re.findall(r"[^\W\d_]+", _CAMEL_CASE.sub(" ", name).lower())
     return [part for word in found for part in _parts(word)]
 
@@ -672,11 +792,12 @@ _SYSTEM_FOLDERS = {
 }  # fmt: skip
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder belongs to a system or a network drive, or is hidden there, by its own name."""
     return name.lower() in _SYSTEM_FOLDERS or (name.startswith(".") and name.strip(".") != "")
 
 
-def _files(
+def walk(
     root: str, options: dict[str, Any], leave_out: Sequence[str] = (), left_out: Optional[dict[str, Counter]] = None
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
     """Every file below the root, as a loose member with its path from the root in parts; the root itself if a file.
@@ -686,7 +807,7 @@ def _files(
         left_out: takes what cannot be read; without it, that is an error.
     """
     try:
-        if _is_remote(root):
+        if is_remote(root):
             with _without_secrets_in_errors(root, options):
                 yield from _remote_files(root, options, leave_out)
         else:
@@ -709,7 +830,7 @@ def _local_files(
     # A source that the root lies in cannot be told by its folder.
     excluded = _Places(source for source in leave_out if not is_below(os.path.dirname(root), [source]))
     seen = set()  # paths, as some drives have no inodes: where links lead twice, or in a circle, is walked once
-    folders = [(root, ())]
+    folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
     while folders:
         folder, parts = folders.pop()
         real = os.path.realpath(folder)
@@ -740,12 +861,10 @@ def _scanned(folder: str, parts: tuple[str, ...], left_out: Optional[dict[str, C
             raise
         _pass_over(folder, parts, error, left_out)
         return []
-    return [entry for entry in entries if not _is_hidden(entry.name)]
+    return [entry for entry in entries if not is_hidden(entry.name)]
 
 
-def _pass_over(
-    path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]
-) -> None:
+def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
     """Notes what cannot be read, as "needed" where it has the name of something that MLT or MLT_S needs."""
     said = error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}")
     if left_out is None and said is not error:
@@ -762,7 +881,7 @@ def _pass_over(
 def is_needed(parts: tuple[str, ...]) -> bool:
     """Whether an archive or folder, given by its path from the root, has the name of what MLT or MLT_S needs."""
     name = parts[-1].lower()
-    return name in _NEEDED or f"{name}.zip" in _NEEDED or _place_told_by(parts)[0] == "label"
+    return name in _NEEDED or f"{name}.zip" in _NEEDED or role_and_split(parts)[0] == "label"
 
 
 class _Places:
@@ -806,7 +925,7 @@ _MACHINE = (
 _REMEDIES = {getattr(errno, name): remedy for names, remedy in _MACHINE for name in names if hasattr(errno, name)}
 
 
-def _is_of_machine(error: BaseException) -> bool:
+def is_of_machine(error: BaseException) -> bool:
     """Whether an error says something of the machine and nothing of the file that was read."""
     return isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno in _REMEDIES
 
@@ -828,40 +947,41 @@ def _remote_files(
     if not found:
         raise _nothing_at(root)
     is_in_options = bool(filesystem._get_kwargs_from_urls(root))
-    excluded = [source for source in leave_out if _is_remote(source) and not is_below(os.path.dirname(root), [source])]
+    excluded = [source for source in leave_out if is_remote(source) and not is_below(os.path.dirname(root), [source])]
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
         # Of ftp://user@host/, sftp:// and others, host and user are options and no part of the name.
         address = root.rstrip("/") + name[len(path) :] if is_in_options else filesystem.unstrip_protocol(name)
-        if not any(map(_is_hidden, parts)) and not is_below(address, excluded):
+        if not any(map(is_hidden, parts)) and not is_below(address, excluded):
             stamp = hashlib.sha256(str(sorted(info.items())).encode()).hexdigest()  # an ETag, a commit, a time, ...
             yield Member(address, None, info["size"], stamp), parts
 
 
-def _is_remote(address: str) -> bool:
+def is_remote(address: str) -> bool:
+    """Whether this is an fsspec address, and no path."""
     return "://" in address
 
 
 # --- Archives: read in place ---------------------------------------------------------------------------------------
 
 
-def _entries(
-    archive: Member, parts: tuple[str, ...], options: dict[str, Any], left_out: Optional[dict[str, Counter]]
-) -> list[zipfile.ZipInfo]:
-    """The entries of an archive; none, and a note in `left_out`, of one that cannot be read and need not be."""
-    try:
-        return _directory(archive, options)
-    except MltSError as error:
-        _pass_over(archive.address, parts, error, left_out)
-        return []
+def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
+    """The files in a zip archive, as its directory has them, without its folders.
+
+    Raises:
+        MltSError: it is no archive, or is cut off, or holds nothing, or cannot be read.
+    """
+    entries = _directory(archive, options)
+    return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
 
 
 def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
-        with _opened_file(archive.address, options) as file, zipfile.ZipFile(file) as opened:
+        with _opened_file(archive.address, options) as file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
+            _refuse_overlap(entries)
     except OSError as error:
         raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
     except MemoryError:
@@ -878,6 +998,22 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
     if not entries:
         raise MltSError(f"{archive} ({archive.size:,} bytes) is an archive without any file. Fetch it again.")
     return entries
+
+
+# MLT and MLT_S together have 27,000 files, which take 3 MB: of a million, the list would take a gigabyte.
+_LARGEST_DIRECTORY = 1 << 24  # bytes of an archive's directory, which `zipfile` reads at once
+
+
+class _DirectoryReader:
+    """A file of which no more is read at a time than an archive's directory has."""
+
+    def __init__(self, file: Any):
+        self.seek, self.tell, self._read = file.seek, file.tell, file.read
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _LARGEST_DIRECTORY:
+            raise ValueError(f"its directory claims {size:,} bytes, for more files than MLT and MLT_S have together")
+        return self._read(size)
 
 
 _WRAP = 1 << 32  # where the offsets of a zip without Zip64 records begin at 0 again
@@ -908,17 +1044,32 @@ def _unwrap(entries: list[zipfile.ZipInfo], file: Any) -> None:
         )
 
 
+def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
+    """Raises ValueError where members share bytes: a few of them would stand for any number of gigabytes.
+
+    See D. Fifield, "A better zip bomb" (WOOT 2019). Members that hold nothing, such as folders, may lie anywhere.
+    """
+    by_place = sorted((entry for entry in entries if entry.compress_size), key=_HEADER_OFFSET)
+    for entry, following in zip(by_place, by_place[1:]):
+        if entry.header_offset + _LOCAL_HEADER + entry.compress_size > following.header_offset:
+            raise ValueError(f"its members {entry.filename} and {following.filename} overlap")
+
+
+_HEADER_OFFSET = operator.attrgetter("header_offset")
+
+
 def _has_header(file: Any, offset: int) -> bool:
     file.seek(offset)
     return file.read(4) == b"PK\3\4"
 
 
 def _opened_file(address: str, options: dict[str, Any]) -> Any:
-    if not _is_remote(address):
+    if not is_remote(address):
         return open(address, "rb")
     hidden = functools.partial(_without_secrets_in_errors, address, options)
     with hidden():
-        return _opened_exactly(*fsspec.core.url_to_fs(address, **options), hidden)
+        filesystem, path = fsspec.core.url_to_fs(address, **options)
+        return _opened_exactly(filesystem, path, hidden)
 
 
 def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcontext) -> Any:
@@ -943,12 +1094,16 @@ def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcon
 
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
-    raw_name, flags = entry.orig_filename, entry.flag_bits
+    name, flags = entry.orig_filename, entry.flag_bits
     # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
-    raw_name = raw_name.encode("utf-8" if flags & 0x800 or raw_name.isascii() else "cp437")
+    raw_name = name.encode("utf-8" if flags & 0x800 or name.isascii() else "cp437")
     # In the order of the fields: by their names, 16,000 calls take twice as long.
     stored = entry.header_offset, entry.compress_size, entry.compress_type, bool(flags & 0x1), raw_name
     return Member(archive, entry.filename, entry.file_size, f"{entry.CRC:08x}", entry.CRC, *stored)
+
+
+# As `zipfile` names those that are not read, for the message.
+_OTHER_METHODS = {1: "shrink", 6: "implode", 9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstandard", 98: "ppmd"}
 
 
 def read_member(member: Member, options: dict[str, Any]) -> bytes:
@@ -967,14 +1122,14 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
         )
     try:
         if member.name is None:
-            return _whole(member, _read_range(member.address, 0, member.size + 1, options))
+            return _whole(member, read_range(member.address, 0, member.size + 1, options))
         if member.encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            method = zipfile.compressor_names.get(member.method, f"zip method {member.method}")
+            method = _OTHER_METHODS.get(member.method, f"zip method {member.method}")
             kind = "encrypted" if member.encrypted else f"packed by {method}"
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
     except (OSError, ValueError, zlib.error) as error:
-        if _is_of_machine(error):
+        if isinstance(error, OSError) and error.errno in _REMEDIES:
             raise MltSError(f"Cannot read {member}: {error}. {_REMEDIES[error.errno]}") from error
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
@@ -989,7 +1144,7 @@ def _read_packed(member: Member, options: dict[str, Any]) -> memoryview:
     # The local header's extra field may be longer than the directory's, so one read fetches a little more than needed,
     # and only a longer field than that costs a second one.
     spare = _LOCAL_HEADER + len(member.raw_name) + 64
-    read = memoryview(_read_range(member.address, member.offset, spare + member.packed_size, options))
+    read = memoryview(read_range(member.address, member.offset, spare + member.packed_size, options))
     if read[:4] != b"PK\3\4" or len(read) < _LOCAL_HEADER:
         raise ValueError("there is no such member at the place that the archive's directory names")
     name_size, extra_size = struct.unpack("<HH", read[26:30])
@@ -999,7 +1154,7 @@ def _read_packed(member: Member, options: dict[str, Any]) -> memoryview:
     start = _LOCAL_HEADER + name_size + extra_size
     lacking = start + member.packed_size - max(start, len(read))
     if lacking > 0:
-        rest = _read_range(member.address, member.offset + max(start, len(read)), lacking, options)
+        rest = read_range(member.address, member.offset + max(start, len(read)), lacking, options)
         return memoryview(bytes(read[start:]) + rest)
     return read[start : start + member.packed_size]
 
@@ -1022,8 +1177,8 @@ def _whole(member: Member, content: bytes) -> bytes:
     return content
 
 
-def _read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
-    if _is_remote(address):
+def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
+    if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
                 filesystem, path = fsspec.core.url_to_fs(address, **options)
@@ -1084,11 +1239,23 @@ def join(
 
     Raises:
         MltSError: a name occurs twice in the split with two contents, or is no Unicode.
+
+    >>> listing = Listing()
+    >>> for name in ("train_images/img_2.jpg", "train_images/IMG_10.JPG", "train_labels/img_10.png",
+    ...              "train_labels/img_2.png", "train_labels/img_3.png"):
+    ...     folder, _, file = name.partition("/")
+    ...     _ = listing.sort_in(Member(f"/mlt/{name}", None, 9, ""), (folder,), file, ("image", "label"))
+    >>> pairs, missing = join(listing, "train", ("image", "label"))
+    >>> [(pair.image_id, str(pair.image[0]), str(pair.label[0])) for pair in pairs]
+    [('img_2', '/mlt/train_images/img_2.jpg', '/mlt/train_labels/img_2.png'), \
+('img_10', '/mlt/train_images/IMG_10.JPG', '/mlt/train_labels/img_10.png')]
+    >>> missing
+    {'image': ['img_3']}
     """
-    files = {role: _by_name(listing.placed.get((role, split), [])) for role in roles}
-    names = sorted(files["label"], key=_number_order)
+    files = {role: by_name(listing.placed.get((role, split), [])) for role in roles}
+    names = sorted(files["label"], key=number_order)
     if unlabelled:
-        names += sorted(files["image"].keys() - files["label"].keys(), key=_number_order)
+        names += sorted(files["image"].keys() - files["label"].keys(), key=number_order)
     pairs, missing = [], defaultdict(list)
     for name in names:
         found = {role: of_role[name] for role, of_role in files.items() if name in of_role}
@@ -1099,7 +1266,8 @@ def join(
         elif not _is_unicode(stem):
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
-            pairs.append(_checked(Pair(stem, **{role: members for role, (_, members) in found.items()})))
+            label, image, words = (found[role][1] if role in found else () for role in ("label", "image", "words"))
+            pairs.append(_checked(Pair(stem, label, image, words)))
     return pairs, dict(missing)
 
 
@@ -1121,14 +1289,19 @@ def name_key(stem: str) -> str:
     return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem.lower())  # macOS takes "é" apart
 
 
-def _by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
-    alone = {name_key(stem): (stem, (member,)) for stem, member in files}
+def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
+    """`name_key` -> stem and members of that name, from (stem, member) of the files of one role and split.
+
+    Raises:
+        MltSError: two of one name have different contents.
+    """
+    alone: dict[str, tuple[str, tuple[Member, ...]]] = {name_key(stem): (stem, (member,)) for stem, member in files}
     if len(alone) == len(files):  # no name stands for two files, as a rule
         return alone
     found = defaultdict(list)
     for stem, member in files:
         found[name_key(stem)].append((stem, member))
-    return {name: (same[0][0], _copies([member for _, member in same])) for name, same in found.items()}
+    return {name: (same[0][0], agreeing_copies([member for _, member in same])) for name, same in found.items()}
 
 
 def _is_unicode(name: str) -> bool:
@@ -1139,10 +1312,13 @@ def _is_unicode(name: str) -> bool:
     return True
 
 
-def _copies(same: list[Member]) -> tuple[Member, ...]:
+def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
     """The members of one name, loose ones first, if they can hold one content: by size and CRC-32.
 
     A folder knows no CRCs: that a loose file is the same is checked when it is read.
+
+    Raises:
+        MltSError: they have different contents.
     """
     loose = [member for member in same if member.crc is None]
     packed = [member for member in same if member.crc is not None]
@@ -1158,7 +1334,7 @@ def _conflict(first: Member, second: Member) -> MltSError:
         png = first if _is_png(first) else second
         hint = (
             f" {place_of(png)} may hold label maps or predictions: if it holds label maps, load them by "
-            f"label_maps={_quoted(place_of(png))}."
+            f"label_maps={quoted(place_of(png))}."
         )
     elif _is_png(first):
         hint = " If both are label maps, choose one set of them by label_maps=..."
@@ -1173,7 +1349,7 @@ def _described_file(member: Member) -> str:
     return f"{(member.name or member.address).rpartition('.')[2].upper()}, {member.size:,} bytes"
 
 
-def _number_order(name: str) -> list[Any]:
+def number_order(name: str) -> list[Any]:
     """Sorts img_2 before img_10. Digits are compared as text: a name may hold more of them than an int takes."""
     parts = re.split(r"(\d+)", name)
     return [(len(part.lstrip("0")), part.lstrip("0"), part) if at % 2 else part for at, part in enumerate(parts)]
@@ -1186,6 +1362,11 @@ def in_shards(pairs: list[Pair]) -> list[tuple[Pair, ...]]:
     6, 8, 10, 12, 16, ... nodes. Node r of w takes the shards r, r + w, r + 2w, ...: shards of two come in whole rows of
     240, which all those w divide, so that nodes differ by one pair at most. The rows of two are spread, which
     evens out the contiguous parts that `num_proc` makes too.
+
+    >>> [len(shard) for shard in in_shards(list(range(20)))]  # 15 shards; of 5, there are two
+    [2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    >>> len(in_shards(list(range(5540)))), len(in_shards(list(range(1356))))
+    (3840, 960)
     """
     count = max((base for base in (1, 3, 15) if base <= len(pairs)), default=0)
     if not count:
@@ -1204,19 +1385,29 @@ def in_shards(pairs: list[Pair]) -> list[tuple[Pair, ...]]:
 # --- Pixels: one frame, the stored one -----------------------------------------------------------------------------
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF, which is laid out as TIFF
+_BYTE_ORDERS = {b"II": "<", b"MM": ">"}  # how TIFF, and EXIF, begins
+_KINDS_OF_ENTRIES = (*range(1, 14), 16)  # of TIFF, bytes to 64-bit numbers; readers skip others
 _EXIF_HEAD = b"Exif\0\0"  # stands before it in JPEG files, by mistake twice, and by mistake in PNG files
 _XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:=["']|>))([2-8])""")
 # What readers are offered. Of the other 40 formats of Pillow, one runs PostScript, and some open but cannot be read.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
 _CLIPPED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow makes all above 255 white in mode "RGB"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_TEXT = {b"tEXt": 0, b"zTXt": 1, b"iTXt": 2}  # chunk types, and how many bytes say if and how the text is packed
-_PNG_XMP = b"XML:com.adobe.xmp"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+_PNG_RAW_EXIF = b"Raw profile type exif\0"  # ImageMagick's EXIF from before PNG had a chunk for it
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
 SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
 _TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
-_PNG_RAW_EXIF = b"Raw profile type exif"  # ImageMagick's EXIF from before PNG had a chunk for it
+
+# Far more than pictures have, so that a file of kilobytes costs neither minutes nor gigabytes before, or while, Pillow
+# reads it. Its number of pixels is limited by PIL.Image.MAX_IMAGE_PIXELS, 89 million.
+_MOST_CHUNKS = 1 << 16  # of a PNG file: libpng writes 8 KB of pixels in each, so this is half a gigabyte
+_MOST_SEGMENTS = 1000  # of a JPEG file, of up to 64 KB each, before its pixels: there are 3 to 30
+_MOST_SCANS = 64  # of a progressive JPEG file: 10 as a rule
+_MOST_FILL = 1 << 20  # bytes of a JPEG file between its segments, where there are none as a rule
+_MOST_TAGGED = 1 << 26  # bytes that the entries of EXIF claim together: in its 64 KB, entries share none
 
 
 def neutral_orientation(data: bytes) -> tuple[bytes, int]:
@@ -1224,27 +1415,36 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
 
     Readers differ: `datasets` and OpenCV turn the picture by the tag, plain Pillow does not. With the tag at 1 all of
     them show the stored pixels, which MLT's annotations refer to (mmocr pull request 375). No pixel is touched; a file
-    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag.
+    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag. XMP that a PNG file holds
+    packed, and EXIF that it holds as text (ImageMagick's), is left out unread.
+
+    Raises:
+        ValueError: there is more in the file beside its pixels than in any picture.
     """
     if data.startswith(b"\xff\xd8"):
         return _neutral_jpeg(data)
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
         return _neutral_png(data)
+    if data[:2] in _BYTE_ORDERS:
+        _refuse_crowded(data)
     return data, 1
 
 
 def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
     exif = xmp = None
-    changes = []
+    changes: list[tuple[int, int, bytes]] = []
+    blocks: list[bytes] = []
     for start, end in _app1_segments(data):
         block = data[start:end]
         if block.startswith(_EXIF_HEAD):
+            blocks.append(block if not blocks else block[len(_EXIF_HEAD) :])
             block, found = _neutral_exif(block)
             exif = exif or found
         elif block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             block, found = _neutral_xmp(block)
             xmp = xmp or found
         changes.append((start, end, block))
+    _refuse_crowded(b"".join(blocks))  # which Pillow takes for one
     if exif or xmp:
         changed = bytearray(data)
         for start, end, block in changes:
@@ -1253,73 +1453,96 @@ def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
     return data, exif or xmp or 1
 
 
+_NO_FILL_BYTE = re.compile(rb"[^\xff]")  # any number of fill bytes may stand before a marker (ITU-T T.81, B.1.1.2)
+_JPEG_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others belong to the pixels
+
+
 def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself."""
-    at = data.find(b"\xff", 2)
-    while 0 <= at < len(data) - 4:
-        marker = data[at + 1]
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself.
+
+    Raises:
+        ValueError: there is more before the picture, or there are more scans of it, than in any picture.
+    """
+    at, fill, components = 2, 0, None
+    for number in itertools.count():
+        fill_end = at + _MOST_FILL + 2
+        before = data.find(b"\xff", at, fill_end)
+        found = _NO_FILL_BYTE.search(data, before, fill_end) if before >= 0 else None
+        fill += (found.end() - 2 if found else len(data)) - at
+        if fill > _MOST_FILL or number > _MOST_SEGMENTS:
+            raise ValueError(f"more than {_MOST_SEGMENTS:,} segments, or {_MOST_FILL:,} bytes of none, in its header")
+        if not found:
+            return
+        marker, start = found[0][0], found.end()
+        if marker == 0x00 or 0xD0 <= marker <= 0xD9:  # these have no length
+            at = start
+            continue
+        at = start + int.from_bytes(data[start : start + 2], "big")
+        if marker in (0xC0, 0xC1):  # start of a frame that is not progressive
+            components = data[start + 7 : start + 8]
         if marker == 0xDA:  # start of scan
+            # Of a picture with all components in its first scan, no other one is read.
+            if data[start + 2 : start + 3] != components and _has_many_scans(data, at):
+                raise ValueError(f"more than {_MOST_SCANS} scans")
             return
         if marker == 0xE1:
-            yield at + 4, min(end, len(data))
-        if marker == 0xFF:  # padding
-            at += 1
-        elif marker == 0x00 or 0xD0 <= marker <= 0xD9:  # these have no length
-            at = data.find(b"\xff", at + 2)
-        else:
-            at = data.find(b"\xff", end)
+            yield start + 2, min(at, len(data))
+
+
+def _has_many_scans(data: bytes, at: int) -> bool:
+    """Whether more scans follow the first one, which begins there, than any picture has."""
+    scans = 1
+    for _ in range(_MOST_SEGMENTS):
+        found = _JPEG_MARKER_IN_SCAN.search(data, at)
+        if not found or found[0] == b"\xff\xd9":  # end of image; a camera may put a video behind it
+            return False
+        scans += found[0] == b"\xff\xda"
+        if scans > _MOST_SCANS:
+            return True
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return True
 
 
 def _neutral_png(data: bytes) -> tuple[bytes, int]:
-    exif = other = None
-    pieces = []
-    for kind, payload, piece in _png_chunks(data):
+    exif = xmp = None
+    pieces, is_changed = [], False
+    for kind, payload, piece in png_chunks(data):
         found = None
         if kind == b"eXIf":
+            _refuse_crowded(payload)
             payload, found = _neutral_exif(payload)
             exif = exif or found
+        elif kind == b"iTXt" and payload.startswith(_PNG_XMP + b"\0"):  # not packed
+            payload, found = _neutral_xmp(payload)
+            xmp = xmp or found
         elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
-            payload, found = _neutral_png_text(kind, payload)
-            other = other or found
-        pieces.append(_png_chunk(kind, payload) if found else piece)
-    return b"".join(pieces) if exif or other else data, exif or other or 1
+            is_changed = True
+            continue
+        pieces.append(png_chunk(kind, payload) if found else piece)
+    return b"".join(pieces) if is_changed or exif or xmp else data, exif or xmp or 1
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b""."""
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b"".
+
+    Raises:
+        ValueError: there are more chunks than in any picture.
+    """
     yield b"", b"", data[:8]
     at = 8
-    while at + 12 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if at + 12 > len(data):
+            break
         size, kind = struct.unpack_from(">I4s", data, at)
         yield kind, data[at + 8 : at + 8 + size], data[at : at + 12 + size]
         at += 12 + size
+    else:
+        raise ValueError(f"more than {_MOST_CHUNKS:,} chunks")
     yield b"", b"", data[at:]
 
 
-def _png_chunk(kind: bytes, payload: bytes) -> bytes:
+def png_chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
-
-
-def _neutral_png_text(kind: bytes, payload: bytes) -> tuple[bytes, Optional[int]]:
-    keyword, _, rest = payload.partition(b"\0")
-    skip = _PNG_TEXT[kind]
-    head, text = keyword + b"\0" + rest[:skip], rest[skip:]
-    if kind == b"iTXt":  # language and translated keyword stand before the text
-        language, translated, text = (text.split(b"\0", 2) + [b"", b""])[:3]
-        head += language + b"\0" + translated + b"\0"
-    compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
-    try:
-        text = zlib.decompressobj().decompress(text, _LARGEST_MEMBER) if compressed else text
-        if keyword == _PNG_XMP:
-            text, found = _neutral_xmp(text)
-        else:  # three lines of head, then hexadecimal digits
-            lines = text.split(b"\n")
-            exif, found = _neutral_exif(bytes.fromhex(b"".join(lines[3:]).decode("ascii")))
-            text = b"\n".join(lines[:3] + [exif.hex().encode()])
-    except (ValueError, zlib.error):  # nothing that a reader could make out either
-        return payload, None
-    return head + (zlib.compress(text) if compressed else text), found
 
 
 def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
@@ -1329,11 +1552,9 @@ def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
 
 def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
-    head = 0
-    while exif.startswith(_EXIF_HEAD, head):
-        head += len(_EXIF_HEAD)
-    tiff = exif[head:]
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    tiff = _without_head(exif)
+    head = len(exif) - len(tiff)
+    order = _BYTE_ORDERS.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return exif, None
     changed, found = bytearray(tiff), None
@@ -1349,12 +1570,49 @@ def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     return exif[:head] + bytes(changed), found
 
 
-def _opened(data: bytes, member: Member) -> "PIL.Image.Image":  # noqa: F821
+def _without_head(exif: bytes) -> bytes:
+    head = 0
+    while exif.startswith(_EXIF_HEAD, head):
+        head += len(_EXIF_HEAD)
+    return exif[head:]
+
+
+def _refuse_crowded(exif: bytes) -> None:
+    """Raises ValueError where the entries of EXIF, or of a TIFF file, claim the same bytes again and again.
+
+    Pillow reads them all and keeps a copy of each, which makes gigabytes of 64 KB.
+    """
+    tiff = _without_head(exif)
+    order = _BYTE_ORDERS.get(tiff[:2])
+    if order is None or len(tiff) < 16:
+        return
+    number, offset, at = ("Q", "Q", 8) if 43 in tiff[2:4] else ("H", "I", 4)  # 43: BigTIFF, of 64 bits
+    (start,) = struct.unpack_from(order + offset, tiff, at)
+    start += struct.calcsize(number)
+    if not struct.calcsize(number) <= start <= len(tiff):
+        return
+    (count,) = struct.unpack_from(order + number, tiff, start - struct.calcsize(number))
+    bits = order + ("u8" if offset == "Q" else "u4")
+    entry = np.dtype([("tag", order + "u2"), ("kind", order + "u2"), ("count", bits), ("value", bits)])
+    count = min(count, (len(tiff) - start) // entry.itemsize)
+    entries = np.frombuffer(tiff, entry, count, start)
+    known = entries["count"][np.isin(entries["kind"], _KINDS_OF_ENTRIES)].astype(np.float64)
+    claimed = np.minimum(8 * known, len(tiff)).sum()  # 8: the most bytes of a value
+    if claimed > max(_MOST_TAGGED, 2 * len(tiff)):
+        raise ValueError(f"EXIF or TIFF tags that claim {claimed:,.0f} bytes of its {len(tiff):,}")
+
+
+def _opened(data: bytes, member: Member) -> "PIL.Image.Image":
     """The picture with its header read and its pixels not."""
     import PIL.Image
 
     try:
-        return PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+        image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+        limit = PIL.Image.MAX_IMAGE_PIXELS
+        if limit is not None and image.width * image.height > limit:  # up to twice as many Pillow only warns of
+            pixels = image.width * image.height
+            raise PIL.Image.DecompressionBombError(f"Image size ({pixels} pixels) exceeds limit of {limit} pixels.")
+        return image
     except PIL.UnidentifiedImageError:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
         raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
@@ -1403,7 +1661,7 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
     return data, image.size, orientation
 
 
-def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether a PNG file that stands for an image shows a label map. Of photos, none is packed as tightly as that."""
     if len(data) > 4096 + image.width * image.height // 8:
         return False
@@ -1414,12 +1672,18 @@ def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa:
     except Exception:  # a broken picture: it is no label map, and said where it is decoded
         return False
     palette = {*LABEL_MAP.colors.values(), *((value,) * 3 for value in LABEL_MAP.colors)}
-    return len(colors or ()) > 1 and {color for _, color in colors} <= palette
+    return colors is not None and len(colors) > 1 and {color for _, color in colors} <= palette
 
 
-def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:  # noqa: F821
+def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int]:
     """The picture with its header read, its bytes with neutral orientation, and the orientation that it had."""
-    data, orientation = neutral_orientation(data)
+    try:
+        data, orientation = neutral_orientation(data)
+    except ValueError as error:
+        raise MltSError(
+            f"{member} has {error}. No picture of MLT has: it is damaged, or made to cost time and memory. Fetch it "
+            "again, or save it anew if you trust it."
+        ) from error
     image = _opened(data, member)
     if _would_be_turned(image, data):
         logger.warning("%s has EXIF data that cannot be read; it is left out, no pixel is touched.", member)
@@ -1434,16 +1698,16 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
     return image, data, orientation
 
 
-def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether a file ends as its format does and, of a PNG file, the checksums are right: all but free to know."""
     if image.format == "PNG":
-        chunks = [(kind, whole) for kind, _, whole in _png_chunks(data) if kind]
+        chunks = [(kind, whole) for kind, _, whole in png_chunks(data) if kind]
         if any(zlib.crc32(whole[4:-4]).to_bytes(4, "big") != whole[-4:] for _, whole in chunks):
             return False
         # A colour profile behind the pixels is against the format; Pillow reads it with them, and not before.
         if b"iCCP" in itertools.dropwhile(lambda kind: kind != b"IDAT", (kind for kind, _ in chunks)):
             return False
-    return data.endswith(_ENDS.get(image.format, ()))
+    return data.endswith(_ENDS.get(str(image.format), ()))
 
 
 def _check_pixels(data: bytes, member: Member) -> None:
@@ -1457,7 +1721,7 @@ def _check_pixels(data: bytes, member: Member) -> None:
         raise MltSError(f"{member} is cut off or damaged in its pixels: {error}. Fetch it again.") from error
 
 
-def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F821
+def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether `datasets` would turn the picture, or fail when it looks for the tag."""
     import PIL.Image
 
@@ -1467,6 +1731,7 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F8
             if not metadata:
                 return False
             image = PIL.Image.open(io.BytesIO(metadata))
+        _refuse_crowded(image.info.get("exif", b""))  # of WebP; those of other files were looked at before
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
     except MemoryError:
         raise
@@ -1476,10 +1741,10 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:  # noqa: F8
 
 def _png_metadata(data: bytes) -> bytes:
     """A PNG file of the metadata alone, wherever in the file it stood; empty where there is none, as in most."""
-    found = [(kind, load) for kind, load, _ in _png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
+    found = [(kind, load) for kind, load, _ in png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
     if all(kind == b"IHDR" for kind, _ in found):
         return b""
-    return b"".join([_PNG_SIGNATURE, *(_png_chunk(*chunk) for chunk in found), _png_chunk(b"IEND", b"")])
+    return b"".join([PNG_SIGNATURE, *(png_chunk(*chunk) for chunk in found), png_chunk(b"IEND", b"")])
 
 
 def _without_exif(data: bytes) -> bytes:
@@ -1489,8 +1754,8 @@ def _without_exif(data: bytes) -> bytes:
             if data.startswith(_EXIF_HEAD, start):
                 masked[start : start + 4] = b"\0\0\0\0"  # a segment of no known name is skipped by readers
         return bytes(masked)
-    if data.startswith(_PNG_SIGNATURE):
-        return b"".join(whole for kind, _, whole in _png_chunks(data) if kind not in (b"eXIf", *_PNG_TEXT))
+    if data.startswith(PNG_SIGNATURE):
+        return b"".join(whole for kind, _, whole in png_chunks(data) if kind not in (b"eXIf", *_PNG_TEXT))
     return data
 
 
@@ -1507,6 +1772,17 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
 
     Raises:
         MltSError: no orientation explains the label map's size.
+
+    A camera held upright stores a picture 2 wide and 1 high, and the tag 6: readers turn it a quarter to the right. The
+    label map was drawn on what they show, 1 wide and 2 high, with text (1) at the top:
+
+    >>> import PIL.Image
+    >>> file = io.BytesIO()
+    >>> PIL.Image.fromarray(np.array([[1], [0]], np.uint8)).save(file, "PNG")
+    >>> label, image = Member("img_1.png", None, 0, ""), Member("img_1.jpg", None, 0, "")
+    >>> stored = label_in_frame(file.getvalue(), label, image, image_size=(2, 1), orientation=6)
+    >>> np.asarray(PIL.Image.open(io.BytesIO(stored))).tolist()
+    [[1, 0]]
     """
     import PIL.Image
 
@@ -1575,7 +1851,7 @@ _EXPECTED = {
 }
 
 
-def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:  # noqa: F821
+def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:
     """The values of a label map by the schema, (height, width), uint8.
 
     Raises:
@@ -1587,13 +1863,13 @@ def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.n
         if not set(found) <= {0, 255}:
             raise ValueError(f"it holds {_listed(found)}")
         return (values != 0).astype(np.uint8)
-    values = _single_channel(image, depth)
+    values = single_channel(image, depth)
     if image.mode == "P":
         check_palette(image)
     return values
 
 
-def _single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
+def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     """The pixel values of a label map that is not 8-bit grey: an array (height, width), uint8."""
     known = list(LABEL_MAP.colors)
     values = np.asarray(image)
@@ -1642,7 +1918,7 @@ def _is_published(pixels: np.ndarray) -> bool:
     return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
 
 
-def check_palette(image: "PIL.Image.Image") -> None:  # noqa: F821
+def check_palette(image: "PIL.Image.Image") -> None:
     """Refuses a palette that draws 0 white and all else black: which one is text, its indices do not tell.
 
     Args:
@@ -1657,9 +1933,9 @@ def check_palette(image: "PIL.Image.Image") -> None:  # noqa: F821
         raise ValueError("its palette draws 0 white and the other value black, so which one is text is not clear")
 
 
-def _drawn(image: "PIL.Image.Image") -> dict[int, tuple[int, ...]]:  # noqa: F821
+def _drawn(image: "PIL.Image.Image") -> dict[int, tuple[int, ...]]:
     """The colours of the indices that occur in a picture of mode "P"."""
-    palette = image.getpalette()
+    palette = image.getpalette() or []
     return {index: tuple(palette[3 * index : 3 * index + 3]) for index, count in enumerate(image.histogram()) if count}
 
 
@@ -1678,7 +1954,7 @@ def _listed(values: list[int]) -> str:
 
 def _png_header(data: bytes, member: Member) -> tuple[int, int, int, int]:
     """Width, height, bit depth and colour type."""
-    if not data.startswith(_PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
+    if not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
         raise MltSError(f"{member} is not a PNG file, or is cut off in its header: {starts}. Fetch its archive again.")
     return struct.unpack_from(">IIBB", data, 16)
@@ -1690,7 +1966,7 @@ def _png(picture: Any, origin: bytes) -> bytes:
     import PIL.PngImagePlugin
 
     text = PIL.PngImagePlugin.PngInfo()
-    for kind, payload, _ in _png_chunks(origin):
+    for kind, payload, _ in png_chunks(origin):
         if kind == b"tEXt" and payload.startswith(_SOFTWARE):
             text.add(kind, payload)
     file = io.BytesIO()
@@ -1756,7 +2032,7 @@ def find_misread(
             member = pair.label[0]
             places[member.address if member.name is not None else os.path.dirname(member.address)].append(member)
     text_value = pairs[0].text_value if pairs else 1
-    sources = defaultdict(list)
+    sources: dict[str, list[Member]] = defaultdict(list)
     for place, members in places.items():
         origin = origins.get(place, place)
         if with_authors or text_value != 1 or not _is_authors(origin):
@@ -1783,7 +2059,8 @@ def _top_folder(folder: str, roots: Sequence[str]) -> str:
 def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
     first = _evenly(members, _LOOKS)
     more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first]
-    seen, doubted = Counter(), None
+    seen: Counter[str] = Counter()
+    doubted = None
     for at, member in enumerate([*first, *more]):
         in_doubt = not seen["text"] and (seen["doubted"] or not seen["sure"])
         if at >= len(first) and (text_value != 1 or not in_doubt):
@@ -1835,7 +2112,7 @@ def _seen(member: Member, text_value: int, options: dict[str, Any]) -> tuple[str
     return ("sure" if found and set(found) <= {0, 255} else "wrong"), reason
 
 
-def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:  # noqa: F821
+def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:
     try:
         _label_values(image, depth, 255)
     except ValueError:
@@ -1843,7 +2120,7 @@ def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:  # noqa: F821
     return True
 
 
-def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa: F821
+def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     """The pixels of a label map of 0 and 255, (height, width): black is 0, white 255, whatever the kind of PNG.
 
     | PNG | what is read |
@@ -1869,7 +2146,7 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:  # noqa
     return values[:, :, 0]
 
 
-def _of_palette(image: "PIL.Image.Image") -> np.ndarray:  # noqa: F821
+def _of_palette(image: "PIL.Image.Image") -> np.ndarray:
     drawn = _drawn(image)
     if set(drawn) <= {0, 255}:
         check_palette(image)
@@ -1882,7 +2159,7 @@ def _of_palette(image: "PIL.Image.Image") -> np.ndarray:  # noqa: F821
 
 def is_signed(data: bytes) -> bool:
     """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
-    return any(kind == b"tEXt" and payload.startswith(SIGNATURE) for kind, payload, _ in _png_chunks(data))
+    return any(kind == b"tEXt" and payload.startswith(SIGNATURE) for kind, payload, _ in png_chunks(data))
 
 
 # --- Words: MLT's ground truth -------------------------------------------------------------------------------------
@@ -1896,14 +2173,19 @@ WORDS = [
     }
 ]
 UNREADABLE = "###"  # the transcription of a word that nobody could read
-_LINE_END = re.compile(r"\r\n|\r|\n")  # and none of the others of str.splitlines, which a transcription may hold
+LINE_END = re.compile(r"\r\n|\r|\n")  # and none of the others of str.splitlines, which a transcription may hold
 _NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 # x1,y1,x2,y2,x3,y3,x4,y4,script,transcription; the last one may hold commas.
 _WORD = re.compile(",".join([_NUMBER] * 8 + ["([^,]*)", "(.*)"]), re.ASCII | re.DOTALL)
 _FARTHEST = 100_000  # pixels: no image is as large, so such a corner is damage, and what is drawn stays bounded
 _SCRIPT_VALUES = {name.lower(): value for value, name in enumerate(SCRIPTS)}
-_UNKNOWN_SCRIPT = -1  # as `ClassLabel` has it for what is none of its names
-_unknown_scripts: set[str] = set()  # each is said once, and not for each of a thousand words
+UNKNOWN_SCRIPT = -1  # as `ClassLabel` has it for what is none of its names
+unknown_scripts: set[str] = set()  # each is said once, and not for each of a thousand words
+# Far more than ground truth has, so that neither lists of words nor what is drawn of them cost minutes or gigabytes.
+_LARGEST_WORDS = 1 << 20  # bytes of a file: a word takes some 60
+_MOST_WORDS = 2000  # of an image: the fullest page of text has a few hundred
+_MOST_AREA = 10  # of the rectangles around all words, in areas of the image: words hardly overlap
+_MOST_SCRIPTS_SAID = 10
 
 
 def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
@@ -1917,8 +2199,9 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
     | decimals, corners outside the image, quads that fold over or have no area | kept as they are |
     | ### | kept; the word is not readable |
     | a script in other case, such as latin | Latin |
-    | a script that MLT does not have | -1, and a warning, once for each |
+    | a script that MLT does not have | -1, and a warning, once for each of the first ten |
     | fewer than ten fields; a corner that is no number, or 100,000 pixels away; text that is not UTF-8 | an error |
+    | more than 1 MB, or more than 2,000 words | an error |
 
     Args:
         data: the file's content.
@@ -1929,23 +2212,52 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
         `script` (int, of `SCRIPTS`), `transcription` (str) and `readable` (bool).
 
     Raises:
-        MltSError: a line is no word; says which, and why.
+        MltSError: a line is no word; says which, and why. Or the file is larger than any of MLT's.
     """
+    if len(data) > _LARGEST_WORDS:
+        raise _too_many_words(member, f"{len(data):,} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before, bad = error.object[: error.start], error.object[error.start : error.start + 8]
-        number = len(_LINE_END.findall(before.decode())) + 1
+        number = len(LINE_END.findall(before.decode())) + 1
         raise _no_word(member, number, f"it is not UTF-8, from {bad!r} on", "save it as UTF-8") from None
     words = []
-    for number, line in enumerate(_LINE_END.split(text), 1):
+    for number, line in enumerate(LINE_END.split(text), 1):
         if line.strip():
             try:
                 words.append(_word(line, member))
             except ValueError as error:
                 reason = f"{error}: {line[:100]!r}. Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription"
                 raise _no_word(member, number, reason, "correct the line") from None
+            if len(words) > _MOST_WORDS:
+                raise _too_many_words(member, f"more than {_MOST_WORDS:,} words")
     return words
+
+
+def refuse_piled(words: list[dict[str, Any]], size: tuple[int, int], member: Member) -> None:
+    """Refuses words that lie on top of each other many times over: each takes time and memory of its rectangle.
+
+    Args:
+        words: as `parse_words` returns them.
+        size: stored (width, height) of their image, in pixels.
+        member: what to name in the error.
+
+    Raises:
+        MltSError: the rectangles around the words, within the image, have more than ten times its area.
+    """
+    corners = np.array([word["quad"] for word in words]).reshape(-1, 4, 2)
+    sides = np.clip(corners.max(1, initial=0) + 1, 0, size) - np.clip(corners.min(1, initial=_FARTHEST), 0, size)
+    area, image = np.maximum(sides, 0).prod(1).sum(), size[0] * size[1]
+    if area > _MOST_AREA * image + len(words):  # a word covers a pixel at least, also in the smallest image
+        raise _too_many_words(member, f"words of {area / image:,.0f} times the area of their image")
+
+
+def _too_many_words(member: Member, what: str) -> MltSError:
+    return MltSError(
+        f"{member} holds {what}, more than any ground truth of MLT: it belongs to another data set, or is damaged. "
+        'Fetch it again; or load "segmentation", which needs no ground truth.'
+    )
 
 
 def _word(line: str, member: Member) -> dict[str, Any]:
@@ -1969,15 +2281,15 @@ def _reason(line: str) -> str:
     """Why a line is no word."""
     fields = line.split(",", 9)
     if len(fields) < 10:
-        return f"it has {_count(fields, 'field')}, not 10"
+        return f"it has {counted(fields, 'field')}, not 10"
     strange = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
     return f"{strange.strip()[:20]!r} is no number of pixels"
 
 
 def _script_value(name: str, member: Member) -> int:
-    value = _SCRIPT_VALUES.get(name.lower(), _UNKNOWN_SCRIPT)
-    if value == _UNKNOWN_SCRIPT and name not in _unknown_scripts:
-        _unknown_scripts.add(name)
+    value = _SCRIPT_VALUES.get(name.lower(), UNKNOWN_SCRIPT)
+    if value == UNKNOWN_SCRIPT and name not in unknown_scripts and len(unknown_scripts) < _MOST_SCRIPTS_SAID:
+        unknown_scripts.add(name)
         logger.warning(
             "%s has words of the script %r, which MLT does not have: it is %d here.", member, name[:40], value
         )
@@ -1994,12 +2306,12 @@ def _no_word(member: Member, number: int, reason: str, remedy: str) -> MltSError
 
 # --- The download of the label archive -----------------------------------------------------------------------------
 
-_TIMEOUT = 30  # seconds without a byte
-_PATIENCE = 60  # seconds for the head of an answer, redirects and all, and for each block after it: 1 KB a second
+TIMEOUT = 30  # seconds without a byte
+PATIENCE = 60  # seconds for the head of an answer, redirects and all, and for each block after it: 1 KB a second
 _BLOCK = 1 << 16  # bytes
 _LARGEST_HEAD = 1 << 20  # bytes, of the answers that redirect as well: a thousand times what servers send
 _LARGEST_DOWNLOAD = 1 << 30  # bytes: ten times the authors' archive
-_SILENCE = 3  # seconds to wait for another process without saying so
+SILENCE = 3  # seconds to wait for another process without saying so
 
 
 def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
@@ -2044,7 +2356,7 @@ def _storing(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = "has no space left" if _is_out_of_space(error) else f"cannot be written ({error})"
+        reason = "has no space left" if is_out_of_space(error) else f"cannot be written ({error})"
         raise MltSError(
             f"{folder}, where `datasets` keeps its downloads, {reason}. Set HF_DATASETS_CACHE to a folder that can be "
             "written and has space, before you import datasets."
@@ -2056,7 +2368,7 @@ def _alone(path: str) -> Iterator[None]:
     """Holds the lock of a file. Says so if it has to wait, as another process may be an hour at it."""
     lock = filelock.FileLock(path + ".lock")
     try:
-        lock.acquire(timeout=_SILENCE)
+        lock.acquire(timeout=SILENCE)
     except filelock.Timeout:
         logger.warning("Waiting for another process, which is making %s and holds %s.lock.", path, path)
         lock.acquire()
@@ -2071,7 +2383,7 @@ def _download(url: str, path: str) -> None:
         raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
     allowance = _Allowance()
     with _network(url):
-        answer = _opener(allowance).open(_request(url), timeout=_TIMEOUT)
+        answer = _opener(allowance).open(_request(url), timeout=TIMEOUT)
     with answer, open(path, "wb") as file:
         file.writelines(_received(answer, allowance, url))
     if not _holds_label_maps(path):
@@ -2120,7 +2432,7 @@ class _Allowance:
 
     def renew(self, size: Optional[int] = None) -> None:
         """Begins to wait for the next block; of `size` bytes in all from now on, where that is given."""
-        self._until = time.monotonic() + _PATIENCE
+        self._until = time.monotonic() + PATIENCE
         if size is not None:
             self._size = self._left = size
 
@@ -2130,7 +2442,7 @@ class _Allowance:
         if self._left < 0:
             raise ConnectionError(f"it sent more than {self._size:,} bytes and did not end")
         if time.monotonic() > self._until:
-            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {_PATIENCE} seconds")
+            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {PATIENCE} seconds")
 
 
 class _Metered(io.RawIOBase):
@@ -2210,7 +2522,7 @@ def _holds_label_maps(path: str) -> bool:
         with zipfile.ZipFile(path) as archive:
             return any(name.lower().endswith(".png") for name in archive.namelist())
     except Exception as error:  # zipfile answers damage with a dozen types
-        if _is_of_machine(error):
+        if is_of_machine(error):
             raise
         return False
 
@@ -2224,14 +2536,22 @@ def _described(path: str, kind: str) -> str:
 def _download_error(url: str, reason: str) -> MltSError:
     return MltSError(
         f"{LABEL_ARCHIVE} could not be downloaded from {url}: {reason}.\n"
-        f"Open {_HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in "
+        f"Open {HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in "
         f'data_dir, or name it: label_maps="path/to/{LABEL_ARCHIVE}".'
     )
 
 
 # --- Built label maps: a data set of image_id and label, in Parquet files ------------------------------------------
 
-_LARGEST_GROUP = 1 << 31  # bytes of a row group's label maps: the whole of MLT_S is a twentieth
+# Parquet files of a stranger's: a few kilobytes can stand for any number of rows and bytes. MLT has 18,000 images, and
+# MLT_S 6,896 label maps of 102 MB.
+MOST_LABEL_MAPS = 50_000  # rows of all files, those without a label map among them
+LARGEST_GROUP = 1 << 29  # bytes of a row group's ids and label maps
+_LARGEST_LABEL = 1 << 24  # bytes
+LARGEST_LABEL_ARCHIVE = 1 << 30  # bytes of all label maps
+_LONGEST_ID = 251  # bytes: with .png behind it, the longest name of a file
+_ROWS_AT_A_TIME = 1000
+_LABEL_COLUMNS = ["image_id", "label.bytes"]
 
 
 def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
@@ -2249,8 +2569,7 @@ def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
         MltSError: nothing is there or it cannot be read, or the Parquet files hold something else.
     """
     listing = list_source(address, ("label",), options, "label")
-    archive = built_label_archive(listing.parquet, options)
-    if archive:
+    if archive := built_label_archive(listing.parquet, options):
         listing = list_source(archive, ("label",), options, "label")
         listing.origins[archive] = address
     return listing
@@ -2270,52 +2589,85 @@ def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: 
 
 def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any], path: str) -> None:
     """Writes an archive, laid out as the authors' is, of the label maps in Parquet files of known split."""
+    rows = size = 0
     with zipfile.ZipFile(path, "w") as archive, datasets.utils.tqdm(unit=" label maps", desc=LABEL_ARCHIVE) as bar:
         for split, file in files:
             folder = f"MLT_S_labels/{'training' if split == 'train' else split}_labels"
             try:
                 for image_id, label in _rows(file, options):
-                    with _storing(os.path.dirname(path)):
-                        archive.writestr(f"{folder}/{image_id}.png", label)
-                    bar.update()
+                    rows, size = rows + 1, size + len(label or b"")
+                    if rows > MOST_LABEL_MAPS or size > LARGEST_LABEL_ARCHIVE:
+                        raise _too_much(file, f"{rows:,} rows and {size:,} bytes of label maps, with the files before")
+                    if label is not None:
+                        with _storing(os.path.dirname(path)):
+                            archive.writestr(f"{folder}/{image_id}.png", label)
+                        bar.update()
             except MltSError:
                 raise
             except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
                 raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
 
 
-def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Id and PNG file of each label map in a Parquet file. An image without label map has none to give."""
+def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str], Optional[bytes]]]:
+    """Id and label map of each row in a Parquet file, as bytes; None and None of an image without label map."""
     import pyarrow.parquet as pq  # comes with datasets
 
-    with _opened_file(file.address, options) as stream, pq.ParquetFile(stream) as table:
-        columns = table.schema_arrow.names
-        if not {"image_id", "label"} <= set(columns):
-            raise MltSError(f"{file} holds the columns {_first(columns, 8)}; label maps have image_id and label.")
-        for group in range(table.num_row_groups):
-            if _size_of_labels(table.metadata.row_group(group)) > _LARGEST_GROUP:
-                raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
-            for row in table.read_row_group(group, columns=["image_id", "label"]).to_pylist():
-                if row["label"] is not None:
-                    yield _id_of(row, file), row["label"]["bytes"]
+    with _opened_file(file.address, options) as stream:
+        metadata = pq.read_metadata(stream)
+        _refuse_other_rows(file, metadata)
+        # One value that a million rows refer to stays one in memory.
+        with pq.ParquetFile(stream, metadata=metadata, read_dictionary=_LABEL_COLUMNS) as table:
+            for group in range(table.num_row_groups):
+                for batch in table.iter_batches(_ROWS_AT_A_TIME, [group], _LABEL_COLUMNS):
+                    for image_id, label in zip(batch.column("image_id"), batch.column("label")):
+                        if label.is_valid:
+                            yield _checked_id(image_id.as_py(), file), _checked_label(label["bytes"].as_py(), file)
+                        else:
+                            yield None, None
 
 
-def _size_of_labels(group: Any) -> int:
-    columns = [group.column(at) for at in range(group.num_columns)]
-    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema.startswith("label."))
+def _refuse_other_rows(file: Member, metadata: Any) -> None:
+    """Raises MltSError for a Parquet file whose columns, rows or sizes are not those of label maps."""
+    columns = metadata.schema.to_arrow_schema().names
+    if not {"image_id", "label"} <= set(columns):
+        raise MltSError(f"{file} holds the columns {first_few(columns, 8)}; label maps have image_id and label.")
+    if metadata.num_rows > MOST_LABEL_MAPS:
+        raise _too_much(file, f"{metadata.num_rows:,} rows")
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        parts = [group.column(at) for at in range(group.num_columns)]
+        sizes = [part.total_uncompressed_size for part in parts if part.path_in_schema in _LABEL_COLUMNS]
+        if sum(sizes) > LARGEST_GROUP:
+            raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
 
 
-def _id_of(row: dict[str, Any], file: Member) -> str:
-    image_id = row["image_id"]
-    if not isinstance(image_id, str) or not re.fullmatch(r"[^/\\\0]+", image_id):  # it becomes the name of a file
-        raise MltSError(f"{file} holds a label map of the image_id {image_id!r}, which is no name of an image.")
-    return image_id
+def _too_much(file: Member, what: str) -> MltSError:
+    return MltSError(
+        f"{file} holds {what}. MLT_S has {sum(PUBLISHED_COUNTS.values()):,} label maps of 102 MB: this is another data "
+        "set, or damaged. Give a set of label maps by label_maps."
+    )
+
+
+def _checked_label(content: Optional[bytes], file: Member) -> bytes:
+    content = content or b""
+    if len(content) > _LARGEST_LABEL:
+        raise _too_much(file, f"a label map of {len(content):,} bytes")
+    if not content.startswith(PNG_SIGNATURE):
+        starts = f"starts with {content[:16]!r}" if content else "is empty"
+        raise MltSError(f"{file} holds a label map that is no PNG file: it {starts}.")
+    return content
+
+
+def _checked_id(image_id: Any, file: Member) -> str:
+    if isinstance(image_id, str) and len(image_id.encode()) <= _LONGEST_ID and re.fullmatch(r"[^/\\\0]+", image_id):
+        return image_id  # it becomes the name of a file
+    shown = repr(image_id[:40] if isinstance(image_id, str) else image_id)
+    raise MltSError(f"{file} holds a label map of the image_id {shown}, which is no name of an image.")
 
 
 # --- The builder ---------------------------------------------------------------------------------------------------
 
 
-_ROLES = {"segmentation": ("image", "label"), "words": ("image", "label", "words"), "labels": ("label",)}
+ROLES = {"segmentation": ("image", "label"), "words": ("image", "label", "words"), "labels": ("label",)}
 
 
 @dataclasses.dataclass
@@ -2357,7 +2709,7 @@ class MltSConfig(datasets.BuilderConfig):
     @property
     def roles(self) -> tuple[str, ...]:
         """What belongs to an example."""
-        return _ROLES[self.name]
+        return ROLES[self.name]
 
     @property
     def with_images(self) -> bool:
@@ -2366,7 +2718,7 @@ class MltSConfig(datasets.BuilderConfig):
     @property
     def label_sources(self) -> list[str]:
         """Where label maps are; none where they are in `data_dir`, or are to be downloaded from the authors."""
-        return list(map(_absolute, self._given_label_maps))
+        return list(map(absolute_address, self._given_label_maps))
 
     @property
     def _given_label_maps(self) -> list[Any]:
@@ -2380,7 +2732,6 @@ class MltSConfig(datasets.BuilderConfig):
 
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
-        self.listing = self.list_sources()  # kept for take_listing: opening ten archives once is enough
         report_left_out(self.listing)  # here, as a set from the cache is listed and not prepared
         options = [self.missing_images, self.unlabelled, self.text_value]
         key = [self.name, *options, self.listing.fingerprint(), self.label_urls]
@@ -2388,16 +2739,20 @@ class MltSConfig(datasets.BuilderConfig):
             key.append(custom_features.to_dict())
         return f"{self.name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}"
 
-    def take_listing(self) -> "Listing":
-        """What the sources hold, and no reference kept, as the configuration travels to every worker process."""
-        return self.__dict__.pop("listing", None) or self.list_sources()
-
-    def list_sources(self) -> "Listing":
-        """What `data_dir` and `label_maps` hold of this configuration's roles.
+    @functools.cached_property
+    def listing(self) -> Listing:
+        """What the sources hold, listed once: the key of the cache and the examples stand for the same files.
 
         Raises:
             MltSError: a source is not there or cannot be read, or an option has no such value.
         """
+        return self._list_sources()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # It travels to every worker process, which needs no listing.
+        return {name: value for name, value in vars(self).items() if name != "listing"}
+
+    def _list_sources(self) -> Listing:
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
         if not isinstance(self.unlabelled, bool):
@@ -2412,15 +2767,15 @@ class MltSConfig(datasets.BuilderConfig):
         roles = tuple(role for role in self.roles if role != "label" or not sources)
         listing = Listing()
         if self.data_dir and roles:
-            listing = list_source(_absolute(self.data_dir), roles, self.remote_options, leave_out=sources)
+            listing = list_source(absolute_address(self.data_dir), roles, self.remote_options, leave_out=sources)
             if listing.parquet and not any(map(listing.has, roles)):
-                place = _quoted(self.data_dir)
+                place = quoted(self.data_dir)
                 raise MltSError(
                     f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
                     f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
                 )
         for given, source in zip(self._given_label_maps, sources):
-            if self.with_images and self.data_dir and _canonical(source) == _canonical(_absolute(self.data_dir)):
+            if self.with_images and self.data_dir and _canonical(source) == _canonical(absolute_address(self.data_dir)):
                 raise MltSError(
                     f"label_maps and data_dir are one folder, {source}. Leave label_maps out: label maps are found in "
                     "data_dir too."
@@ -2435,7 +2790,12 @@ class MltSConfig(datasets.BuilderConfig):
         return listing
 
 
-def _absolute(address: Any) -> str:
+def absolute_address(address: Any) -> str:
+    """The absolute path, with a home folder filled in, or the fsspec address as it is.
+
+    Raises:
+        MltSError: it is neither a str nor a path.
+    """
     try:
         address = os.fspath(address)
     except TypeError:
@@ -2444,20 +2804,20 @@ def _absolute(address: Any) -> str:
         ) from None
     if address.startswith(("file://", "local://")):
         address = fsspec.implementations.local.LocalFileSystem._strip_protocol(address)
-    if _is_remote(address):
+    if is_remote(address):
         return address
     path = os.path.expanduser(address)
     # What ".." leads to behind a link, only the system knows; without it, messages show the path as it was given.
     return os.path.realpath(path) if ".." in path.replace(os.sep, "/").split("/") else os.path.abspath(path)
 
 
-_SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # other code: another cache
+SOURCE_HASH = hashlib.sha256(__loader__.get_data(__file__)).hexdigest()  # type: ignore[name-defined]  # of this code
 
 
 # How messages call the files of a role, and which archives of MLT hold them.
-_KINDS = {"label": "label map", "image": "image", "words": "ground truth file"}
+KINDS = {"label": "label map", "image": "image", "words": "ground truth file"}
 _LACKING = {"image": ("label map", "an image"), "words": ("image", "ground truth")}
-_ARCHIVES = {
+ARCHIVES = {
     "image": (IMAGE_ARCHIVES, "nine image archives"),
     "words": (WORDS_ARCHIVES, "two archives of ground truth"),
 }
@@ -2504,7 +2864,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             kwargs["storage_options"] = RemoteOptions(kwargs["storage_options"])  # the library adds the token to it
         # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
         # be the parent of the registered name's, and replace it.
-        kwargs.setdefault("hash", _SOURCE_HASH)
+        kwargs.setdefault("hash", SOURCE_HASH)
         with _preparing(kwargs.get("cache_dir") or datasets.config.HF_DATASETS_CACHE):
             super().__init__(**kwargs)
         _restore_schema(self.info)
@@ -2515,45 +2875,63 @@ class MltS(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(
             description=_DESCRIPTION,
             features=datasets.Features(features),
-            homepage=_HOMEPAGE,
-            license=_LICENSE,
-            citation=_CITATION,
+            homepage=HOMEPAGE,
+            license=LICENSE,
+            citation=CITATION,
         )
 
     def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
         with _preparing(self._cache_dir_root):
             super().download_and_prepare(*args, **kwargs)
 
+    def _prepare_split_single(self, *args: Any, **kwargs: Any) -> Iterator[tuple[int, bool, Any]]:
+        # The library wraps what goes wrong, and from a process of num_proc the wrapper arrives without its content.
+        try:
+            yield from super()._prepare_split_single(*args, **kwargs)
+        except datasets.exceptions.DatasetGenerationError as error:
+            if isinstance(error.__cause__, MltSError):
+                raise error.__cause__ from error.__cause__.__cause__
+            raise
+
     def _load_info(self) -> datasets.DatasetInfo:
         return _restore_schema(super()._load_info())
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
         # Below 4, dataset_infos.json would make the library refuse every set but the published one: a sample, a part,
-        # an archive that differs by a file. Other counts are said below.
+        # an archive that differs by a file. Other counts are said by `pairs`.
         self.info.splits = None
-        config, listing = self.config, self._complete_listing(dl_manager)
+        return [
+            datasets.SplitGenerator(name=split, gen_kwargs={"shards": in_shards(pairs)})
+            for split, pairs in self.pairs(dl_manager).items()
+        ]
+
+    def pairs(self, dl_manager: Any = None) -> dict[str, list[Pair]]:
+        """The pairs of each split that has any, in the order of their numbers; nothing of them is read yet.
+
+        Label archives are downloaded where it takes that. What is left out, and other counts than the published ones,
+        are logged.
+
+        Args:
+            dl_manager: a `datasets.DownloadManager`, for where downloads are kept.
+
+        Raises:
+            MltSError: no label map has its image, or some lack theirs and `missing_images` is "error", or a source
+                cannot be read.
+        """
+        config, listing = self.config, self.complete_listing(dl_manager or datasets.DownloadManager())
         if config.unlabelled:
             for split in PUBLISHED_COUNTS:
                 self._report_strangers(split, take_out_strangers(listing, split))
         joined = {split: join(listing, split, config.roles, config.unlabelled) for split in PUBLISHED_COUNTS}
         self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
-        labelled = {split: self._with_text_value(split, pairs, listing.origins) for split, (pairs, _) in joined.items()}
-        generators = []
-        for split, pairs in labelled.items():
+        found = {split: self._with_text_value(split, pairs, listing.origins) for split, (pairs, _) in joined.items()}
+        for split, pairs in found.items():
             self._report_count(split, pairs)
             self._report_origins(split, pairs)
-            if pairs:  # a split of none could not be read back
-                generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"shards": in_shards(pairs)}))
-        if not generators:
-            raise MltSError(
-                "\n".join(
-                    [
-                        *_left_out(listing),
-                        f"No label map in {self._places()} has its image there. {self._instructions()}",
-                    ]
-                )
-            )
-        return generators
+        if not any(found.values()):
+            nothing = f"No label map in {self._places()} has its image there. {self._instructions()}"
+            raise MltSError("\n".join([*_left_out(listing), nothing]))
+        return {split: pairs for split, pairs in found.items() if pairs}  # one of none could not be read back
 
     def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for shard in shards:
@@ -2565,7 +2943,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         config = self.config
         if config.text_value != 1:
             pairs = [pair._replace(text_value=config.text_value) for pair in pairs]
-        data_dir = [_absolute(config.data_dir)] if config.data_dir else []
+        data_dir = [absolute_address(config.data_dir)] if config.data_dir else []
         for misread in find_misread(pairs, config.label_sources or data_dir, origins, config.remote_options):
             raise MltSError(self._misread(split, misread))
         return pairs
@@ -2578,19 +2956,20 @@ class MltS(datasets.GeneratorBasedBuilder):
             return f"{misread.member} is no label map that can be read: {misread.reason}. {_OTHER_VALUES}"
         return (
             f"Nothing would be text in the {split} label maps of {misread.source}: none of "
-            f"{_count(misread.looked, 'label map')} looked at holds 1, and 255 means uncertain. {misread.member}: "
+            f"{counted(misread.looked, 'label map')} looked at holds 1, and 255 means uncertain. {misread.member}: "
             f"{misread.reason}. If 255 (white) is text there, load them so (in mlt-s commands by --text-value 255):\n"
             f"    {self._call(text_value=255)}{several}\n"
             f"The authors' own may be uncertain throughout: leave them in {LABEL_ARCHIVE}, or in folders of its names, "
             "MLT_S_labels/training_labels and validation_labels."
         )
 
-    def _complete_listing(self, dl_manager: Any) -> Listing:
+    def complete_listing(self, dl_manager: Any) -> Listing:
         """The sources' listing, with the downloaded label archive where there is none."""
         config = self.config
         if not config.data_dir:
             self._report_no_folder()
-        listing = config.take_listing()
+        listing = Listing()
+        listing.add(config.listing)
         self._report_unplaced(listing)
         if config.with_images and not listing.has("image"):
             said = [*_left_out(listing), f"There are no images of MLT in {self._places()}.", self._instructions()]
@@ -2609,8 +2988,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         if not listing.has("label") and listing.left_out["not-png"]:
             raise MltSError(
                 "Label maps are PNG files, as other formats change the values of pixels. These are none: "
-                f"{_first(list(listing.left_out['not-png']))}. Take them as PNG files, or the authors' by "
-                f"label_maps={_quoted(LABELS_URL)}."
+                f"{first_few(list(listing.left_out['not-png']))}. Take them as PNG files, or the authors' by "
+                f"label_maps={quoted(LABELS_URL)}."
             )
         for url in [LABELS_URL] if is_lacking else config.label_urls:
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
@@ -2633,7 +3012,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         """
         files = [str(file) for of_split in (self.config.data_files or {}).values() for file in of_split]
         known = [file for file in files if os.path.basename(file) in (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)]
-        if not known or any(map(_is_remote, known)):
+        if not known or any(map(is_remote, known)):
             if self.config.with_images:
                 raise MltSError(
                     "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no "
@@ -2642,7 +3021,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             return
         call = self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))
         said = (
-            f"No data_dir was given, so {_first(known)} would not be used: this loader takes the folder of the "
+            f"No data_dir was given, so {first_few(known)} would not be used: this loader takes the folder of the "
             "archives, and no data_files. To load from there:"
         )
         if self.config.with_images:
@@ -2652,14 +3031,14 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _report_unplaced(self, listing: Listing) -> None:
         """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
-        for role, kind in _KINDS.items():
+        for role, kind in KINDS.items():
             # What is not even known to be a label map or ground truth has the extension of an image.
-            members = [member for told, member in listing.unplaced if (told if told in _KINDS else "image") == role]
+            members = [member for told, member in listing.unplaced if (told if told in KINDS else "image") == role]
             if members and role == "label":
-                raise MltSError(f"Cannot tell the split of {_count(members, kind)}: {_first(members)}. {_ADVICE}")
+                raise MltSError(f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}")
             if members and role in self.config.roles and not listing.has(role):
                 raise MltSError(
-                    f"Cannot tell the split of any of {_count(members, kind)}: {_first(members)}. {_ADVICE}"
+                    f"Cannot tell the split of any of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
                 )
             if members:
                 report_unplaced(members, kind)
@@ -2668,16 +3047,16 @@ class MltS(datasets.GeneratorBasedBuilder):
         labelled = sum(1 for pair in pairs if pair.label)
         unlabelled = IMAGE_COUNTS[split] - PUBLISHED_COUNTS[split]
         if labelled != PUBLISHED_COUNTS[split]:
-            logger.warning("%s: %s; MLT_S has %s.", split, _count(labelled, "example"), f"{PUBLISHED_COUNTS[split]:,}")
+            logger.warning("%s: %s; MLT_S has %s.", split, counted(labelled, "example"), f"{PUBLISHED_COUNTS[split]:,}")
         if self.config.unlabelled and len(pairs) - labelled != unlabelled:
-            count = _count(len(pairs) - labelled, "unlabelled image")
+            count = counted(len(pairs) - labelled, "unlabelled image")
             logger.warning("%s: %s; MLT has %s.", split, count, f"{unlabelled:,}")
 
     def _report_strangers(self, split: str, strangers: list[Member]) -> None:
         if strangers:
-            count = _count(strangers, "image")
+            count = counted(strangers, "image")
             text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
-            logger.warning(text, split, count, _first(strangers))
+            logger.warning(text, split, count, first_few(strangers))
 
     def _report_origins(self, split: str, pairs: list[Pair]) -> None:
         if others := images_from_elsewhere(pairs):
@@ -2685,9 +3064,9 @@ class MltS(datasets.GeneratorBasedBuilder):
                 "%s: the images of %s come from MLT's archives, those of %s from elsewhere: %s. Other data sets have "
                 "images of the same names: see that these are MLT's.",
                 split,
-                _count(len(pairs) - len(others), "example"),
-                _count(others, "example"),
-                _first(sorted(set(map(place_of, others)))),
+                counted(len(pairs) - len(others), "example"),
+                counted(others, "example"),
+                first_few(sorted(set(map(place_of, others)))),
             )
 
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
@@ -2696,24 +3075,24 @@ class MltS(datasets.GeneratorBasedBuilder):
         for split, lacking in missing.items():
             for role, ids in lacking.items():
                 thing, lack = _LACKING[role]
-                logger.warning("%s: %s without %s, skipped: %s.", split, _count(ids, thing), lack, _first(ids))
+                logger.warning("%s: %s without %s, skipped: %s.", split, counted(ids, thing), lack, first_few(ids))
 
     def _missing_files(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> str:
         lines = _left_out(listing, ("unreadable",))
         for split, lacking in missing.items():
             for role, ids in lacking.items():
                 thing, lack = _LACKING[role]
-                lines.append(f"{_count(ids, thing)} of the {split} split without {lack}: {_first(ids)}.")
+                lines.append(f"{counted(ids, thing)} of the {split} split without {lack}: {first_few(ids)}.")
         lines.append(f"Searched {self._places()}.")
         for role in sorted({role for lacking in missing.values() for role in lacking}):
-            places = Counter()
+            places: Counter[str] = Counter()
             for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
                 places["/".join(parts).rstrip("/")] += count
-            found = [f"{place} ({_count(count, _KINDS[role])})" for place, count in places.items()]
+            found = [f"{place} ({counted(count, KINDS[role])})" for place, count in places.items()]
             known = {name.lower() for place in places for name in place.split("/")}
-            archives, are_called = _ARCHIVES[role]
+            archives, are_called = ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
-            lines.append(f"Found: {_first(found, 12)}.")
+            lines.append(f"Found: {first_few(found, 12)}.")
             lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.")
         lines += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
         lines.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
@@ -2733,9 +3112,9 @@ class MltS(datasets.GeneratorBasedBuilder):
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self.config, name) for name in names}
         given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
-        words = [f"{name}={_quoted(value)}" for name, value in {**given, **options}.items()]
+        words = [f"{name}={quoted(value)}" for name, value in {**given, **options}.items()]
         config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
-        if _is_remote(str(self.config.data_dir)):
+        if is_remote(str(self.config.data_dir)):
             return f"mlt_s.MltS({', '.join(['config_name=' + name for name in config] + words)})"
         script = ['"path/to/mlt_s.py"', *config, *words, "trust_remote_code=True"]
         module = ['"mlt_s"', *config, *words]
@@ -2743,7 +3122,7 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _places(self) -> str:
         folder = [self.config.data_dir] if self.config.with_images and self.config.data_dir else []
-        places = [*map(_absolute, folder), *self.config.label_sources]
+        places = [*map(absolute_address, folder), *self.config.label_sources]
         if folder and places[0].lower().endswith(".zip"):
             places[0] += " (a single archive: data_dir is the folder that holds all of them)"
         return " and ".join(places)
@@ -2751,7 +3130,7 @@ class MltS(datasets.GeneratorBasedBuilder):
 
 def report_unplaced(members: list[Member], kind: str) -> None:
     """Warns of files that are left out because no name tells their split."""
-    logger.warning("Left out %s of no known split: %s. %s", _count(members, kind), _first(members), _ADVICE)
+    logger.warning("Left out %s of no known split: %s. %s", counted(members, kind), first_few(members), _ADVICE)
 
 
 def report_left_out(listing: Listing) -> None:
@@ -2761,13 +3140,15 @@ def report_left_out(listing: Listing) -> None:
 
 
 def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> list[str]:
-    return [f"{LEFT_OUT[why]}: {_first(sorted(listing.left_out[why]), 8)}." for why in reasons if listing.left_out[why]]
+    found = {why: sorted(listing.left_out[why]) for why in reasons if listing.left_out[why]}
+    return [f"{LEFT_OUT[why]}: {first_few(places, 8)}." for why, places in found.items()]
 
 
 def take_out_strangers(listing: Listing, split: str) -> list[Member]:
     """Takes out of a split the images without label map that are not named as MLT's are: another data set's."""
     labelled = {name_key(stem) for stem, _ in listing.placed.get(("label", split), ())}
-    kept, strangers = [], []
+    kept: list[tuple[str, Member]] = []
+    strangers: list[tuple[str, Member]] = []
     for stem, member in listing.placed.get(("image", split), ()):
         is_known = _MLT_IMAGE.fullmatch(stem) or name_key(stem) in labelled
         (kept if is_known else strangers).append((stem, member))
@@ -2790,24 +3171,32 @@ def _is_of_mlt_archive(member: Member) -> bool:
     return any(name in _NEEDED or f"{name}.zip" in _NEEDED for name in names)
 
 
-def _first(items: list[Any], count: int = 3) -> str:
+def first_few(items: list[Any], count: int = 3) -> str:
+    """
+    >>> first_few(["img_1", "img_2", "img_3", "img_4"])
+    'img_1, img_2, img_3 and 1 more'
+    """
     rest = f" and {len(items) - count:,} more" if len(items) > count else ""
     return ", ".join(str(item) for item in items[:count]) + rest
 
 
-def _count(things: Any, name: str) -> str:
+def counted(things: Any, name: str) -> str:
+    """
+    >>> counted(1200, "image"), counted(["img_1"], "image")
+    ('1,200 images', '1 image')
+    """
     number = things if isinstance(things, int) else len(things)
     return f"{number:,} {name}" + ("" if number == 1 else "s")
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
     """As Python would read it, between double quotes."""
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_quoted, value))}]"
+        return f"[{', '.join(map(quoted, value))}]"
     return str(value) if isinstance(value, int) else json.dumps(os.fspath(value), ensure_ascii=False)
 
 
-def _is_out_of_space(error: Optional[BaseException]) -> bool:
+def is_out_of_space(error: Optional[BaseException]) -> bool:
     """Whether the disk was full, in this process or (where only the text of the error arrives) in another one."""
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     while error is not None:
@@ -2825,7 +3214,7 @@ def _preparing(cache: Any) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, MltSError):
             raise
-        if _is_out_of_space(error):
+        if is_out_of_space(error):
             raise MltSError(
                 f"There is no space left to prepare MLT_S in {cache}: the whole set takes 7 GB. Free some, or load "
                 "with another cache_dir, or with streaming=True, which takes none. Nothing half done is kept."
@@ -2866,22 +3255,26 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     """Reads a pair: `image_id`, the bytes of `image` and `label`, and `words`, as far as it has them, in one frame.
 
     Raises:
-        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word; or a
-            label map of 0 and 255 (as the pair's `text_value` has it) holds another value.
+        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word, or there
+            are more words than any image has; or a label map of 0 and 255 (as the pair's `text_value` has it) holds
+            another value.
     """
     _keep_freed_memory()
-    example, label = {"image_id": pair.image_id}, None
+    example: dict[str, Any] = {"image_id": pair.image_id}
+    label = None
     if pair.label:
-        label = indexed_label(_read_copies(pair.label, options), pair.label[0], pair.text_value)
+        label = indexed_label(read_copies(pair.label, options), pair.label[0], pair.text_value)
     if pair.image:
-        image, size, orientation = stored_image(_read_copies(pair.image, options), pair.image[0])
+        image, size, orientation = stored_image(read_copies(pair.image, options), pair.image[0])
         if label is not None:
             label = label_in_frame(label, pair.label[0], pair.image[0], size, orientation)
         # No path: where a file of that name lies in the working directory, `datasets` would take it for the bytes.
         example["image"] = {"path": None, "bytes": image}
     example["label"] = {"path": None, "bytes": label} if label is not None else None
     if pair.words:  # of the stored pixels, as MLT gives them: nothing to turn
-        example["words"] = parse_words(_read_copies(pair.words, options), pair.words[0])
+        example["words"] = parse_words(read_copies(pair.words, options), pair.words[0])
+        if pair.image:
+            refuse_piled(example["words"], size, pair.words[0])
     return example
 
 
@@ -2897,7 +3290,7 @@ def _keep_freed_memory() -> None:
     bytes(31 << 20)
 
 
-def _read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:
+def read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:
     data = read_member(copies[0], options)
     for copy in copies[1:]:
         same = zlib.crc32(data) == copy.crc if copy.crc is not None else data == read_member(copy, options)
@@ -2914,7 +3307,7 @@ _IS_SCRIPT = __name__.startswith("datasets_modules.")  # run by `load_dataset("p
 def _register() -> None:
     """Makes `load_dataset("mlt_s")` find this module, with or without scripts. The table is private to `datasets`."""
     try:
-        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, _SOURCE_HASH)
+        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, SOURCE_HASH)
     except Exception as error:
         logger.warning(
             'datasets %s does not take the name "mlt_s" (%s: %s), so load_dataset("mlt_s") will not work. '

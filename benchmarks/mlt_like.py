@@ -36,7 +36,7 @@ def make(folder, share=0.1, size=SIZE):
             numbers = range(1, round(share * mlt_s.IMAGE_COUNTS[split]) + 1)
             labelled = random.Random(part).sample(numbers, round(share * mlt_s.PUBLISHED_COUNTS[split]))
             archives = [name for name in mlt_s.IMAGE_ARCHIVES if split[:5] in name]
-            for at, name in enumerate(archives):
+            for at, name in enumerate(archives[: len(numbers)]):  # of few images: an archive without any is damaged
                 _write(folder / name, {f"img_{n}.jpg": pictures[n % DIFFERENT] for n in numbers[at :: len(archives)]})
             _write(folder / mlt_s.WORDS_ARCHIVES[part], {f"gt_img_{n}.txt": _ground_truth(rng, size) for n in numbers})
             inner = mlt_s.WORDS_ARCHIVES[part].split("_")[1]

@@ -10,7 +10,6 @@ import random
 from collections import defaultdict
 from typing import NamedTuple
 
-import datasets
 import numpy as np
 
 import mlt_s
@@ -47,11 +46,10 @@ class Source:
         options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
         self._builder = mlt_s.MltS(data_dir=data_dir, **options)
         self.choices = [
-            Choice(generator.name, pair)
-            for generator in self._builder._split_generators(datasets.DownloadManager())
-            for shard in generator.gen_kwargs["shards"]
-            for pair in shard
-            if split in (None, generator.name)
+            Choice(name, pair)
+            for name, pairs in self._builder.pairs().items()
+            for pair in pairs
+            if split in (None, name)
         ]
         if not self.choices:
             raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
@@ -106,14 +104,14 @@ class Source:
             mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
         """
         example = mlt_s.read_example(choice.pair, self._builder.config.remote_options)
-        return np.asarray(_decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0]))
+        return np.asarray(decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0]))
 
     @functools.cached_property
     def _ground_truth(self):
         """What `_ground_truth` finds, listed when the first words are asked for; and why it cannot, or ""."""
         config = self._builder.config
         try:
-            return _ground_truth(mlt_s._absolute(config.data_dir), config.remote_options), ""
+            return _ground_truth(mlt_s.absolute_address(config.data_dir), config.remote_options), ""
         except mlt_s.MltSError as error:
             return {}, str(error)
 
@@ -152,7 +150,7 @@ def read(pair, features, options):
     example = mlt_s.read_example(pair, options)
     for column, copies in ("image", pair.image), ("label", pair.label):
         if copies:
-            example[column] = _decoded(features[column], example[column], copies[0])
+            example[column] = decoded(features[column], example[column], copies[0])
     try:
         if pair.label:
             mlt_s.LABEL_MAP.colorize(example["label"])
@@ -161,7 +159,12 @@ def read(pair, features, options):
     return example
 
 
-def _decoded(feature, picture, member):
+def decoded(feature, picture, member):
+    """A picture of an example by its feature, as `PIL.Image`.
+
+    Raises:
+        mlt_s.MltSError: it is cut off, or too large.
+    """
     try:
         return feature.decode_example(picture)
     except MemoryError:

@@ -242,22 +242,22 @@ def _figure_lines(figures):
 def _remarks(evaluation, figures):
     if without := figures["images_without_text"]:
         yield (
-            f"No labelled text in {mlt_s._count(without, 'image')}: 0 in precision and recall whatever is predicted, "
+            f"No labelled text in {mlt_s.counted(without, 'image')}: 0 in precision and recall whatever is predicted, "
             "as the published protocol has it."
         )
     if lacking := mlt_s.PUBLISHED_COUNTS[evaluation.split] - len(evaluation.results):
         yield (
-            f"The data has {mlt_s._count(len(evaluation.results), 'label map')} with image in this split, "
+            f"The data has {mlt_s.counted(len(evaluation.results), 'label map')} with image in this split, "
             f"{abs(lacking):,} {'fewer' if lacking > 0 else 'more'} than MLT_S: mlt-s check says what to do."
         )
     if missing := evaluation.missing:
-        yield f"No prediction for {mlt_s._count(missing, 'image')}: {mlt_s._first(missing, _SHOWN)}."
+        yield f"No prediction for {mlt_s.counted(missing, 'image')}: {mlt_s.first_few(missing, _SHOWN)}."
     if refused := [result.refused for result in evaluation.refused]:
         more = [f"and {len(refused) - _SHOWN:,} more"] if len(refused) > _SHOWN else []
-        yield "\n  ".join([f"Refused {mlt_s._count(refused, 'prediction')}:", *refused[:_SHOWN], *more])
+        yield "\n  ".join([f"Refused {mlt_s.counted(refused, 'prediction')}:", *refused[:_SHOWN], *more])
     if extra := evaluation.extra:
-        names = mlt_s._first([_name(member) for member in extra], _SHOWN)
-        yield f"Left out {mlt_s._count(extra, 'prediction')} for no label map of this split: {names}."
+        names = mlt_s.first_few([_name(member) for member in extra], _SHOWN)
+        yield f"Left out {mlt_s.counted(extra, 'prediction')} for no label map of this split: {names}."
 
 
 def _image_lines(evaluation):

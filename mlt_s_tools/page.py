@@ -167,8 +167,9 @@ def _card(number, choice, example, words, problems):
     if example is None:
         known.update(text=0, uncertain=0, size="", facts="", picture='<span class="unread">cannot be read</span>')
     else:
-        label = np.asarray(example["label"])
-        text, uncertain = (np.mean(label == value) for value in mlt_s.LABEL_MAP.str2int(["text", "uncertain"]))
+        label = example["label"]
+        counts = label.histogram()
+        text, uncertain = (counts[value] / sum(counts) for value in mlt_s.LABEL_MAP.str2int(["text", "uncertain"]))
         size = _size(example["image"].size)
         known.update(text=text, uncertain=uncertain, size=_SIZE.format(*example["image"].size))
         small = example["image"].resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
@@ -214,7 +215,7 @@ def _size(size):
 def _label_uri(label, size):
     """A PNG of a few colours: the published ones, the less opaque the less of a pixel is marked."""
     text, uncertain = mlt_s.LABEL_MAP.str2int(["text", "uncertain"])
-    shares = [_share(label == value, size) for value in (text, uncertain)]
+    shares = [_share(label, value, size) for value in (text, uncertain)]
     # As in the contact sheet, the square root lifts strokes thinner than a pixel.
     level = np.ceil(LEVELS * np.sqrt(np.minimum(sum(shares), 1))).astype(np.uint8)
     index = level + LEVELS * ((shares[1] > shares[0]) & (level > 0)).astype(np.uint8)
@@ -226,7 +227,7 @@ def _label_uri(label, size):
 
 def _outline_drawing(picture, label):
     """The line around classes that the picture's colours hide, as a layer of its own; "" where none is needed."""
-    line, dark = outline(picture, label)
+    line, dark = outline(picture, np.asarray(label))
     level = np.rint(LEVELS * line).astype(np.uint8)
     if not level.any():
         return ""
@@ -242,8 +243,9 @@ def _layer_uri(layer):
     return _uri(layer, "png", bits=4, optimize=True, transparency=bytes([0, *alphas, *alphas]))
 
 
-def _share(mask, size):
-    return np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BOX)) / 255
+def _share(label, value, size):
+    mask = label.point([255 * (other == value) for other in range(256)])
+    return np.asarray(mask.resize(size, Image.Resampling.BOX)) / 255
 
 
 def _uri(picture, format, **options):

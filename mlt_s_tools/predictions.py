@@ -42,23 +42,23 @@ class Predictions:
     def extra(self, image_ids):
         """Those for none of these images, a list of `mlt_s.Member` in the order of their names."""
         wanted = {mlt_s.name_key(image_id) for image_id in image_ids}
-        names = sorted(self._members.keys() - wanted, key=mlt_s._number_order)
+        names = sorted(self._members.keys() - wanted, key=mlt_s.number_order)
         return [self._members[name] for name in names]
 
 
 def _png_files(root):
     """Stem and member of every PNG file."""
-    root = mlt_s._absolute(root)
+    root = mlt_s.absolute_address(root)
     if not os.path.exists(root):
         raise mlt_s.MltSError(f"There is nothing at {root}: give the folder, or the zip, of the predictions.")
-    for file, parts in mlt_s._files(root, {}):
+    for file, parts in mlt_s.walk(root, {}):
         names = [(parts[-1], file)]
-        if file.address == root and root.lower().endswith(".zip"):
-            names = [(entry.filename, mlt_s._member(root, entry)) for entry in mlt_s._directory(file, {})]
+        if file.address == root and mlt_s.is_zip(root):
+            names = [(member.name, member) for member in mlt_s.archive_members(file, {})]
         for path, member in names:
             *folders, name = path.replace("\\", "/").split("/")
             stem, _, extension = name.rpartition(".")
-            if stem and extension.lower() == "png" and not any(map(mlt_s._is_hidden, (*folders, name))):
+            if stem and extension.lower() == "png" and not any(map(mlt_s.is_hidden, (*folders, name))):
                 yield stem, member
 
 
@@ -76,7 +76,7 @@ def read_prediction(member):
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             image.load()
-            values = mlt_s._single_channel(image, depth=data[24])  # the byte of the header that says it
+            values = mlt_s.single_channel(image, depth=data[24])  # the byte of the header that says it
             if image.mode == "P":
                 mlt_s.check_palette(image)
     except MemoryError:

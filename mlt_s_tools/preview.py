@@ -152,7 +152,7 @@ def contact_sheet(rows):
     """
     with_words, small = False, []  # not the examples
     for title, example in rows:
-        small.append((title, _panels(example), _size(example["image"])))
+        small.append((title, _panels(example), size_in_words(example["image"])))
         with_words = with_words or bool(example.get("words"))
     if not small:
         raise ValueError("A contact sheet needs at least one example.")
@@ -202,7 +202,7 @@ def label_sheet(rows):
     Raises:
         ValueError: no rows, or a label map with a value other than 0, 1 and 255.
     """
-    small = [(title, _picture(_colored(example["label"], _fitting(example["label"]))[0])) for title, example in rows]
+    small = [(title, as_picture(colored(example["label"], fitting(example["label"]))[0])) for title, example in rows]
     if not small:
         raise ValueError("A sheet needs at least one label map.")
     columns, lines = min(ABREAST, len(small)), -(-len(small) // ABREAST)
@@ -226,14 +226,16 @@ def _check_pair(example):
     if label is None:
         raise ValueError("This example has no label map: it is of an image that MLT_S has none for.")
     if image.size != label.size:
-        raise ValueError(f"The image is {_size(image)}, its label map {_size(label)}; a pair has one size.")
+        sizes = size_in_words(image), size_in_words(label)
+        raise ValueError(f"The image is {sizes[0]}, its label map {sizes[1]}; a pair has one size.")
 
 
-def _size(image):
+def size_in_words(image):
+    """Width and height of a picture in pixels, as it is written beside it."""
     return f"{image.width} x {image.height}"
 
 
-def _colored(label, size):
+def colored(label, size):
     """The label map in the published colours, as `shrunk` gives them."""
     return shrunk(LABEL_MAP.colorize(label), np.asarray(label) != 0, size)
 
@@ -258,15 +260,19 @@ def shrunk(colors, marked, size):
 
 
 def _lay_over(image, label, size, strength):
-    colors, coverage = _colored(label, size)
+    return _laid_over(image, label, *colored(label, size), size, strength)
+
+
+def _laid_over(image, label, colors, coverage, size, strength):
     base = image.resize(size, Image.Resampling.LANCZOS)
     laid = np.asarray(base, float) * (1 - strength * coverage) + strength * colors
     line, dark = outline(base, np.asarray(label))
     line = (line * min(1, strength / STRENGTH))[..., None]
-    return _picture(laid * (1 - line) + line * np.where(dark[..., None], DARK, LIGHT))
+    return as_picture(laid * (1 - line) + line * np.where(dark[..., None], DARK, LIGHT))
 
 
-def _picture(values):
+def as_picture(values):
+    """A `PIL.Image` of mode "RGB" from values (height, width, 3), rounded and cut off at 0 and 255."""
     return Image.fromarray(np.uint8(np.clip(np.rint(values), 0, 255)))
 
 
@@ -274,15 +280,15 @@ def _panels(example):
     """The three pictures of a row, all of one size that fits a panel."""
     _check_pair(example)
     image, label = example["image"], example["label"]
-    size = _fitting(image)
-    colors, _ = _colored(label, size)
+    size = fitting(image)
+    colors, coverage = colored(label, size)
     small = image.resize(size, Image.Resampling.LANCZOS)
     if example.get("words"):
         small = _outlined(small, example["words"], size[0] / image.width)
-    return small, _picture(colors), _lay_over(image, label, size, STRENGTH)
+    return small, as_picture(colors), _laid_over(image, label, colors, coverage, size, STRENGTH)
 
 
-def _fitting(picture):
+def fitting(picture):
     """The size in which a picture fits a panel."""
     scale = min(PANEL_SIZE[0] / picture.width, PANEL_SIZE[1] / picture.height)
     return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))

@@ -24,7 +24,7 @@ def printable(text):
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-class _Stream:
+class PrintableStream:
     """A text stream of which another one gets only what is printable, in its own encoding.
 
     Args:
@@ -86,12 +86,12 @@ STDOUT = "stdout"
 
 @contextlib.contextmanager
 def guarded():
-    """Stdout and stderr as `_Stream`, while a command runs. A closed one leads nowhere."""
+    """Stdout and stderr as `PrintableStream`, while a command runs. A closed one leads nowhere."""
     before = sys.stdout, sys.stderr
     for descriptor in range(3):
         _open_if_closed(descriptor)
     stdout, stderr = (stream or open(os.devnull, "w", encoding="utf-8") for stream in before)
-    sys.stdout, sys.stderr = _Stream(stdout, STDOUT), _Stream(stderr, with_bars=True)
+    sys.stdout, sys.stderr = PrintableStream(stdout, STDOUT), PrintableStream(stderr, with_bars=True)
     try:
         yield
     finally:

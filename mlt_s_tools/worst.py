@@ -29,7 +29,8 @@ def error_sheet(rows):
         A `PIL.Image` of mode "RGB".
     """
     small = [
-        (title, _panels(example, prediction), preview._size(example["image"])) for title, example, prediction in rows
+        (title, _panels(example, prediction), preview.size_in_words(example["image"]))
+        for title, example, prediction in rows
     ]
     names = {LABEL_MAP.int2str(value): color for value, color in LABEL_MAP.colors.items()}
     legends = [
@@ -65,10 +66,10 @@ def colored_errors(prediction, label):
 def _panels(example, prediction):
     """The three pictures of a row, all of one size that fits a panel."""
     image, label = example["image"], np.asarray(example["label"])
-    size = preview._fitting(image)
+    size = preview.fitting(image)
     errors = Image.fromarray(colored_errors(prediction, label))
     return (
         image.resize(size, Image.Resampling.LANCZOS),
-        preview._picture(preview._colored(label, size)[0]),
-        preview._picture(preview.shrunk(errors, prediction | (label == TEXT), size)[0]),
+        preview.as_picture(preview.colored(label, size)[0]),
+        preview.as_picture(preview.shrunk(errors, prediction | (label == TEXT), size)[0]),
     )

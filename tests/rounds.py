@@ -2,13 +2,17 @@
 
 records   one value of a build's manifest, of a weak archive's record or of a check's report is another one
 together  three processes of `mlt-s weak label` write one archive at a time
+killed    while `load_dataset` prepares with `num_proc=2`, one of its processes is killed, or Ctrl-C is pressed
 """
 
 import argparse
 import contextlib
 import io
+import itertools
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +26,7 @@ from test_records import damaged, with_record
 from mlt_s_tools.cli import main
 from mlt_s_tools.weak import archive
 
-LIMIT = 60  # seconds: what takes longer hangs
+LIMIT = 30  # seconds: what takes longer hangs
 
 
 def quietly(*words):
@@ -71,13 +75,55 @@ def together(folder, work, draw):
         yield "archives alone" if not list(work.iterdir()) else f"left: {[path.name for path in work.iterdir()]}"
 
 
+def killed(folder, work, draw):
+    """Ends of preparing with two processes, of which one is killed, or all of which Ctrl-C reaches, without end."""
+    call = "datasets.load_dataset('mlt_s', data_dir=sys.argv[1], cache_dir=sys.argv[2], num_proc=2)"
+    mlt(folder, train=400, validation=2)
+    for number in itertools.count():
+        command = [sys.executable, "-c", f"import sys, datasets, mlt_s; {call}", folder, work / str(number)]
+        loading = subprocess.Popen([*map(str, command)], stdout=-1, stderr=-1, text=True, start_new_session=True)
+        while loading.poll() is None and len(children(loading)) < 2:
+            time.sleep(0.01)
+        time.sleep(draw.random())
+        alive = children(loading)
+        is_killed = bool(alive) and draw.random() < 0.5
+        if is_killed:
+            os.kill(alive[draw.randrange(len(alive))], signal.SIGKILL)
+        elif loading.poll() is None:
+            os.killpg(loading.pid, signal.SIGINT)
+        yield f"{'killed' if is_killed else 'Ctrl-C'}: {ended(loading)}"
+
+
+def children(process):
+    """Process ids of the children of a process; none once it has ended. On Linux."""
+    try:
+        return [int(one) for one in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def ended(process):
+    """How a process and its children end by themselves or, where they hang, by Ctrl-C."""
+    try:
+        _, said = process.communicate(timeout=LIMIT)
+        return f"status {process.returncode}: {said.strip().splitlines()[-1][:40] if process.returncode == 1 else ''}"
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.communicate(timeout=LIMIT)
+        return "hung, and ended by Ctrl-C"
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return "hung for good"
+
+
 def run():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("records", "together"))
+    parser.add_argument("what", choices=("records", "together", "killed"))
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    of_a_round = {"records": (records, 3), "together": (together, 4)}
+    of_a_round = {"records": (records, 3), "together": (together, 4), "killed": (killed, 1)}
     make, results = of_a_round[given.what]
     started, ends = time.monotonic(), Counter()
     with tempfile.TemporaryDirectory() as place:

@@ -551,7 +551,7 @@ def test_within_a_folder_of_another_file_system_no_more_is_fetched_either(tmp_pa
     folder = sparse_archives(tmp_path / "mlt")
     served_by_ranges(folder, ranges)
     fsspec.register_implementation("inside", _Inside, clobber=True)
-    assert mlt_s._read_range(f"inside://{IMAGES}", 100, 1000, {}) == (folder / IMAGES).read_bytes()[100:1100]
+    assert mlt_s.read_range(f"inside://{IMAGES}", 100, 1000, {}) == (folder / IMAGES).read_bytes()[100:1100]
     assert ranges.read == {f"mlt/{IMAGES}": 1000}
 
 
@@ -568,7 +568,7 @@ def test_a_cache_of_blocks_on_the_disk_that_was_asked_for_is_used(tmp_path, rang
     served_by_ranges(folder, ranges)
     options = {"blockcache": {"cache_storage": str(tmp_path / "blocks")}}
     for _ in range(3):
-        read = mlt_s._read_range(f"blockcache::ranges://mlt/{IMAGES}", 100, 1000, options)
+        read = mlt_s.read_range(f"blockcache::ranges://mlt/{IMAGES}", 100, 1000, options)
         assert read == (folder / IMAGES).read_bytes()[100:1100]
     assert ranges.read[f"mlt/{IMAGES}"] <= (folder / IMAGES).stat().st_size  # no block twice
 
@@ -620,3 +620,27 @@ def test_long_extra_fields_at_an_address_cost_a_second_range_and_no_more(tmp_pat
     ranges.read.clear()
     assert mlt_s.read_member(member, {}) == image_file(1)
     assert ranges.read[f"mlt/{IMAGES}"] <= len(image_file(1)) + 9000 + 300
+
+
+# --- Scale ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_archive_of_more_files_than_there_are_is_refused_before_they_are_listed(tmp_path):
+    count, name = 300_000, b"img_%09d.jpg"
+    entry = b"PK\1\2" + struct.pack("<6H3I5H2I", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name % 0), 0, 0, 0, 0, 0, 0)
+    size = count * (len(entry) + len(name % 0))
+    (tmp_path / IMAGES).write_bytes(
+        b"".join(entry + name % number for number in range(count))
+        + struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, 0)
+        + struct.pack("<4sIQI", b"PK\6\7", 0, size, 1)
+        + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, size, 0, 0)
+    )
+    tracemalloc.start()
+    try:
+        text = str(failure(lambda: mlt_s.list_source(str(tmp_path), ("image",), {})))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert text.startswith(f"{tmp_path / IMAGES} (")
+    assert f"its directory claims {size:,} bytes" in text
+    assert peak < 1_000_000  # the list itself would take 150 MB

@@ -204,8 +204,8 @@ def test_a_palette_changes_how_label_maps_look_and_no_pixel(source, out, tmp_pat
 
 def test_a_palette_keeps_the_packed_pixels_and_drops_what_means_grey_levels():
     grey = png_with(png_with(label_file(1), b"tRNS", b"\0\1"), b"bKGD", b"\0\0")
-    chunks = {kind: piece for kind, _, piece in mlt_s._png_chunks(grey)}
-    colored = [(kind, piece) for kind, _, piece in mlt_s._png_chunks(with_palette(grey)) if kind]
+    chunks = {kind: piece for kind, _, piece in mlt_s.png_chunks(grey)}
+    colored = [(kind, piece) for kind, _, piece in mlt_s.png_chunks(with_palette(grey)) if kind]
     assert [kind for kind, _ in colored] == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
     assert colored[2][1] == chunks[b"IDAT"]
     colors = PIL.Image.open(io.BytesIO(with_palette(grey))).getpalette("RGB")
@@ -492,7 +492,7 @@ def test_a_finished_build_by_other_versions_is_still_that_of_its_archives(source
 
 
 def test_two_builds_at_once(source, out, monkeypatch):
-    monkeypatch.setattr(manifest, "_PATIENCE", 0)
+    monkeypatch.setattr(manifest, "PATIENCE", 0)
     with manifest.held(out), pytest.raises(mlt_s.MltSError) as error:
         mlt_s_tools.build(source, out, jobs=1)
     assert str(error.value).startswith(f"Another mlt-s build is writing to {out}: wait for it")

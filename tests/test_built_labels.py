@@ -178,7 +178,7 @@ def test_an_id_that_is_no_name(load_registered, images, tmp_path, image_id):
 
 
 def test_a_row_group_that_no_label_maps_fill(load_registered, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(mlt_s, "_LARGEST_GROUP", 99)
+    monkeypatch.setattr(mlt_s, "LARGEST_GROUP", 99)
     path = labels_set(tmp_path / "set") / "labels" / TRAIN
     text = str(failure(lambda: load_registered(images, label_maps=str(tmp_path / "set"))))
     assert text == f"{path} has a row group larger than all label maps of MLT_S: it holds others."

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import traceback
 import zipfile
 from pathlib import Path
 
@@ -14,9 +13,19 @@ import datasets
 import numpy as np
 import PIL.Image
 import pytest
-from archives import encoded, image_file, label_file, label_members, label_values, mlt, picture, unpacked, write_zip
+from archives import (
+    encoded,
+    failure,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    picture,
+    unpacked,
+    write_zip,
+)
 from conftest import ROOT, Loader
-from datasets.exceptions import DatasetGenerationError
 
 import mlt_s
 
@@ -257,7 +266,7 @@ def test_other_code_prepares_anew_by_class(tmp_path, monkeypatch):
     load = Loader("class", tmp_path / "cache")
     load(folder)
     first = prepared(load)
-    monkeypatch.setattr(mlt_s, "_SOURCE_HASH", "of an earlier release")
+    monkeypatch.setattr(mlt_s, "SOURCE_HASH", "of an earlier release")
     load(folder)
     assert len(prepared(load)) == 2 * len(first)
 
@@ -411,26 +420,19 @@ def what_is_wrong_in(folder):
     return f"{member} cannot be read: its CRC-32 is not the one in the archive's directory."
 
 
-def test_a_damaged_member_is_the_cause_of_the_librarys_error(load, damaged):
+@pytest.mark.parametrize("num_proc", [None, 2], ids=["one process", "two processes"])
+def test_a_damaged_member_ends_in_our_own_error(load, damaged, num_proc):
     folder, _ = damaged
-    with pytest.raises(DatasetGenerationError) as failed:
-        load(folder)
-    assert type(failed.value.__cause__).__name__ == "MltSError"
-    assert what_is_wrong_in(folder) in str(failed.value.__cause__)
-
-
-def test_a_damaged_member_is_named_from_another_process(load, damaged):
-    folder, _ = damaged
-    with pytest.raises(DatasetGenerationError) as failed:
-        load(folder, num_proc=2)
-    assert f"MltSError: {what_is_wrong_in(folder)}" in "".join(traceback.format_exception(failed.value))
+    with pytest.raises(Exception) as failed:
+        load(folder, num_proc=num_proc)
+    assert failed.type.__name__ == "MltSError"
+    assert what_is_wrong_in(folder) in str(failed.value)
 
 
 @pytest.mark.parametrize("num_proc", [None, 2], ids=["one process", "two processes"])
 def test_after_the_damage_is_mended_the_next_load_gives_everything(load, damaged, num_proc):
     folder, mend = damaged
-    with pytest.raises(DatasetGenerationError):
-        load(folder, num_proc=num_proc)
+    failure(lambda: load(folder, num_proc=num_proc))
     mend()
     dataset = load(folder, num_proc=num_proc)
     assert ids(dataset["train"]) == ["img_1", "img_2", "img_3", "img_4", "img_5"]

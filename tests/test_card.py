@@ -138,7 +138,7 @@ def test_the_rest_is_as_in_the_readme_of_the_project(repository):
     "rows, category", [(999, "n<1K"), (1_000, "1K<n<10K"), (6_896, "1K<n<10K"), (10_000, "10K<n<100K")]
 )
 def test_the_size_category_follows_the_count(rows, category):
-    assert card._size_category(rows) == category
+    assert card.size_category(rows) == category
 
 
 def test_a_split_without_examples_is_none(repositories, tmp_path):
@@ -223,8 +223,8 @@ def test_values_and_attribution_stand_in_each(repository):
         name = mlt_s.LABEL_MAP.int2str(value)
         assert re.search(rf"^\| {value} \| {name}.* \| {card.COLOR_NAMES[name]} \|$", repository.text, re.MULTILINE)
         assert PIL.Image.new("RGB", (1, 1), card.COLOR_NAMES[name]).getpixel((0, 0))[:1] == color[:1]
-    assert mlt_s._CITATION in repository.text
-    for words in ("CC BY 4.0", "Bonechi", "Nayef", mlt_s._HOMEPAGE, mlt_s.IMAGES_URL, "Changed here", "Machine-made"):
+    assert mlt_s.CITATION in repository.text
+    for words in ("CC BY 4.0", "Bonechi", "Nayef", mlt_s.HOMEPAGE, mlt_s.IMAGES_URL, "Changed here", "Machine-made"):
         assert words in repository.text
     assert str(mlt_s.LABEL_MAP.id2label) in repository.text
 
@@ -256,7 +256,7 @@ def test_parts_are_said_to_be_parts(repositories):
         layout.File(f"labels/{split}-0.parquet", split, rows, 0, 1, 1, "")
         for split, rows in mlt_s.PUBLISHED_COUNTS.items()
     ]
-    text = card._text(layout.Built(("labels",), False, tuple(files)), None)
+    text = card.body(layout.Built(("labels",), False, tuple(files)), None)
     assert '| "labels" | 5,540 | 1,356 |' in text and "These are not the counts published" not in text
 
 

@@ -98,7 +98,7 @@ def small_counts(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_script_said_yet(monkeypatch):
-    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
+    monkeypatch.setattr(mlt_s, "unknown_scripts", set())
 
 
 @pytest.fixture
@@ -999,7 +999,7 @@ def test_what_is_killed_leaves_no_process_behind(tmp_path):
 
 
 def test_a_killed_process_is_no_hang(check, tmp_path, monkeypatch):
-    monkeypatch.setattr(pixels, "_look_at", lambda work, options: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(pixels, "look_at", lambda work, options: os.kill(os.getpid(), signal.SIGKILL))
     checked = check(whole_set(tmp_path / "mlt"), "--pixels", jobs=2)
     assert (checked.status, checked.json["complete"]) == (2, False)
     assert "A process was killed after 0 of 28 files" in checked.flat and "--jobs 1" in checked.flat

@@ -180,7 +180,7 @@ def test_two_that_write_one_file_at_a_time_do_not_get_at_each_other(tmp_path):
 
 @once
 def test_a_report_that_cannot_be_written_is_said_before_the_work(folder, nowhere, monkeypatch, capsys):
-    monkeypatch.setattr(mlt_s_tools.check, "_check", lambda *arguments: pytest.fail("it looked first"))
+    monkeypatch.setattr(mlt_s_tools.check.inventories, "take", lambda *arguments: pytest.fail("it looked first"))
     assert main(["check", str(folder), "--json", str(nowhere / "a.json")]) == 2
     assert f"mlt-s: [Errno 20] Not a directory: '{nowhere / 'a.json'}'" in capsys.readouterr().err
 

@@ -189,7 +189,7 @@ def silent_in_the_middle(handler, server):
     ids=["403", "404", "500", "web page", "login", "empty", "cut off", "half a zip", "silent", "silent later"],
 )
 def test_what_is_not_the_archive_is_said_and_leaves_nothing(load_registered, serve, folder, monkeypatch, answer, said):
-    monkeypatch.setattr(mlt_s, "_TIMEOUT", 0.3)
+    monkeypatch.setattr(mlt_s, "TIMEOUT", 0.3)
     server = serve(answer)
     with pytest.raises(mlt_s.MltSError) as error:
         load_registered(folder, label_maps=server.url)
@@ -247,7 +247,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_server_that_sends_bit_by_bit_is_left(load_registered, serve, folder, monkeypatch, kind):
-    monkeypatch.setattr(mlt_s, "_PATIENCE", 0.1)
+    monkeypatch.setattr(mlt_s, "PATIENCE", 0.1)
     server = serve(bit_by_bit(*ENDLESS[kind]))
     with pytest.raises(mlt_s.MltSError) as error:
         load_registered(folder, label_maps=server.url)
@@ -277,7 +277,7 @@ def test_a_slow_server_that_gets_on_is_waited_for(load_registered, serve, folder
     monkeypatch.setattr(mlt_s, "time", types.SimpleNamespace(monotonic=lambda: next(clock) / 2))
     server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
     assert len(load_registered(folder, label_maps=server.url)["train"]) == 5
-    assert next(clock) / 2 > 2 * mlt_s._PATIENCE
+    assert next(clock) / 2 > 2 * mlt_s.PATIENCE
 
 
 def test_redirections_lead_to_http_and_https_alone(load_registered, serve, folder):
@@ -312,7 +312,7 @@ def test_a_proxy_is_asked_where_one_is_set(load_registered, serve, folder, tmp_p
 
 
 def test_who_waits_for_another_process_says_so(load_registered, serve, folder, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(mlt_s, "_SILENCE", 0.1)
+    monkeypatch.setattr(mlt_s, "SILENCE", 0.1)
     server = serve(answer_with((tmp_path / "served.zip").read_bytes()))
     path = mlt_s.fetch_label_archive(server.url, str(Path(load_registered.cache) / "downloads"))
     Path(path).unlink()

@@ -341,7 +341,7 @@ def rounds(seeds) -> Counter:
 
 @pytest.fixture(autouse=True)
 def no_script_said_yet(monkeypatch):
-    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
+    monkeypatch.setattr(mlt_s, "unknown_scripts", set())
 
 
 def peak_memory() -> int:

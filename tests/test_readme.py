@@ -169,7 +169,7 @@ def test_the_card_is_valid_for_the_hub():
 
     card = DatasetCard(README)
     assert card.data.license == "cc-by-4.0" == front_matter()["license"]
-    assert mlt_s._LICENSE.lower().replace(" ", "-") == card.data.license
+    assert mlt_s.LICENSE.lower().replace(" ", "-") == card.data.license
     assert card.data.task_categories == ["image-segmentation"]
     low, high = {"1K<n<10K": (1_000, 10_000)}[card.data.size_categories[0]]
     assert low < sum(mlt_s.PUBLISHED_COUNTS.values()) < high
@@ -177,8 +177,8 @@ def test_the_card_is_valid_for_the_hub():
 
 def test_readme_and_code_state_the_same_facts():
     assert f"{sum(mlt_s.PUBLISHED_COUNTS.values()):,} images" in README
-    assert mlt_s._CITATION in README
-    assert mlt_s.IMAGES_URL in README and mlt_s._HOMEPAGE in README
+    assert mlt_s.CITATION in README
+    assert mlt_s.IMAGES_URL in README and mlt_s.HOMEPAGE in README
     archives = (mlt_s.IMAGE_ARCHIVES[0], mlt_s.IMAGE_ARCHIVES[7], mlt_s.IMAGE_ARCHIVES[8], *mlt_s.WORDS_ARCHIVES)
     for name in (mlt_s.LABEL_ARCHIVE, *archives):
         assert f"`{name}`" in README

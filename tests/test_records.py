@@ -120,7 +120,7 @@ def test_a_manifest_of_an_older_version_is_one_of_another_version(folder, built,
 def test_a_damaged_record_of_a_stopped_build_is_said_or_of_no_weight(folder, built, capsys, seed):
     draw = random.Random(seed)
     told = json.loads((built / "manifest.json").read_text())
-    keys = {key.rstrip("?") for key in manifest._SHAPES[manifest.RECORD]} - {"files"}
+    keys = {key.rstrip("?") for key in manifest.SHAPES[manifest.RECORD]} - {"files"}
     lines = [{key: told[key] for key in sorted(keys)}, *told["files"]]
     parquet = {path: path.read_bytes() for path in built.rglob("*.parquet")}
     for _ in range(ROUNDS // 4):
@@ -195,9 +195,9 @@ class Stopping(Baseline):
 
 def test_a_damaged_line_of_what_is_finished_costs_its_label_map_and_no_more(folder, tmp_path, capsys, monkeypatch):
     out, draw = tmp_path / "weak.zip", random.Random(0)
-    partial = tmp_path / "weak.zip.partial" / archive._FINISHED
+    partial = tmp_path / "weak.zip.partial" / archive.FINISHED
     weak_label(capsys, folder, tmp_path / "whole.zip")
-    monkeypatch.setattr(label, "_BATCH", 3)
+    monkeypatch.setattr(label, "BATCH", 3)
     for round in range(ROUNDS // 2):
         with monkeypatch.context() as patched:
             patched.setattr(label, "open_model", lambda name: Stopping())

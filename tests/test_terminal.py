@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 import mlt_s
 from mlt_s_tools.cli import main
-from mlt_s_tools.terminal import _Stream, printable
+from mlt_s_tools.terminal import PrintableStream, printable
 
 pytestmark = pytest.mark.once
 
@@ -125,7 +125,7 @@ def test_warnings_of_the_loader(folder, tmp_path, caplog):
 
 def test_a_progress_bar_moves_the_cursor_as_before():
     plain, guarded = io.StringIO(), io.StringIO()
-    stream = _Stream(guarded, with_bars=True)
+    stream = PrintableStream(guarded, with_bars=True)
     for file in (plain, stream):
         with tqdm(total=3, file=file, ncols=40, mininterval=0, bar_format="{desc}{n}", leave=False) as outer:
             for _ in range(3):

@@ -382,7 +382,7 @@ def test_so_are_images_without_words_and_label_maps_that_were_made_here(run, fol
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_figures_do_not_depend_on_how_many_are_read_at_a_time(run, folder, monkeypatch, batch):
     _, _, _, at_once = run(folder)
-    monkeypatch.setattr(evaluate, "_BATCH", batch)
+    monkeypatch.setattr(evaluate, "BATCH", batch)
     assert run(folder)[3] == at_once
 
 

@@ -190,7 +190,7 @@ def test_the_network_ends_in_the_same_bytes_and_another_engine_does_not_go_on(
     folder = drawn_mlt(tmp_path / "drawn", train=range(1, 6))
     command = ["weak", "label", str(folder)]
     monkeypatch.setattr(model, "fastest_engine", lambda: engine)
-    monkeypatch.setattr(label, "_BATCH", 2)
+    monkeypatch.setattr(label, "BATCH", 2)
     assert main([*command, str(out.with_name("at_once.zip"))]) == 0
     probabilities, asked = model.NetworkModel.probabilities, []
 
@@ -303,7 +303,7 @@ def interrupted(monkeypatch, folder, out):
 
     def interrupt(after, *words):
         with monkeypatch.context() as patched:
-            patched.setattr(label, "_BATCH", 2)
+            patched.setattr(label, "BATCH", 2)
             patched.setattr(label, "open_model", lambda name: Stopping(after))
             return run(folder, out, *words)
 
@@ -500,7 +500,7 @@ def test_an_archive_of_an_earlier_version_is_said_to_be_one(folder, out, capsys)
 
 @once
 def test_two_at_a_time_are_refused(folder, out, monkeypatch):
-    monkeypatch.setattr(archive, "_PATIENCE", 0)
+    monkeypatch.setattr(archive, "PATIENCE", 0)
     with archive.gathering(str(out), {"kind": "label"}):
         with pytest.raises(mlt_s.MltSError, match="Another mlt-s weak is writing .*: wait for it, or give"):
             with archive.gathering(str(out), {"kind": "label"}):

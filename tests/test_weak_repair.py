@@ -254,7 +254,7 @@ def test_a_certainty_that_is_none_is_refused(folder, out, capsys, sure):
 
 @once
 def test_interrupted_it_goes_on_and_ends_in_the_same_bytes(folder, out, monkeypatch, capsys):
-    monkeypatch.setattr(mlt_s_tools.weak.label, "_BATCH", 1)
+    monkeypatch.setattr(mlt_s_tools.weak.label, "BATCH", 1)
     run(folder, out.with_name("at_once.zip"))
     probabilities, asked = model.NetworkModel.probabilities, []
 

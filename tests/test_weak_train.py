@@ -22,8 +22,8 @@ pytestmark = pytest.mark.once
 @pytest.fixture
 def start(shipped, monkeypatch):
     """A network that misses nearly all text; and steps so long that it learns in a few, of dark text alone."""
-    monkeypatch.setattr(train, "_RATE", 0.02)
-    monkeypatch.setattr(train, "_SIGNS", (1,))
+    monkeypatch.setattr(train, "RATE", 0.02)
+    monkeypatch.setattr(train, "SIGNS", (1,))
     return write_network(shipped, bias=-20.0)
 
 
@@ -123,7 +123,7 @@ def wrong(split, number, mask):
 
 
 def test_a_network_that_is_worse_on_images_held_out_is_not_saved_unless_told_to(shipped, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(train, "_RATE", 0.02)
+    monkeypatch.setattr(train, "RATE", 0.02)
     folder, out = drawn_mlt(tmp_path / "mlt", train=range(1, 5), validation=(1, 2), relabel=wrong), tmp_path / "net"
     assert run(folder, out) == 1
     said = capsys.readouterr().out
@@ -131,13 +131,13 @@ def test_a_network_that_is_worse_on_images_held_out_is_not_saved_unless_told_to(
     assert not (out / "weak.json").exists()
     with pytest.raises(mlt_s.MltSError, match="which holds no weak.json"):
         open_model(out)
-    monkeypatch.setattr(train, "_backward", lambda *arguments: pytest.fail("it was trained again"))
+    monkeypatch.setattr(train, "add_gradients", lambda *arguments: pytest.fail("it was trained again"))
     assert run(folder, out, "--even-if-worse") == 0
     assert record(out)["held_out"]["after"] < record(out)["held_out"]["before"]
 
 
 def test_one_that_is_as_good_is_saved(start, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "_RATE", 0.0)
+    monkeypatch.setattr(train, "RATE", 0.0)
     assert run(folder, tmp_path / "net", steps=2) == 0
     assert record(tmp_path / "net")["held_out"]["after"] == record(tmp_path / "net")["held_out"]["before"]
     begun, made = read_weights(start), read_weights(tmp_path / "net" / "network.npz")
@@ -149,9 +149,9 @@ def test_one_that_is_as_good_is_saved(start, folder, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("after", [3, 4, 5])
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder, tmp_path, monkeypatch, capsys, after):
-    monkeypatch.setattr(train, "_SAVE_EVERY", 2)
+    monkeypatch.setattr(train, "SAVE_EVERY", 2)
     run(folder, tmp_path / "whole", "--even-if-worse", steps=6)
-    backward, made = train._backward, []
+    backward, made = train.add_gradients, []
 
     def stopping(*arguments):
         if len(made) == after:
@@ -160,7 +160,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
         return backward(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "_backward", stopping)
+        patched.setattr(train, "add_gradients", stopping)
         assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 130
     assert "interrupted; the same command goes on from here" in capsys.readouterr().err
     assert not (tmp_path / "net" / "weak.json").exists()
@@ -168,7 +168,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
     said = capsys.readouterr().err
     assert "holds a training with steps 6 and not 7. Give the same arguments as then, or a new folder." in said
     counted = []
-    monkeypatch.setattr(train, "_backward", lambda *arguments: counted.append(1) or backward(*arguments))
+    monkeypatch.setattr(train, "add_gradients", lambda *arguments: counted.append(1) or backward(*arguments))
     assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 0
     assert len(counted) == 6 - after // 2 * 2
     assert record(tmp_path / "net") == record(tmp_path / "whole")  # the digest of the weights is among it
@@ -176,7 +176,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
 
 def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folder, tmp_path, monkeypatch):
     run(folder, tmp_path / "whole", "--even-if-worse", steps=2)
-    write = train._write_json
+    write = train.write_record
 
     def killed(path, value):
         if path.name == "weak.json":
@@ -184,10 +184,10 @@ def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folde
         write(path, value)
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "_write_json", killed)
+        patched.setattr(train, "write_record", killed)
         assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 130
     assert (tmp_path / "net" / "network.npz").exists()
-    monkeypatch.setattr(train, "_backward", lambda *arguments: pytest.fail("it was trained again"))
+    monkeypatch.setattr(train, "add_gradients", lambda *arguments: pytest.fail("it was trained again"))
     assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 0
     assert record(tmp_path / "net") == record(tmp_path / "whole")
 
@@ -195,7 +195,7 @@ def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folde
 def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, folder, tmp_path, monkeypatch, capsys):
     run(folder, tmp_path / "net", steps=2)
     (tmp_path / "net" / "training").mkdir(exist_ok=True)  # of a run that was killed right at its end
-    monkeypatch.setattr(train, "_trained", lambda *arguments: pytest.fail("it was trained again"))
+    monkeypatch.setattr(train, "trained", lambda *arguments: pytest.fail("it was trained again"))
     capsys.readouterr()
     assert run(folder, tmp_path / "net", steps=2) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 2 steps.\n"
@@ -211,15 +211,15 @@ def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, f
 def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
     start, folder, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(train, "_PATIENCE", 0)
-    trained = train._trained
+    monkeypatch.setattr(train, "PATIENCE", 0)
+    trained = train.trained
 
     def meanwhile(*arguments):
         assert run(folder, tmp_path / "net", steps=1) == 2
         assert "Another mlt-s weak train is writing" in capsys.readouterr().err
         return trained(*arguments)
 
-    monkeypatch.setattr(train, "_trained", meanwhile)
+    monkeypatch.setattr(train, "trained", meanwhile)
     assert run(folder, tmp_path / "net", steps=1) == 0
     (tmp_path / "net").rename(tmp_path / "done")
     acquire = train.locks.acquire
@@ -231,7 +231,7 @@ def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
         return lock
 
     monkeypatch.setattr(train.locks, "acquire", finished_meanwhile)
-    monkeypatch.setattr(train, "_trained", lambda *arguments: pytest.fail("it was trained again"))
+    monkeypatch.setattr(train, "trained", lambda *arguments: pytest.fail("it was trained again"))
     assert run(folder, tmp_path / "net", steps=1) == 0
     assert sorted(path.name for path in (tmp_path / "net").iterdir()) == ["network.npz", "weak.json"]
 
@@ -252,10 +252,10 @@ def test_what_else_lies_there_is_refused_and_stays(start, folder, tmp_path, caps
 
 
 def test_words_of_a_step_are_those_of_seed_and_step_alone(folder):
-    tasks = train._tasks(train.Source(str(folder), split="train"), "train", str(folder))
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
 
     def seen(step, seed=0):
-        return np.concatenate([crop.ravel() for crop, _, _ in train._words_of(tasks, step, seed)])
+        return np.concatenate([crop.ravel() for crop, _, _ in train.words_of(tasks, step, seed)])
 
     assert np.array_equal(seen(4), seen(4))
     for other in (seen(5), seen(4, seed=1)):
@@ -263,18 +263,18 @@ def test_words_of_a_step_are_those_of_seed_and_step_alone(folder):
 
 
 def test_in_a_pass_each_image_has_its_turn(folder, monkeypatch):
-    tasks = train._tasks(train.Source(str(folder), split="train"), "train", str(folder))
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
     read = []
-    monkeypatch.setattr(train, "_read", lambda task: read.append(task.pair.image_id))
-    monkeypatch.setattr(train, "_crops_of", lambda *arguments: [])
+    monkeypatch.setattr(train, "read", lambda task: read.append(task.pair.image_id))
+    monkeypatch.setattr(train, "crops_of", lambda *arguments: [])
     for step in range(6):
-        train._words_of(tasks, step, seed=0)
+        train.words_of(tasks, step, seed=0)
     assert sorted(read[:6]) == sorted(read[6:]) == [f"img_{n}" for n in range(1, 7)] and read[:6] != read[6:]
 
 
 def test_text_of_a_crop_lies_on_its_letters_and_no_pixel_outside_of_the_word_counts(folder):
-    tasks = train._tasks(train.Source(str(folder), split="train"), "train", str(folder))
-    for crop, text, counts in train._words_of(tasks, 0, seed=0):
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+    for crop, text, counts in train.words_of(tasks, 0, seed=0):
         dark = np.abs(crop[..., :3]).max(-1) > 1.2  # of few letters, what is far off the mean
         inside = crop[..., 3] == 1
         assert np.mean((text > 0.5)[inside] == dark[inside]) > 0.95
@@ -283,16 +283,16 @@ def test_text_of_a_crop_lies_on_its_letters_and_no_pixel_outside_of_the_word_cou
 
 
 def test_a_step_has_one_gradient_however_its_words_are_grouped(shipped, folder):
-    tasks = train._tasks(train.Source(str(folder), split="train"), "train", str(folder))
-    words = train._words_of(tasks, 0, seed=0) + train._words_of(tasks, 1, seed=0)
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+    words = train.words_of(tasks, 0, seed=0) + train.words_of(tasks, 1, seed=0)
     network = from_weights(read_weights(shipped)).train()
-    train._backward(network, words, "cpu")
+    train.add_gradients(network, words, "cpu")
     whole = network.o.weight.grad.clone()
     network.zero_grad()
     total = sum(float(counts.sum()) for _, _, counts in words)
     for one in words:
         single = from_weights(read_weights(shipped)).train()
-        train._backward(single, [one], "cpu")
+        train.add_gradients(single, [one], "cpu")
         share = float(one[2].sum()) / total
         whole -= share * single.o.weight.grad
     assert whole.abs().max() < 1e-5
@@ -306,9 +306,9 @@ def test_words_without_text_or_that_nobody_can_read_are_not_trained_on(folder, t
     gt = "ch8_training_localization_transcription_gt_v2.zip"
     write_zip(tmp_path / "one" / gt, {"gt_img_1.txt": words_file(*lines)})
     write_zip(tmp_path / "one" / "MLT_S_labels.zip", label_members({"img_1": png(mask)}, {}))
-    tasks = train._tasks(train.Source(str(tmp_path / "one"), split="train"), "train", "")
-    assert train._words_of(tasks, 0, seed=0) == []
-    assert train._backward(torch.nn.Identity(), [], "cpu") == 0
+    tasks = train.tasks_of(train.Source(str(tmp_path / "one"), split="train"), "train", "")
+    assert train.words_of(tasks, 0, seed=0) == []
+    assert train.add_gradients(torch.nn.Identity(), [], "cpu") == 0
 
 
 def test_label_maps_of_its_own_making_are_refused(start, folder, tmp_path, capsys):
@@ -348,6 +348,6 @@ def test_the_baseline_has_nothing_to_train(folder, tmp_path, capsys):
 
 
 def test_words_that_are_read_are_those_of_the_label_command(folder):
-    (task, *_) = train._tasks(train.Source(str(folder), split="train"), "train", str(folder))
+    (task, *_) = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
     example = label.read_pair(task.pair)
     assert [word["quad"] for word in example["words"]] == [drawn("Train1")[2]]

@@ -393,7 +393,7 @@ def test_a_broken_line_stops_the_loading_by_archive_and_member(load, tmp_path, s
 
 
 def test_an_unknown_script_is_said_once_and_loads(load_registered, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(mlt_s, "_unknown_scripts", set())
+    monkeypatch.setattr(mlt_s, "unknown_scripts", set())
     folder = words_folder(tmp_path / "mlt")
     lines = [words_line(SQUARE, "Klingon", "nuqneH"), words_line(SQUARE, "Klingon", "Qapla'"), words_line(SQUARE, "")]
     write_zip(folder / VALIDATION_WORDS, {f"gt_img_{n}.txt": words_file(*lines) for n in (1, 2, 3)})

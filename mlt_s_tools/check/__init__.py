@@ -45,7 +45,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
     if json_file:
         writing.check(json_file)
     sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
-    report = Report(mlt_s._absolute(data_dir), sources, text_value)
+    report = Report(mlt_s.absolute_address(data_dir), sources, text_value)
     try:
         _check(report, checksums, read_pixels, jobs or workers.cores())
     except mlt_s.MltSError as error:
@@ -114,10 +114,8 @@ def _label_archive(source):
     """Where the label maps of a source lie as files: downloaded, or gathered from a built set, if need be."""
     if source.startswith(("http://", "https://")):
         return mlt_s.fetch_label_archive(source, str(datasets.config.DOWNLOADED_DATASETS_PATH))
-    files = [
-        (mlt_s._place_told_by(parts), file) for file, parts in mlt_s._files(source, {}) if mlt_s._is_parquet(parts)
-    ]
-    return mlt_s.built_label_archive(files, {}) or source
+    parquet = [(mlt_s.role_and_split(parts), file) for file, parts in mlt_s.walk(source, {}) if mlt_s.is_parquet(parts)]
+    return mlt_s.built_label_archive(parquet, {}) or source
 
 
 def _works(inventory, joined):

@@ -86,7 +86,7 @@ class SplitWords:
     def sort(self):
         """Images by name and unknown scripts by number, whatever the order in which the processes were done."""
         for images in (self.outside, self.misshapen):
-            images.sort(key=lambda image: mlt_s._number_order(image.image_id))
+            images.sort(key=lambda image: mlt_s.number_order(image.image_id))
         self.unknown_scripts = Counter(dict(sorted(self.unknown_scripts.items(), key=lambda one: (-one[1], one[0]))))
 
 
@@ -140,7 +140,7 @@ def _turn(a, b, c):
 
 def _scripts(words, data):
     """The script of each word. The parser keeps no name of one that MLT does not have: it is read from the line."""
-    lines = (line for line in mlt_s._LINE_END.split(data.decode("utf-8-sig")) if line.strip())
+    lines = (line for line in mlt_s.LINE_END.split(data.decode("utf-8-sig")) if line.strip())
     for word, line in zip(words, lines):
-        known = word["script"] != mlt_s._UNKNOWN_SCRIPT
+        known = word["script"] != mlt_s.UNKNOWN_SCRIPT
         yield mlt_s.SCRIPTS[word["script"]] if known else line.split(",", _SCRIPT + 1)[_SCRIPT].strip()[:_LONGEST_NAME]

@@ -92,69 +92,48 @@ def take(sources, options):
     inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
     for root, roles, default_role, leave_out in sources:
         listing = mlt_s.Listing()
-        for file, parts in mlt_s._files(root, options, leave_out, listing.left_out):
-            if mlt_s.is_zip(parts[-1]):
-                _take_archive(inventory, listing, file, parts, roles, default_role, options)
+        for seen in mlt_s.survey(listing, root, roles, options, default_role, leave_out):
+            if mlt_s.is_zip(seen.parts[-1]):
+                _take_archive(inventory, seen)
             else:
-                _take_loose(inventory, listing, file, parts, roles, default_role)
+                _take_loose(inventory, seen)
         listing.settle(roles)
         inventory.listing.add(listing)
     return inventory
 
 
-def _take_archive(inventory, listing, file, parts, roles, default_role, options):
-    if not mlt_s._is_wanted(parts, roles):
-        mlt_s._note_unwanted(file, parts, listing.left_out)
-        return
-    place = _place_of(inventory, parts[-1], "/".join(parts))
-    place.state, place.path, place.size = "archive", file.address, place.size + file.size
-    try:
-        entries = mlt_s._directory(file, options)
-    except mlt_s.MltSError as error:
-        if not mlt_s.is_needed(parts):
-            mlt_s._pass_over(file.address, parts, error, listing.left_out)
-            return
+def _take_archive(inventory, seen):
+    place = _place_of(inventory, seen.parts[-1], "/".join(seen.parts))
+    place.state, place.path, place.size = "archive", seen.file.address, place.size + seen.file.size
+    place.files += len(seen.used)
+    inventory.others += seen.others
+    if any(member.name.rpartition("/")[2] == RECORD for member in seen.others):
+        inventory.weak.append(seen.file.address)
+    if seen.error:
         place.state = "damaged"
+        inventory.problems.append(about("damaged-archive", seen.file, seen.error))
+    if seen.used or seen.error:
         inventory.places.setdefault(place.name, place)
-        inventory.problems.append(about("damaged-archive", file, error))
-        return
-    for entry in entries:
-        folder, _, name = entry.filename.replace("\\", "/").rpartition("/")
-        member = mlt_s._member(file.address, entry)
-        if name and _sort_in(listing, member, (*parts, folder), name, roles, default_role):
-            inventory.places.setdefault(place.name, place).files += 1
-        elif name:
-            inventory.others.append(member)
-            if name == RECORD:
-                inventory.weak.append(file.address)
 
 
-def _take_loose(inventory, listing, file, parts, roles, default_role):
-    folders = parts[:-1]
-    if parts[-1] == RECORD:
-        inventory.weak.append(os.path.dirname(file.address))
-    if not _sort_in(listing, file, folders, parts[-1], roles, default_role):
+def _take_loose(inventory, seen):
+    *folders, name = seen.parts
+    if name == RECORD:
+        inventory.weak.append(os.path.dirname(seen.file.address))
+    if not seen.used:
         return
     known = [f"{folder}.zip" for folder in folders if f"{folder}.zip".lower() in _WRITTEN]
-    place = _place_of(inventory, known[-1] if known else "", folders[0] if folders else parts[-1])
+    place = _place_of(inventory, known[-1] if known else "", folders[0] if folders else name)
     inventory.places.setdefault(place.name, place)
     if place.state == "missing":
-        place.state, place.path = "folder" if folders else "file", file.address
-    place.files, place.size = place.files + 1, place.size + file.size
+        place.state, place.path = "folder" if folders else "file", seen.file.address
+    place.files, place.size = place.files + 1, place.size + seen.file.size
 
 
 def _place_of(inventory, archive, elsewhere):
     """The place of an expected archive; or another one, which counts once something of use is found there."""
     name = _WRITTEN.get(archive.lower(), elsewhere)
     return inventory.places.get(name) or Place(name, "other")
-
-
-def _sort_in(listing, member, folders, name, roles, default_role):
-    """Puts a file where it belongs, and says whether it is of use."""
-    found = mlt_s.Listing()
-    mlt_s._place(found, member, folders, name, roles, default_role)
-    listing.add(found)
-    return bool(found.placed or found.unplaced or found.masks)
 
 
 def add_checksums(inventory, options, bar):
@@ -172,7 +151,7 @@ def add_checksums(inventory, options, bar):
 def _md5(address, options, progress):
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with fsspec.open(address, "rb", **options) if mlt_s._is_remote(address) else open(address, "rb") as file:
+        with fsspec.open(address, "rb", **options) if mlt_s.is_remote(address) else open(address, "rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
                 progress.update(len(block))

@@ -25,7 +25,7 @@ def of_inventory(inventory, splits):
     problems, notes = [*inventory.problems, *unreadable], []
     for place in inventory.places.values():
         if place.state == "missing" and place.kind == "images":
-            _, split = mlt_s._place_told_by((place.name,))
+            _, split = mlt_s.role_and_split((place.name,))
             if splits[split].images >= splits[split].images_published:
                 place.state = "elsewhere"
                 notes.append(Finding("elsewhere", place.name, place.name))
@@ -34,7 +34,7 @@ def of_inventory(inventory, splits):
         if place.md5 and place.md5_known and place.md5 != place.md5_known:
             notes.append(Finding("md5", f"{place.name}: {place.md5}, not {place.md5_known}", place.path))
     for name in WORDS_ARCHIVES:
-        _, split = mlt_s._place_told_by((name,))
+        _, split = mlt_s.role_and_split((name,))
         if inventory.places[name].state == "missing" and splits[split].ground_truth:
             inventory.places[name].state = "elsewhere"
     problems += _no_label_maps(inventory.places[LABEL_ARCHIVE], splits)
@@ -47,7 +47,7 @@ def _left_out(left_out, is_complete):
     for reason in mlt_s.LEFT_OUT:
         places = sorted(left_out.get(reason, ()))
         if places and not (is_complete and reason in mlt_s.ONLY_IF_MISSING):
-            yield Finding(reason, mlt_s._first(places, 8))
+            yield Finding(reason, mlt_s.first_few(places, 8))
 
 
 def _no_label_maps(place, splits):
@@ -67,11 +67,12 @@ def _unplaced(unplaced, problems):
     images = [member for role, member in unplaced if role not in ("label", "words")]
     notes = []
     if labels:
-        problems.append(Finding("unplaced-label-map", f"{mlt_s._count(labels, 'label map')}: {mlt_s._first(labels)}"))
+        text = f"{mlt_s.counted(labels, 'label map')}: {mlt_s.first_few(labels)}"
+        problems.append(Finding("unplaced-label-map", text))
     if images:
-        notes.append(Finding("unplaced-image", f"{mlt_s._count(images, 'image')}: {mlt_s._first(images)}"))
+        notes.append(Finding("unplaced-image", f"{mlt_s.counted(images, 'image')}: {mlt_s.first_few(images)}"))
     if words:
-        notes.append(Finding("unplaced-ground-truth", f"{mlt_s._count(words, 'file')}: {mlt_s._first(words)}"))
+        notes.append(Finding("unplaced-ground-truth", f"{mlt_s.counted(words, 'file')}: {mlt_s.first_few(words)}"))
     return notes
 
 
@@ -80,7 +81,7 @@ def of_counts(inventory, splits):
     problems, notes = [], []
     any_of_authors = any(split.label_maps > split.weak for split in splits.values())
     incomplete = {
-        mlt_s._place_told_by((place.name,))[1]
+        mlt_s.role_and_split((place.name,))[1]
         for place in inventory.places.values()
         if place.kind == "images" and place.state in ("missing", "damaged")
     }
@@ -92,11 +93,12 @@ def of_counts(inventory, splits):
             text = f"{name}: {authors:,}; published are {split.label_maps_published:,}"
             problems.append(Finding("label-map-count", text))
         if split.without_image:
-            count = mlt_s._count(split.without_image, "label map")
-            problems.append(Finding("label-map-without-image", f"{name}: {count}: {mlt_s._first(split.without_image)}"))
+            names = split.without_image
+            text = f"{name}: {mlt_s.counted(names, 'label map')}: {mlt_s.first_few(names)}"
+            problems.append(Finding("label-map-without-image", text))
         if split.without_ground_truth:
             names = split.without_ground_truth
-            text = f"{name}: {mlt_s._count(names, 'pair')}: {mlt_s._first(names)}"
+            text = f"{name}: {mlt_s.counted(names, 'pair')}: {mlt_s.first_few(names)}"
             problems.append(Finding("pair-without-ground-truth", text))
         if name not in incomplete and split.images != split.images_published:
             notes.append(Finding("image-count", f"{name}: {split.images:,}; MLT has {split.images_published:,}"))
@@ -106,7 +108,7 @@ def of_counts(inventory, splits):
 def of_text_value(split, misread, text_value):
     """The problem of an `mlt_s.Misread`."""
     if misread.is_text_255:
-        count = mlt_s._count(misread.looked, "label map")
+        count = mlt_s.counted(misread.looked, "label map")
         text = f"{misread.source}: none of {count} looked at holds 1. {misread.member}: {misread.reason}"
         return Finding("text-value", f"{split}: {text}", misread.source, split=split)
     kind = "text-value" if text_value == 255 else "label-values"
@@ -130,25 +132,25 @@ def after_reading(problems, notes):
 def of_pixels(totals):
     """Notes on all pixels together; what is wrong with a file was found where it was read."""
     notes = [
-        Finding("no-text", f"{split}: {mlt_s._count(names, 'label map')}: {mlt_s._first(names)}")
+        Finding("no-text", f"{split}: {mlt_s.counted(names, 'label map')}: {mlt_s.first_few(names)}")
         for split, names in totals.no_text.items()
         if names
     ]
     for split in totals.shares:
         names = [one.image_id for one in totals.outside if one.split == split and one.share > _SUSPICIOUS]
         if names:
-            count = mlt_s._count(names, "label map")
-            notes.append(Finding("outside-words", f"{split}: {count}: {mlt_s._first(names, 10)}"))
+            count = mlt_s.counted(names, "label map")
+            notes.append(Finding("outside-words", f"{split}: {count}: {mlt_s.first_few(names, 10)}"))
     return notes + [note for split, words in totals.words.items() for note in _of_words(split, words)]
 
 
 def _of_words(split, words):
     """Notes on the ground truth of a split."""
     if words.unknown_scripts:
-        named = [f"{name!r} ({mlt_s._count(count, 'word')})" for name, count in words.unknown_scripts.items()]
-        yield Finding("unknown-script", f"{split}: {mlt_s._first(named, 10)}")
+        named = [f"{name!r} ({mlt_s.counted(count, 'word')})" for name, count in words.unknown_scripts.items()]
+        yield Finding("unknown-script", f"{split}: {mlt_s.first_few(named, 10)}")
     if words.outside:
-        count = mlt_s._count(sum(one.words for one in words.outside), "word")
+        count = mlt_s.counted(sum(one.words for one in words.outside), "word")
         inside = sum(one.inside_if_turned for one in words.outside) or "none"
         yield Finding(
             "word-outside-image",
@@ -159,11 +161,11 @@ def _of_words(split, words):
         folded = sum(one.folded for one in words.misshapen)
         flat = sum(one.without_area for one in words.misshapen)
         counts = [
-            mlt_s._count(count, f"{shape} word") for shape, count in (("folded", folded), ("flat", flat)) if count
+            mlt_s.counted(count, f"{shape} word") for shape, count in (("folded", folded), ("flat", flat)) if count
         ]
         yield Finding("misshapen-word", f"{split}: {' and '.join(counts)} in {_images(words.misshapen)}")
 
 
 def _images(ones):
     names = [one.image_id for one in ones]
-    return f"{mlt_s._count(names, 'image')}: {mlt_s._first(names, 10)}"
+    return f"{mlt_s.counted(names, 'image')}: {mlt_s.first_few(names, 10)}"

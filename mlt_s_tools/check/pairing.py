@@ -74,7 +74,7 @@ def join(listing, split, weak=(), text_value=1):
         problems += conflicts
         notes += _seen_twice(sound[role, split], f"{split}, {kind}")
     pairs, missing = mlt_s.join(mlt_s.Listing(sound), split, ("image", "label"))
-    all_pairs = _all_pairs({role: mlt_s._by_name(sound[role, split]) for role in _ROLES}, text_value)
+    all_pairs = _all_pairs({role: mlt_s.by_name(sound[role, split]) for role in _ROLES}, text_value)
     pairs = [all_pairs.pop(mlt_s.name_key(pair.image_id)) for pair in pairs]
     singles = list(all_pairs.values())
     used = {member for pair in pairs + singles for member in pair.label + pair.image + pair.words}
@@ -96,13 +96,14 @@ def join(listing, split, weak=(), text_value=1):
 
 def _strangers(members, split):
     """A note on the images of other data sets."""
-    return [Finding("stranger", f"{split}: {mlt_s._count(members, 'image')}: {mlt_s._first(members)}")] * bool(members)
+    text = f"{split}: {mlt_s.counted(members, 'image')}: {mlt_s.first_few(members)}"
+    return [Finding("stranger", text)] * bool(members)
 
 
 def _from_elsewhere(pairs, split):
     """A note where some images come from MLT's archives and some do not."""
     others = mlt_s.images_from_elsewhere(pairs)
-    places = mlt_s._first(sorted(set(map(mlt_s.place_of, others))))
+    places = mlt_s.first_few(sorted(set(map(mlt_s.place_of, others))))
     text = f"{split}: {len(pairs) - len(others):,} from MLT's archives, {len(others):,} from {places}"
     return [Finding("elsewhere-images", text)] * bool(others)
 
@@ -133,7 +134,7 @@ def _sound(groups, split):
     sound, conflicts = [], []
     for group in groups.values():
         try:
-            mlt_s._copies([member for _, member in group])
+            mlt_s.agreeing_copies([member for _, member in group])
             sound += group
         except mlt_s.MltSError as error:
             conflicts.append(about("two-contents", group[0][1], error)._replace(split=split, image_id=group[0][0]))
@@ -149,4 +150,4 @@ def _seen_twice(files, what):
             named[kind].append(f"{group[0][0]} ({group[0][1]} and {group[1][1]})")
     for kind, names in named.items():
         if names:
-            yield Finding(kind, f"{what}: {mlt_s._count(names, 'name')}: {mlt_s._first(names)}")
+            yield Finding(kind, f"{what}: {mlt_s.counted(names, 'name')}: {mlt_s.first_few(names)}")

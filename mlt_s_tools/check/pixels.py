@@ -152,7 +152,7 @@ class Totals:
         """Worst first; and what came in the order in which the processes were done, by name."""
         self.outside.sort(key=lambda one: (-one.share, one.split, one.image_id))
         for names in self.no_text.values():
-            names.sort(key=mlt_s._number_order)
+            names.sort(key=mlt_s.number_order)
         for words in self.words.values():
             words.sort()
 
@@ -164,7 +164,7 @@ def look(work, options):
     """Looks at a pair, or reads a file. What is wrong comes back as findings, never as an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about size and EXIF: what matters of it is found below
-        looked = _look_at(work, options) if work.pair else _read_only(work.file, options)
+        looked = look_at(work, options) if work.pair else _read_only(work.file, options)
     return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, looked.notes))
 
 
@@ -201,11 +201,12 @@ def _read_only(file, options):
     return Looked(None)
 
 
-def _look_at(work, options):
+def look_at(work, options):
+    """Reads what a `Work` names, and returns what was found as `Looked`."""
     pair, problems, notes = work.pair, [], []
     image = _attempt(problems, pair.image, lambda: _image(pair.image, options, notes))
     label = _attempt(problems, pair.label, lambda: _label(pair.label, pair.text_value, options))
-    words = _attempt(problems, pair.words, lambda: _words(pair.words, options))
+    words = _attempt(problems, pair.words, lambda: _words(pair.words, image and image.picture.size, options))
     looked = Looked(work.split, pair.image_id, len(work.members()))
     if image:
         looked = looked._replace(image_kind=image.kind, orientation=image.orientation)
@@ -258,7 +259,7 @@ def _attempt(problems, files, call):
 def _content(copies, options):
     """The bytes of a file, once its copies are known to be equal."""
     data = _do("unreadable-file", copies[0], mlt_s.read_member, copies[0], options)
-    return data if len(copies) == 1 else _do("two-contents", copies[0], mlt_s._read_copies, copies, options)
+    return data if len(copies) == 1 else _do("two-contents", copies[0], mlt_s.read_copies, copies, options)
 
 
 def _image(copies, options, notes):
@@ -282,10 +283,13 @@ def _label(copies, text_value, options):
     return _Picture(f"{kind.format} {kind.mode}", picture, indexed, 1)
 
 
-def _words(copies, options):
+def _words(copies, size, options):
     data = _content(copies, options)
     with _heard():  # of scripts that MLT does not have: they are counted
-        return _Words(_do("no-word", copies[0], mlt_s.parse_words, data, copies[0]), data)
+        words = _do("no-word", copies[0], mlt_s.parse_words, data, copies[0])
+    if size:
+        _do("no-word", copies[0], mlt_s.refuse_piled, words, size, copies[0])
+    return _Words(words, data)
 
 
 def _in_frame(label, image, pair):
@@ -325,11 +329,11 @@ def _by_class(label):
     """Pixels of (background, text, uncertain), and a text on the other values, if there are any."""
     counts = label.histogram()
     strange = [
-        f"the value {value} ({mlt_s._count(count, 'pixel')})"
+        f"the value {value} ({mlt_s.counted(count, 'pixel')})"
         for value, count in enumerate(counts)
         if count and value not in LABEL_MAP.colors
     ]
-    return tuple(counts[value] for value in LABEL_MAP.colors), mlt_s._first(strange, 5)
+    return tuple(counts[value] for value in LABEL_MAP.colors), mlt_s.first_few(strange, 5)
 
 
 def _text_outside(label, words):
@@ -351,7 +355,7 @@ def look_at_all(works, jobs, options):
         for work in works:
             yield look(work, options)
         return
-    remote = any(mlt_s._is_remote(member.address) for work in works[:1] for member in work.members())
+    remote = any(mlt_s.is_remote(member.address) for work in works[:1] for member in work.members())
     # The threads that read remote files do not survive a fork.
     context = multiprocessing.get_context("spawn" if remote else None)
     executor = concurrent.futures.ProcessPoolExecutor(jobs, context, workers.begin)

@@ -66,7 +66,7 @@ class Report:
 
 
 def _place_in_order(finding):
-    return finding.split or "", mlt_s._number_order(finding.image_id or ""), finding.archive or "", finding.member or ""
+    return finding.split or "", mlt_s.number_order(finding.image_id or ""), finding.archive or "", finding.member or ""
 
 
 # --- For a program -------------------------------------------------------------------------------------------------
@@ -116,10 +116,10 @@ def by_pair(written):
         found.setdefault((one["split"], one["image_id"]), []).append(text)
     for split, words in seen.get("words", {}).items():
         for one in words["outside"]:
-            text = f"{mlt_s._count(one['words'], 'word')} with a corner outside the image"
+            text = f"{mlt_s.counted(one['words'], 'word')} with a corner outside the image"
             found.setdefault((split, one["image_id"]), []).append(text)
         for one in words["misshapen"]:
-            count = mlt_s._count(one["folded"] + one["without_area"], "word")
+            count = mlt_s.counted(one["folded"] + one["without_area"], "word")
             found.setdefault((split, one["image_id"]), []).append(f"{count} folded over or without area")
     return found
 
@@ -285,7 +285,7 @@ def _write_pixels(page, totals):
         counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
         page.wrap(f"{title + ':':<13}{counts or 'none'}", hanging=13)
     if totals.weak:
-        page.wrap(f"{'Signed:':<13}{mlt_s._count(totals.weak, 'label map')}, by mlt-s weak", hanging=13)
+        page.wrap(f"{'Signed:':<13}{mlt_s.counted(totals.weak, 'label map')}, by mlt-s weak", hanging=13)
     _write_orientations(page, totals)
     _write_words(page, totals)
     _write_outside(page, totals)
@@ -307,8 +307,8 @@ def _share_rows(totals):
 
 def _write_orientations(page, totals):
     tagged = {tag: count for tag, count in sorted(totals.orientations.items()) if tag != 1}
-    turned = mlt_s._count(sum(totals.turned.values()), "label map")
-    counts = ", ".join(f"{mlt_s._count(count, 'image')} with tag {tag}" for tag, count in tagged.items())
+    turned = mlt_s.counted(sum(totals.turned.values()), "label map")
+    counts = ", ".join(f"{mlt_s.counted(count, 'image')} with tag {tag}" for tag, count in tagged.items())
     done = f"{counts}: the loader sets it to 1 and touches no pixel; {turned} turned back to the stored frame"
     page.wrap(f"Orientation: {done if tagged else 'no image has a tag'}", hanging=13)
 
@@ -338,7 +338,7 @@ def _write_outside(page, totals):
     page.add()
     page.wrap(
         f"{share:.2%} of the text lies outside every word of the ground truth "
-        f"({mlt_s._count(totals.with_words, 'pair')} with ground truth)"
+        f"({mlt_s.counted(totals.with_words, 'pair')} with ground truth)"
     )
     if totals.outside:
         rows = [
@@ -370,7 +370,7 @@ def _write_verdict(page, report):
     if report.stopped:
         page.wrap(f"{report.stopped} What stands above is a part of it.", 0, "bold", "yellow")
     elif report.problems:
-        page.add(f"{mlt_s._count(report.problems, 'problem')}, {mlt_s._count(report.notes, 'note')}.", "bold", "red")
+        page.add(f"{mlt_s.counted(report.problems, 'problem')}, {mlt_s.counted(report.notes, 'note')}.", "bold", "red")
     elif report.pixels:
         page.add("All well.", "bold", "green")
     else:

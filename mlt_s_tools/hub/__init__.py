@@ -82,8 +82,8 @@ def build(
 
 def _refuse_inside(out, data_dir):
     """The loader would take the picture of the card for an image of MLT."""
-    source = mlt_s._absolute(data_dir)
-    if not mlt_s._is_remote(source) and (out + os.sep).startswith(source.rstrip(os.sep) + os.sep):
+    source = mlt_s.absolute_address(data_dir)
+    if not mlt_s.is_remote(source) and (out + os.sep).startswith(source.rstrip(os.sep) + os.sep):
         raise mlt_s.MltSError(f"{out} lies in {source}, where the loader would find its pictures: give another folder.")
 
 
@@ -100,7 +100,7 @@ def _write(out, planned, whole, verify, jobs, push_to):
             card.write(Path(out), built, _examples(planned), push_to)
             manifest.finish(out, planned, built)
     except Exception as error:
-        if not mlt_s._is_out_of_space(error):
+        if not mlt_s.is_out_of_space(error):
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 error.filename = out
             raise
@@ -179,9 +179,9 @@ def _megabytes(size):
 
 
 def _tell(out, built, verified):
-    files, size = mlt_s._count(built.files, "Parquet file"), _megabytes(sum(file.size for file in built.files))
+    files, size = mlt_s.counted(built.files, "Parquet file"), _megabytes(sum(file.size for file in built.files))
     print(f"{out}: {files}, {size}{', read back and compared with the archives' if verified else ', not verified'}")
     for config in built.configs:
         counts = (f"{split} {built.rows_of(config, split):,}" for split in built.splits_of(config))
         print(f"  {config}: {', '.join(counts)}")
-    print(f"It opens without this project: load_dataset({mlt_s._quoted(out)})")
+    print(f"It opens without this project: load_dataset({mlt_s.quoted(out)})")

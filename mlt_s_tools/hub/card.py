@@ -39,7 +39,7 @@ def write(out, built, examples, repo=None):
         OSError: a file cannot be read or written.
         ValueError: no examples.
     """
-    card = f"---\n{_metadata(out, built).to_yaml()}\n---\n\n{_text(built, repo)}"
+    card = f"---\n{_metadata(out, built).to_yaml()}\n---\n\n{body(built, repo)}"
     with whole(out / "README.md") as file:  # as bytes, as Windows would change the line ends
         file.write(card.encode())
     names = {str(value): name for value, name in mlt_s.LABEL_MAP.id2label.items()}
@@ -63,7 +63,7 @@ def _metadata(out, built):
         task_ids=["semantic-segmentation"],
         language=list(LANGUAGES),
         multilinguality=["multilingual"],
-        size_categories=[_size_category(max(_rows(built, config) for config in built.configs))],
+        size_categories=[size_category(max(_rows(built, config) for config in built.configs))],
         annotations_creators=["machine-generated"],
         source_datasets=["extended"],
         tags=["scene-text", "text-segmentation", "icdar-2017-mlt"],
@@ -119,14 +119,16 @@ def _rows(built, config):
     return sum(file.rows for file in built.files_of(config))
 
 
-def _size_category(rows):
+def size_category(rows):
+    """The Hub's category for a number of rows, an int."""
     return next((name for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K")) if rows < limit), "10K<n<100K")
 
 
 # --- The text ------------------------------------------------------------------------------------------------------
 
 
-def _text(built, repo):
+def body(built, repo):
+    """The card's text in Markdown, without its front matter, of a `Built` and a repository's id, or None."""
     parts, words = _parts(built, repo), _words(built, repo or PLACEHOLDER)
     text = _TEMPLATE.read_text(encoding="utf-8")
     text = re.sub(
@@ -177,8 +179,8 @@ def _words(built, repo):
         "revalued": "text in label maps, which was 255, got the value 1, " if built.text_value == 255 else "",
         "recoloured": "label maps got a palette, " if built.palette else "",
         "images_url": mlt_s.IMAGES_URL,
-        "homepage": mlt_s._HOMEPAGE,
-        "citation": mlt_s._CITATION.strip(),
+        "homepage": mlt_s.HOMEPAGE,
+        "citation": mlt_s.CITATION.strip(),
     }
 
 

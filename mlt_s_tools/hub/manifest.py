@@ -23,7 +23,7 @@ RECORD = ".mlt-s-build.jsonl"  # first line: which build it is; one more for eac
 LOCK = ".mlt-s-build.lock"
 CARD = "README.md"
 
-_PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
+PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
 
 _FORMAT = 2  # to be raised where the same archives shall become other files
 _FILE = {field.name: field.type for field in dataclasses.fields(File)}
@@ -36,7 +36,7 @@ _IDENTITY = {
     "code": str,
     "pyarrow": str,
 }
-_SHAPES = {MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]}, RECORD: {**_IDENTITY, "files": [_FILE]}}
+SHAPES = {MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]}, RECORD: {**_IDENTITY, "files": [_FILE]}}
 # By what the build in a folder differs from the one that is asked for, the most telling first: by what it holds, and by
 # what wrote it, which decides nothing of a build that is finished.
 _OTHER_CONTENT = {
@@ -66,7 +66,7 @@ def held(out):
         raise mlt_s.MltSError(f"{out} is a file: give a folder for the build to make.")
     is_new = not os.path.exists(out)
     try:
-        lock = locks.acquire(out, LOCK, _PATIENCE)
+        lock = locks.acquire(out, LOCK, PATIENCE)
     except filelock.Timeout:
         raise mlt_s.MltSError(
             f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
@@ -92,7 +92,7 @@ def take_up(out, plan):
     if earlier is None:
         if strange := sorted(set(os.listdir(out)) - {LOCK, RECORD, RECORD + PART}):
             raise mlt_s.MltSError(
-                f"{out} is not empty, and no build of mlt-s: it holds {mlt_s._first(strange)}.{reason} "
+                f"{out} is not empty, and no build of mlt-s: it holds {mlt_s.first_few(strange)}.{reason} "
                 "Give a new folder."
             )
         return {}
@@ -102,7 +102,7 @@ def take_up(out, plan):
     missing = sorted(paths - set(whole)) if is_finished(out) else []
     if not other and (missing or not is_finished(out)):
         other = _difference(earlier, _identity(plan), _OTHER_VERSIONS)
-        other += f", and lacks {mlt_s._first(missing)}" if other and missing else ""
+        other += f", and lacks {mlt_s.first_few(missing)}" if other and missing else ""
     if other:
         raise mlt_s.MltSError(f"{out} holds another build, {other}. Give another folder, or remove this one.")
     for path in paths:
@@ -150,7 +150,7 @@ def has_own_card(out):
     """Whether somebody changed the card of a finished build."""
     if not os.path.exists(os.path.join(out, CARD)):
         return False
-    return records.read(os.path.join(out, MANIFEST), _SHAPES[MANIFEST])["card"] != _sha256_of_card(out)
+    return records.read(os.path.join(out, MANIFEST), SHAPES[MANIFEST])["card"] != _sha256_of_card(out)
 
 
 def _sha256_of_card(out):
@@ -166,7 +166,7 @@ def _identity(plan):
         "palette": plan.palette,
         "text_value": plan.text_value,
         "source": plan.source,
-        "code": mlt_s._SOURCE_HASH,
+        "code": mlt_s.SOURCE_HASH,
         "pyarrow": pyarrow.__version__,
     }
 
@@ -189,7 +189,7 @@ def _earlier(out):
         earlier = (_finished if name == MANIFEST else _recorded)(os.path.join(out, name))
         if earlier is None or earlier["format"] != _FORMAT:
             return earlier, [], ""
-        records.check(earlier, _SHAPES[name])
+        records.check(earlier, SHAPES[name])
     except FileNotFoundError:
         return None, [], ""
     except ValueError as error:

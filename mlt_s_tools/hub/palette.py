@@ -10,12 +10,12 @@ _FITTING = (b"IHDR", b"IDAT", b"IEND")  # others, such as tRNS, bKGD and sBIT, m
 
 def with_palette(label):
     """An 8-bit grey PNG file as one of colours with a palette; a pixel's number in it is its value as before."""
-    pieces = [mlt_s._PNG_SIGNATURE]
-    for kind, payload, piece in mlt_s._png_chunks(label):
+    pieces = [mlt_s.PNG_SIGNATURE]
+    for kind, payload, piece in mlt_s.png_chunks(label):
         if kind == b"IHDR":
             assert payload[_COLOR_TYPE] == _GREY, "read_example gives label maps in 8-bit grey"
             payload = payload[:_COLOR_TYPE] + bytes([_INDEXED]) + payload[_COLOR_TYPE + 1 :]
-            pieces += [mlt_s._png_chunk(kind, payload), mlt_s._png_chunk(b"PLTE", _colors())]
+            pieces += [mlt_s.png_chunk(kind, payload), mlt_s.png_chunk(b"PLTE", _colors())]
         elif kind in _FITTING or is_signature(kind, payload):
             pieces.append(piece)
     return b"".join(pieces)

@@ -4,8 +4,6 @@ import dataclasses
 import itertools
 import math
 
-import datasets
-
 import mlt_s
 from mlt_s_tools.hub.layout import CONFIGS, FOLDERS, widest
 
@@ -54,7 +52,7 @@ class Plan:
 
     @property
     def is_remote(self):
-        return any(mlt_s._is_remote(member.address) for pair in self.shards[0].pairs for member in _members(pair))
+        return any(mlt_s.is_remote(member.address) for pair in self.shards[0].pairs for member in _members(pair))
 
 
 def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="error", palette=False, text_value=1):
@@ -74,13 +72,10 @@ def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="e
     configs = _ordered(configs)
     # The widest one finds all that any of them could miss, and says it once. A label map without image, or an image
     # without ground truth, ends the plan here, so the other configurations have the same pairs.
-    widest_of_all = max(configs, key=lambda config: len(mlt_s._ROLES[config]))
+    widest_of_all = max(configs, key=lambda config: len(mlt_s.ROLES[config]))
     options = {"label_maps": label_maps, "missing_images": missing_images, "text_value": text_value}
     builder = mlt_s.MltS(config_name=widest_of_all, data_dir=data_dir, **options)
-    splits = {
-        generator.name: [pair for shard in generator.gen_kwargs["shards"] for pair in shard]
-        for generator in builder._split_generators(datasets.DownloadManager())
-    }
+    splits = builder.pairs()
     shards = []
     for folder in sorted({FOLDERS[config] for config in configs}):
         config = widest(configs, folder)
@@ -99,7 +94,7 @@ def _ordered(configs):
 
 
 def _reduced(pair, config):
-    unwanted = {"image", "words"}.difference(mlt_s._ROLES[config])
+    unwanted = {"image", "words"}.difference(mlt_s.ROLES[config])
     return pair._replace(**dict.fromkeys(unwanted, ()))
 
 

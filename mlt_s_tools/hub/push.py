@@ -6,7 +6,7 @@ import fnmatch
 import huggingface_hub
 from huggingface_hub.utils import HFValidationError, RepositoryNotFoundError, validate_repo_id
 
-from mlt_s import MltSError, _count
+from mlt_s import MltSError, counted
 from mlt_s_tools.hub.layout import FOLDERS
 
 _PARQUET = [f"{folder}/*.parquet" for folder in sorted(set(FOLDERS.values()))]
@@ -82,7 +82,7 @@ def upload(out, repo):
         )
     stale = [name for name in there if not (out / name).exists()]
     if stale:
-        print(f"Deleted from {repo}: {_count(stale, 'Parquet file')} of an earlier build.")
+        print(f"Deleted from {repo}: {counted(stale, 'Parquet file')} of an earlier build.")
     return _url(api, repo)
 
 

@@ -29,7 +29,7 @@ def verify(shard, file, out, schema, palette, options, step):
     with opened:
         _check_schema(opened.schema_arrow, schema, path)
         if opened.metadata.num_rows != len(shard.pairs):
-            found, belong = mlt_s._count(opened.metadata.num_rows, "example"), f"{len(shard.pairs):,}"
+            found, belong = mlt_s.counted(opened.metadata.num_rows, "example"), f"{len(shard.pairs):,}"
             raise _different(path, f"has {found}, of the {belong} that belong there")
         pairs = iter(shard.pairs)
         for group in range(opened.num_row_groups):
@@ -49,7 +49,7 @@ def _readable(path, place, read):
     try:
         return read()
     except (MemoryError, OSError) as error:
-        if mlt_s._is_of_machine(error):
+        if mlt_s.is_of_machine(error):
             raise
         raise _different(path, f"cannot be read ({error})", place) from error
     except Exception as error:  # pyarrow answers damage with half a dozen types

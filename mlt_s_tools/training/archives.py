@@ -2,8 +2,6 @@
 
 import copy
 
-import datasets
-
 import mlt_s
 
 
@@ -34,14 +32,10 @@ class ArchiveDataset:
 
     def __init__(self, data_dir, split, transform=None, config="segmentation", **options):
         builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
-        generators = builder._split_generators(datasets.DownloadManager())
-        shards = [
-            shard for generator in generators if generator.name == split for shard in generator.gen_kwargs["shards"]
-        ]
-        if not shards:
-            found = ", ".join(generator.name for generator in generators)
-            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, but of {found}.")
-        self.pairs = [pair for shard in shards for pair in shard]
+        found = builder.pairs()
+        if split not in found:
+            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, but of {', '.join(found)}.")
+        self.pairs = found[split]
         self.features = builder.info.features
         self.transform = transform
         self._remote_options = builder.config.remote_options

@@ -43,7 +43,7 @@ def open_model(model=None):
                 f"(--model): {Baseline.name}, or the folder of one that mlt-s weak train wrote."
             )
         return NetworkModel(SHIPPED)
-    folder = mlt_s._absolute(model)
+    folder = mlt_s.absolute_address(model)
     if not os.path.isfile(os.path.join(folder, RECORD)):
         state = "holds no " + RECORD if os.path.isdir(folder) else "is not a folder"
         raise mlt_s.MltSError(

@@ -25,11 +25,11 @@ PARTIAL = ".partial"  # ends the name of the folder beside the archive
 
 _FORMAT = 2  # to be raised where the same words shall make other label maps
 _FOLDER = "MLT_S_labels"
-_FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
+FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
 _LOCK = ".lock"
 _ARCHIVE = "archive"  # the archive to be, while it is being written
 _PART = ".part"  # ends the name of a file that is being written
-_PATIENCE = 3  # seconds to wait for a process that was killed to be gone
+PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 
 # What is counted of a label map, and summed up by split.
@@ -153,14 +153,14 @@ def gathering(out, order):
         yield None
         return
     try:
-        lock = locks.acquire(folder, _LOCK, _PATIENCE)
+        lock = locks.acquire(folder, _LOCK, PATIENCE)
     except filelock.Timeout:
         raise mlt_s.MltSError(f"Another {MAKER} is writing {out}: wait for it, or give another name.") from None
     try:
         # Asked once more, as another process may have finished it while this one waited.
         yield None if is_finished(out, order) else Gathering(out, folder, order)
     except OSError as error:
-        if not mlt_s._is_out_of_space(error):
+        if not mlt_s.is_out_of_space(error):
             if error.errno and error.filename is None:
                 error.filename = out
             raise
@@ -188,7 +188,7 @@ class Gathering:
     def __init__(self, out, folder, order):
         self._out, self._folder, self._order = out, folder, order
         self._names = COUNTS[order["kind"]]
-        earlier, finished = _read_finished(os.path.join(folder, _FINISHED), self._names)
+        earlier, finished = _read_finished(os.path.join(folder, FINISHED), self._names)
         if earlier is not None and (other := _difference(earlier, order)):
             raise mlt_s.MltSError(
                 f"{folder} holds what an interrupted run made, {other}. To go on with it, give the same "
@@ -210,7 +210,7 @@ class Gathering:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         _write(path, label)
         self._counts[split, image_id] = counts
-        with open(os.path.join(self._folder, _FINISHED), "a", encoding="ascii") as file:
+        with open(os.path.join(self._folder, FINISHED), "a", encoding="ascii") as file:
             file.write(self._line(split, image_id))
 
     def finish(self, ids, without_words):
@@ -250,7 +250,7 @@ class Gathering:
     def _write_finished(self):
         """Begins the list of what is whole anew: a run that was killed may have left half a line in it."""
         lines = [json.dumps(self._order) + "\n", *(self._line(*key) for key in self._counts)]
-        _write(os.path.join(self._folder, _FINISHED), "".join(lines).encode("ascii"))
+        _write(os.path.join(self._folder, FINISHED), "".join(lines).encode("ascii"))
 
 
 def _digest(image_id):

@@ -27,7 +27,7 @@ from mlt_s_tools.writing import write_json
 FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
 LEAST_TO_CHOOSE = 20  # images for a threshold
 LEAST_TO_COMPARE = 6  # images for a verdict: with five, one model is ahead in all of them by chance in 1 of 16 cases
-_BATCH = 8  # images in memory at a time
+BATCH = 8  # images in memory at a time
 
 
 class Compared(NamedTuple):
@@ -128,7 +128,7 @@ def count(models, examples):
         A list of `Compared`.
     """
     compared, examples = [Compared(model, Tally()) for model in models], iter(examples)
-    while batch := list(itertools.islice(examples, _BATCH)):
+    while batch := list(itertools.islice(examples, BATCH)):
         for of in compared:
             answers = of_readable(of.model, [(image, words) for image, words, _ in batch])
             for (_, words, label), patches in zip(batch, answers):
@@ -166,7 +166,7 @@ def _left_lines(left):
         (left.not_authors, "with a label map by mlt-s weak and not by the authors"),
     ):
         if ids:
-            yield f"{mlt_s._count(ids, 'image')} {why}: {mlt_s._first(ids)}"
+            yield f"{mlt_s.counted(ids, 'image')} {why}: {mlt_s.first_few(ids)}"
 
 
 # --- For a program -------------------------------------------------------------------------------------------------
@@ -263,9 +263,9 @@ def _verdict(found):
 
 def _report(report, left):
     images = report["images"]
-    reported = mlt_s._count(images["report"], "image")
+    reported = mlt_s.counted(images["report"], "image")
     if images["choice"]:
-        chosen = f"thresholds that were chosen on {mlt_s._count(images['choice'], 'other')}"
+        chosen = f"thresholds that were chosen on {mlt_s.counted(images['choice'], 'other')}"
     else:
         chosen = f"the threshold {STEPS[FIXED]}: to choose one takes {2 * LEAST_TO_CHOOSE - 1} images or more"
     yield f"{report['split']}: figures of {reported}, by {chosen}"
@@ -294,7 +294,7 @@ def _groups(of):
     yield f"{of['name']}, fgIoU % within words"
     for name, group in {**of["by_script"], **by_height}.items():
         if group:
-            words = mlt_s._count(group["words"], "word")
+            words = mlt_s.counted(group["words"], "word")
             yield f"{name:<24}  {100 * group['fgiou']:5.1f}{_in_brackets(group['interval'])}  {words}"
 
 

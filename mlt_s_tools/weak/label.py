@@ -13,7 +13,7 @@ from mlt_s_tools.weak import archive, open_model, source
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import Thresholds, count_too_little, counted, label_map
 
-_BATCH = 8  # images in memory at a time, of whose words a model makes batches of its own
+BATCH = 8  # images in memory at a time, of whose words a model makes batches of its own
 _WANTED = ("image", "words")
 
 
@@ -84,7 +84,7 @@ def checked(out, data_dir, label_maps):
 
 def _refuse_name(name):
     """The loader would leave such an archive out, or take it for one of something else."""
-    if not name.lower().endswith(".zip") or not mlt_s._is_wanted((name,), ("label",)):
+    if not name.lower().endswith(".zip") or not mlt_s.is_wanted((name,), ("label",)):
         raise mlt_s.MltSError(
             f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip and "
             "says nothing of images, words or a test split, such as weak.zip."
@@ -93,7 +93,7 @@ def _refuse_name(name):
 
 def _refuse_inside(out, sources):
     """The loader would take label maps made here together with the authors'."""
-    for place in map(mlt_s._absolute, sources):
+    for place in map(mlt_s.absolute_address, sources):
         if mlt_s.is_below(out, [place]):
             raise mlt_s.MltSError(f"{out} lies in {place}, where label maps are looked for: give another folder.")
 
@@ -120,14 +120,14 @@ def _listing(data_dir, label_maps, unlabelled_only):
     """What there is, label maps only where they are asked for."""
     if unlabelled_only:
         builder = mlt_s.MltS(config_name="words", data_dir=data_dir, label_maps=label_maps)
-        return builder._complete_listing(datasets.DownloadManager())
-    listing = mlt_s.list_source(mlt_s._absolute(data_dir), _WANTED, {})
+        return builder.complete_listing(datasets.DownloadManager())
+    listing = mlt_s.list_source(mlt_s.absolute_address(data_dir), _WANTED, {})
     for role in _WANTED:
-        kind = mlt_s._KINDS[role]
+        kind = mlt_s.KINDS[role]
         if not listing.has(role):
             raise mlt_s.MltSError(
-                f"There is no {kind} in {mlt_s._absolute(data_dir)} whose split is known. Label maps are made of MLT's "
-                f"images and words: fetch {mlt_s._ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
+                f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps come of "
+                f"MLT's images and words: fetch {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
         if stray := [member for told, member in listing.unplaced if told == role]:
             mlt_s.report_unplaced(stray, kind)
@@ -164,7 +164,7 @@ def gathered(out, order, tasks, model, made, without_words):
             print(f"{out} is done already.")
             return archive.read_record(out)
         # Always the same batches: a network's probabilities can differ in their last bit with what it sees together.
-        batches = [tasks[start : start + _BATCH] for start in range(0, len(tasks), _BATCH)]
+        batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
         rest = [batch for batch in batches if not all(gathering.has(*task.key) for task in batch)]
         done = len(tasks) - sum(map(len, rest))
         with tqdm(desc=order["kind"], total=len(tasks), initial=done, unit=" images", disable=None, leave=False) as bar:
@@ -207,22 +207,22 @@ def _counted(label, words, patches, thresholds):
 
 def _report(out, record, without_words):
     total = sum(counts["images"] for counts in record["splits"].values())
-    yield f"{out}: {mlt_s._count(total, 'label map')} by {record['model']['name']}"
+    yield f"{out}: {mlt_s.counted(total, 'label map')} by {record['model']['name']}"
     for split, counts in record["splits"].items():
         pixels = max(1, counts["background"] + counts["text"] + counts["uncertain"])
         yield (
-            f"  {split}: {mlt_s._count(counts['images'], 'image')} with {mlt_s._count(counts['words'], 'word')}, "
+            f"  {split}: {mlt_s.counted(counts['images'], 'image')} with {mlt_s.counted(counts['words'], 'word')}, "
             f"{counts['unreadable']:,} unreadable and {counts['too_little']:,} with too little text found; "
             f"{100 * counts['text'] / pixels:.2f} % of the pixels text, {100 * counts['uncertain'] / pixels:.2f} % "
             "uncertain"
         )
     for split, ids in without_words.items():
-        yield f"  {split}: {mlt_s._count(ids, 'image')} without ground truth, not labelled: {mlt_s._first(ids)}"
+        yield f"  {split}: {mlt_s.counted(ids, 'image')} without ground truth, not labelled: {mlt_s.first_few(ids)}"
 
 
 def _call(out, data_dir, label_maps, unlabelled_only, text_value):
     """How to load what was made, beside the authors' label maps where they are needed to tell what to make."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
-    given = mlt_s._quoted([*authors, out] if unlabelled_only else out)
+    given = mlt_s.quoted([*authors, out] if unlabelled_only else out)
     option = f", text_value={text_value}" if text_value != 1 else ""
-    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s._quoted(data_dir)}, label_maps={given}{option})'
+    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s.quoted(data_dir)}, label_maps={given}{option})'

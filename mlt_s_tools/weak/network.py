@@ -89,11 +89,11 @@ def read_weights(path) -> dict[str, np.ndarray]:
             return {name: _read_array(archive, name) for name in SHAPES}
     except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
         raise mlt_s.MltSError(
-            f"{mlt_s._absolute(path)} holds no weights that can be read ({type(error).__name__}: {error}). Copy it "
-            "again from where it was made."
+            f"{mlt_s.absolute_address(path)} holds no weights that can be read ({type(error).__name__}: {error}). Copy "
+            "it again from where it was made."
         ) from error
     except Exception as error:  # zlib's own, of damaged content
-        raise mlt_s.MltSError(f"{mlt_s._absolute(path)} is damaged ({error}). Copy it again.") from error
+        raise mlt_s.MltSError(f"{mlt_s.absolute_address(path)} is damaged ({error}). Copy it again.") from error
 
 
 def _read_array(archive, name) -> np.ndarray:

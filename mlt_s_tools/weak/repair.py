@@ -125,14 +125,14 @@ def _counted(before, after, joined, words):
 
 def _report(out, record):
     total = sum(counts["images"] for counts in record["splits"].values())
-    yield f"{out}: {mlt_s._count(total, 'label map')} repaired by {record['model']['name']}"
+    yield f"{out}: {mlt_s.counted(total, 'label map')} repaired by {record['model']['name']}"
     for split, counts in record["splits"].items():
         resolved = counts["became_text"] + counts["became_background"]
         share = 100 * resolved / max(1, resolved + counts["uncertain"])
         yield (
-            f"  {split}: {mlt_s._count(counts['images'], 'image')} with {mlt_s._count(counts['words'], 'word')}; "
+            f"  {split}: {mlt_s.counted(counts['images'], 'image')} with {mlt_s.counted(counts['words'], 'word')}; "
             f"of the uncertain pixels {share:.1f} % resolved, {counts['became_text']:,} as text and "
             f"{counts['became_background']:,} as background, {counts['uncertain']:,} left; "
-            f"{mlt_s._count(counts['joined'], 'pixel')} joined into strokes"
+            f"{mlt_s.counted(counts['joined'], 'pixel')} joined into strokes"
         )
-    yield f"Load them in place of those they were made of: label_maps={mlt_s._quoted(out)}"
+    yield f"Load them in place of those they were made of: label_maps={mlt_s.quoted(out)}"

@@ -33,14 +33,14 @@ from mlt_s_tools.weak.torch_network import folded, from_weights
 
 _IMAGES, _WORDS = 2, 8  # in a step, and of each of them at most
 _PASSES, _LEAST_STEPS = 2, 200  # over the images, if no number of steps is given
-_RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # of AdamW; of a gradient
+RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # of AdamW; of a gradient
 _WARM = 0.05  # of the steps, in which the rate rises
-_SAVE_EVERY = 50  # steps
+SAVE_EVERY = 50  # steps
 _MOVED = 0.06  # how far a corner of a word is moved by chance, in parts of its shorter side
-_SIGNS = (-1, 1)  # of its colours, as deviations
+SIGNS = (-1, 1)  # of its colours, as deviations
 _PROGRESS = "training"  # a folder in that of the network, until it is finished
 _ORDER, _STATE, _LOCK = "order.json", "state.pt", ".lock"  # in there
-_PATIENCE = 3  # seconds to wait for a process that was killed to be gone
+PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 
 
 def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_value=1, even_if_worse=False):
@@ -70,12 +70,12 @@ def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_val
             not the authors' or the user's own.
         OSError: the folder cannot be written.
     """
-    out = Path(mlt_s._absolute(out))
+    out = Path(mlt_s.absolute_address(out))
     start = open_model(model)
     if not isinstance(start, NetworkModel):
         raise mlt_s.MltSError(f"The {start.name} has nothing to train. Leave the model out, or give a trained one.")
     of_training, of_validation = (
-        _tasks(Source(data_dir, label_maps, split, text_value), split, data_dir) for split in ("train", "validation")
+        tasks_of(Source(data_dir, label_maps, split, text_value), split, data_dir) for split in ("train", "validation")
     )
     held_out = of_validation[::2]
     order = {
@@ -90,28 +90,28 @@ def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_val
             if not _is_finished(out, order):  # asked once more, as another process may have finished it meanwhile
                 return _train(out, order, start, of_training, held_out, even_if_worse)
     shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
-    print(f"{out} is finished: a network trained in {mlt_s._count(order['steps'], 'step')}.")
+    print(f"{out} is finished: a network trained in {mlt_s.counted(order['steps'], 'step')}.")
     return 0
 
 
 def _train(out, order, start, of_training, held_out, even_if_worse):
     """Trains, judges, and writes the network or says why not; the exit status of `run`."""
-    trained = _trained(out / _PROGRESS, start, of_training, order)
+    weights = folded(trained(out / _PROGRESS, start, of_training, order))
     with open(out / _PROGRESS / WEIGHTS, "wb") as file:
-        write_weights(file, folded(trained))
+        write_weights(file, weights)
     made = NetworkModel(out / _PROGRESS / WEIGHTS)
     judged = _judged(made, start, held_out)
-    print(f"On {mlt_s._count(held_out, 'image')} held out, fgIoU {_percent(judged)}: {judged['verdict']}.")
+    print(f"On {mlt_s.counted(held_out, 'image')} held out, fgIoU {_percent(judged)}: {judged['verdict']}.")
     if judged["after"] < judged["before"] and not even_if_worse:
         print("It is worse than what it began with, and not saved. --even-if-worse saves it: training is not repeated.")
         return 1
     _save(out, made, {**order, "trained_on": _seen(start, of_training, held_out), "held_out": judged})
-    seen, taken = mlt_s._count(of_training, "image"), mlt_s._count(order["steps"], "step")
+    seen, taken = mlt_s.counted(of_training, "image"), mlt_s.counted(order["steps"], "step")
     print(f"{out}: {made.name}, trained on {seen} in {taken}.")
     return 0
 
 
-def _tasks(pairs, split, data_dir):
+def tasks_of(pairs, split, data_dir):
     """A list of `label.Task` of all pairs with ground truth."""
     found = [label.Task(split, pairs.with_words(choice)) for choice in pairs.choices]
     found = [task for task in found if task.pair.words]
@@ -155,14 +155,14 @@ def _begin(out, order):
         raise mlt_s.MltSError(f"{out} is there already, and holds no training to go on with. Give a new folder.")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_json(path, order)
+        write_record(path, order)
 
 
 @contextlib.contextmanager
 def _alone(out):
     """Keeps other processes from this training."""
     try:
-        lock = locks.acquire(out / _PROGRESS, _LOCK, _PATIENCE)
+        lock = locks.acquire(out / _PROGRESS, _LOCK, PATIENCE)
     except filelock.Timeout:
         raise mlt_s.MltSError(f"Another {MAKER} train is writing {out}: wait for it, or give a new folder.") from None
     try:
@@ -186,7 +186,7 @@ def _check_same(path, order, what):
         raise mlt_s.MltSError(f"{what} with {', '.join(others)}. Give the same arguments as then, or a new folder.")
 
 
-def _write_json(path, value):
+def write_record(path, value):
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(part, path)
@@ -196,30 +196,30 @@ def _save(out, made, record):
     """Moves the weights to their place and, last, writes the record by which they are known to be whole."""
     os.replace(out / _PROGRESS / WEIGHTS, out / WEIGHTS)
     versions = {module.__name__: module.__version__ for module in (torch, np)}
-    _write_json(out / RECORD, {"made_by": f"{MAKER} train", "weights": made.record["weights"], **record, **versions})
+    write_record(out / RECORD, {"made_by": f"{MAKER} train", "weights": made.record["weights"], **record, **versions})
     shutil.rmtree(out / _PROGRESS)
 
 
 # --- The training ---------------------------------------------------------------------------------------------------
 
 
-def _trained(progress, start, tasks, order):
+def trained(progress, start, tasks, order):
     """The module after all steps, from the last checkpoint on."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = from_weights(start.weights).to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=_DECAY)
     done = _restored(progress / _STATE, network, optimizer, device)
     with tqdm(desc="training", total=order["steps"], initial=done, unit=" steps", disable=None, leave=False) as bar:
         for step in range(done, order["steps"]):
             for group in optimizer.param_groups:
                 group["lr"] = _rate(step, order["steps"])
             optimizer.zero_grad()
-            loss = _backward(network, _words_of(tasks, step, order["seed"]), device)
+            loss = add_gradients(network, words_of(tasks, step, order["seed"]), device)
             torch.nn.utils.clip_grad_norm_(network.parameters(), _STEEPEST)
             optimizer.step()
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
-            if (step + 1) % _SAVE_EVERY == 0 or step + 1 == order["steps"]:
+            if (step + 1) % SAVE_EVERY == 0 or step + 1 == order["steps"]:
                 state = {"step": step + 1, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
                 torch.save(state, progress / f"{_STATE}.part")
                 os.replace(progress / f"{_STATE}.part", progress / _STATE)
@@ -240,11 +240,11 @@ def _rate(step, steps):
     """Rises, and falls along half a cosine."""
     warm = max(1, round(_WARM * steps))
     if step < warm:
-        return _RATE * (step + 1) / warm
-    return _RATE / 2 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+        return RATE * (step + 1) / warm
+    return RATE / 2 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _backward(network, words, device):
+def add_gradients(network, words, device):
     """Adds up the gradients of the words of a step, and returns their mean loss; words of one size at a time."""
     by_size = defaultdict(list)
     for crop, text, counts in words:
@@ -261,18 +261,18 @@ def _backward(network, words, device):
     return loss
 
 
-def _words_of(tasks, step, seed):
+def words_of(tasks, step, seed):
     """The words of a step, by chance of `seed` and the step alone: a list of what `_crop_of` returns."""
     epoch, first = divmod(step * _IMAGES, max(_IMAGES, len(tasks) - len(tasks) % _IMAGES))
     shuffled = random.Random(f"{seed} {epoch}").sample(range(len(tasks)), len(tasks))
     rng = random.Random(f"{seed} step {step}")
     words = []
     for at in shuffled[first : first + _IMAGES]:
-        words += _crops_of(_read(tasks[at]), rng)
+        words += crops_of(read(tasks[at]), rng)
     return words
 
 
-def _read(task):
+def read(task):
     """The example of a task, with a label map that is not of our own making."""
     example = label.read_pair(task.pair)
     if made_by(example["label"]):
@@ -283,7 +283,7 @@ def _read(task):
     return example
 
 
-def _crops_of(example, rng):
+def crops_of(example, rng):
     """Some words of an example that have text in their label map."""
     values = np.asarray(example["label"])
     classes = np.zeros((*values.shape, 3), np.uint8)
@@ -309,15 +309,15 @@ def _crop_of(image, classes, quad, rng):
     quad = [[x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)] for x, y in quad]
     frame = framing.frame(quad, image.size)
     crop = framing.crop(image, frame)
-    crop[..., :3] = crop[..., rng.sample(range(3), 3)] * rng.choice(_SIGNS)
+    crop[..., :3] = crop[..., rng.sample(range(3), 3)] * rng.choice(SIGNS)
     text, uncertain, _ = np.moveaxis(framing.resampled(classes, frame) / 255, 2, 0)
     return crop, np.ascontiguousarray(text), np.float32((uncertain < 0.02) & (crop[..., 3] > 0))
 
 
 def _judged(made, start, held_out):
     """The fgIoU of both networks on the images that are held out, and what may be said of the difference."""
-    read = tqdm(map(_read, held_out), "judging", len(held_out), unit=" images", disable=None, leave=False)
-    examples = ((example["image"], example["words"], np.asarray(example["label"])) for example in read)
+    shown = tqdm(held_out, desc="judging", unit=" images", disable=None, leave=False)
+    examples = ((of["image"], of["words"], np.asarray(of["label"])) for of in map(read, shown))
     after, before = evaluate.count([made, start], examples)
     difference = evaluate.difference(after, before)
     return {

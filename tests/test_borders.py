@@ -1,0 +1,90 @@
+"""What a module keeps to itself stays there: no name with a leading underscore is used from another one."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+pytestmark = pytest.mark.once
+
+MODULES = sorted(
+    path
+    for path in ROOT.rglob("*.py")
+    if not any(part.startswith(".") or part == "build" for part in path.relative_to(ROOT).parts)
+)
+OF_NAMEDTUPLES = {"_replace", "_asdict", "_fields", "_make"}  # public, in spite of their names (docs of `collections`)
+# Methods of fsspec's file systems and attributes of `datasets.Dataset`, which the tests' own ones have as well.
+OF_LIBRARIES = {"_get_kwargs_from_urls", "_fetch_range", "_strip_protocol", "_open", "_fingerprint"}
+
+
+def is_private(name: str) -> bool:
+    is_marked = name.startswith("_") and not name.startswith("__") and name.strip("_")
+    return bool(is_marked) and name not in OF_NAMEDTUPLES | OF_LIBRARIES
+
+
+def private_names(tree: ast.Module) -> set[str]:
+    """The private names that a module gives to what is its own: functions, classes, variables, attributes."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+    return set(filter(is_private, found))
+
+
+def reached_for(tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and name of each private name that a module takes from something that is not itself."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            is_inherited = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super"
+            if not is_own and not is_inherited:
+                found.append((node.lineno, node.attr))
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.lineno, alias.name) for alias in node.names if is_private(alias.name)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("setattr", "getattr"):
+            names = [arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)]
+            found += [(node.lineno, name) for name in names if isinstance(name, str) and is_private(name)]
+    return found
+
+
+def crossings(trees: dict[str, ast.Module]) -> list[str]:
+    owned = {path: private_names(tree) for path, tree in trees.items()}
+    all_owned = set().union(*owned.values())
+    return [
+        f"{path}:{line} {name}"
+        for path, tree in trees.items()
+        for line, name in reached_for(tree)
+        if name in all_owned and name not in owned[path]
+    ]
+
+
+def test_no_private_name_crosses_a_border():
+    assert crossings({str(path.relative_to(ROOT)): ast.parse(path.read_text("utf-8")) for path in MODULES}) == []
+
+
+@pytest.mark.parametrize(
+    "line, name",
+    [
+        ("home._secret()", "_secret"),
+        ("from home import _secret", "_secret"),
+        ("monkeypatch.setattr(home, '_secret', 1)", "_secret"),
+        ("make()._kept", "_kept"),
+    ],
+)
+def test_one_that_does_is_found(line, name):
+    home = ast.parse("def _secret():\n    pass\n\nclass Kept:\n    def __init__(self):\n        self._kept = 1\n")
+    assert crossings({"home.py": home, "guest.py": ast.parse(line)}) == [f"guest.py:1 {name}"]
+
+
+def test_all_modules_are_looked_at():
+    names = {path.relative_to(ROOT).parts[0] for path in MODULES}
+    assert {"mlt_s.py", "mlt_s_tools", "tests", "benchmarks", "examples"} <= names
+    assert Path(__file__) in MODULES
