@@ -20,7 +20,7 @@ def is_signed(label):
     return mlt_s.is_signed(label)
 
 
-def made_by(label):
+def made_by(label) -> str:
     """By what `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" where it did not."""
     signature = str(label.info.get(KEYWORD, ""))
     return signature[len(MAKER) :].strip() or "?" if signature.startswith(MAKER) else ""

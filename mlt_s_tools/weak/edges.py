@@ -60,7 +60,7 @@ def _fitted(guide, values, radius):
     return np.stack([*slopes, value - sum(slope * mean for slope, mean in zip(slopes, color))])
 
 
-def window_means(planes, radius):
+def window_means(planes: np.ndarray, radius: int) -> np.ndarray:
     """Means over windows of (2 * radius + 1) pixels a side, smaller at the border: float32 (planes, height, width)."""
     for axis in (1, 2):
         length = planes.shape[axis]

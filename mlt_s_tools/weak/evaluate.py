@@ -6,6 +6,7 @@ the others; else the threshold is 0.5, and the figures are those of all. Interva
 """
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
         print(f"\nPrecision, recall and calibration in a picture: {output.written(out, replaces)}")
 
 
-def models_beside(model):
+def models_beside(model) -> list:
     """A model and those that it is compared with."""
     models = [model, *([] if isinstance(model, Baseline) else [Baseline()]), FilledBox()]
     try:
@@ -88,7 +89,7 @@ def models_beside(model):
         return models
 
 
-def compare(source, split, models):
+def compare(source: Source, split: str, models: list) -> tuple:
     """Counts the pixels of every labelled image that has words and that the first model was not trained on.
 
     Args:
@@ -116,7 +117,7 @@ def compare(source, split, models):
     return compared, left, uncertain / max(1, pixels)
 
 
-def count(models, examples):
+def count(models: list, examples: Iterable) -> list[Compared]:
     """Counts the pixels of examples under all models, a few images in memory at a time.
 
     Args:
@@ -172,7 +173,7 @@ def _left_lines(left):
 # --- For a program -------------------------------------------------------------------------------------------------
 
 
-def as_json(split, compared, left, uncertain):
+def as_json(split: str, compared: list, left: Left, uncertain: float) -> dict:
     """The figures of all models: a dict as JSON has it."""
     images = compared[0].tally.images
     chosen = (images + 1) // 2 >= LEAST_TO_CHOOSE
@@ -234,7 +235,7 @@ def _of_threshold(tally, at, reported):
     }
 
 
-def difference(one, other, thresholds=(FIXED, FIXED), reported=slice(None)):
+def difference(one: Compared, other: Compared, thresholds=(FIXED, FIXED), reported: slice = slice(None)) -> dict:
     """By how much a model is better than another one, both a `Compared`, on the same draws of images.
 
     Returns:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import datasets
@@ -70,7 +71,7 @@ def run(data_dir, out, model=None, unlabelled_only=False, label_maps=None, thres
     print(_call(out, data_dir, label_maps, unlabelled_only, text_value))
 
 
-def checked(out, data_dir, label_maps):
+def checked(out, data_dir, label_maps) -> str:
     """The absolute path of an archive to write.
 
     Raises:
@@ -149,7 +150,7 @@ def _nothing_to_label(data_dir, listing):
 # --- How -----------------------------------------------------------------------------------------------------------
 
 
-def gathered(out, order, tasks, model, made, without_words):
+def gathered(out: str, order: dict, tasks: list, model, made: Callable, without_words: dict) -> dict:
     """Makes the label maps that are not there yet, writes the archive of all, and returns its record.
 
     Args:
@@ -186,7 +187,7 @@ def read_words(pair):
     return mlt_s.read_example(mlt_s.Pair(pair.image_id, words=pair.words), {})["words"]
 
 
-def read_pair(pair):
+def read_pair(pair: mlt_s.Pair) -> dict:
     """The example of a pair, decoded; without words where it has no ground truth."""
     features = {"image": datasets.Image(mode="RGB"), "label": mlt_s.LABEL_MAP}
     return {"words": [], **choose.read(pair, features, {})}

@@ -48,7 +48,7 @@ class NetworkModel:
         self.record = {"weights": digest, "engine": engine}
         self.trained_on = trained_on or {}
 
-    def probabilities(self, examples):
+    def probabilities(self, examples: list) -> list:
         """As in `mlt_s_tools.weak`."""
         patches = [[None] * len(quads) for _, quads in examples]
         batches = self._batches(examples)

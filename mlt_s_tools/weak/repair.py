@@ -72,7 +72,9 @@ def _tasks(pairs, data_dir):
     return tasks, without_words
 
 
-def repaired(before, words, patches, thresholds, strokes=False):
+def repaired(
+    before: np.ndarray, words: list, patches: list, thresholds: Thresholds, strokes: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """A label map, repaired.
 
     Args:

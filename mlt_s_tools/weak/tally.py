@@ -31,7 +31,7 @@ class Tally:
         self._counts = {}  # group -> image -> int64 (2, len(STEPS) + 1), of background and text
         self._sums = np.zeros(len(STEPS) + 1)  # of probabilities of pixels of words
 
-    def add(self, words, patches, label):
+    def add(self, words: list, patches: list, label: np.ndarray) -> None:
         """Adds an image.
 
         Args:
@@ -67,11 +67,11 @@ class Tally:
         of_group[self.images] = of_group.get(self.images, 0) + found.reshape(2, -1)
 
     @property
-    def groups(self):
+    def groups(self) -> list:
         """All groups that there are pixels of."""
         return list(self._counts)
 
-    def pixels(self, group, threshold, which=slice(None)):
+    def pixels(self, group, threshold: int, which: slice = slice(None)) -> np.ndarray:
         """Pixels (images, 4), int64: true and false positives, false and true negatives.
 
         Args:
@@ -84,23 +84,23 @@ class Tally:
         text, rest = counts[:, :, threshold + 1 :].sum(2), counts[:, :, : threshold + 1].sum(2)
         return np.stack([text[:, 1], text[:, 0], rest[:, 1], rest[:, 0]], 1)
 
-    def best_threshold(self, which):
+    def best_threshold(self, which: slice) -> int:
         """The place in `STEPS` of the threshold of the greatest fgIoU on these images."""
         return max(range(len(STEPS)), key=lambda at: iou(self.pixels(ALL, at, which).sum(0)))
 
-    def unsure_share(self):
+    def unsure_share(self) -> float:
         """Of the text in words, the share whose probability is from 0.3 to 0.7."""
         text = sum(counts[1] for counts in self._counts[WORDS].values())
         lower, upper = _UNSURE
         return float(text[lower + 1 : upper + 1].sum() / max(1, text.sum()))
 
-    def calibration(self):
+    def calibration(self) -> tuple:
         """By bins of probability: pixels of words, their mean probability, and the share of them that is text."""
         counts = sum(self._counts[WORDS].values())
         total = np.maximum(1, counts.sum(0))
         return counts.sum(0), self._sums / total, counts[1] / total
 
-    def calibration_error(self):
+    def calibration_error(self) -> float:
         """The expected calibration error: the mean of how far probabilities are off, over pixels of words."""
         pixels, said, found = self.calibration()
         return float((pixels * np.abs(said - found)).sum() / max(1, pixels.sum()))
@@ -112,13 +112,13 @@ def height_of(quad) -> str:
     return next(name for name, limit in HEIGHTS.items() if side < limit)
 
 
-def iou(pixels) -> float:
+def iou(pixels: np.ndarray) -> float:
     """Intersection over union of text, of pixels as `Tally.pixels` has them, summed; 0 where there is none."""
     positives, false, missed, _ = (int(count) for count in pixels)
     return positives / (positives + false + missed) if positives else 0.0
 
 
-def resampled(pixels):
+def resampled(pixels: np.ndarray) -> np.ndarray:
     """The fgIoU of images drawn with replacement, float64 (RESAMPLED,): the same draws for the same number of images.
 
     Args:
@@ -130,7 +130,7 @@ def resampled(pixels):
     return sums[:, 0] / np.maximum(1, sums.sum(1))
 
 
-def interval(values):
+def interval(values: np.ndarray) -> list:
     """The middle 95 % of values: [lower, upper]."""
     return [float(value) for value in np.percentile(values, (2.5, 97.5))]
 

@@ -111,7 +111,7 @@ def _train(out, order, start, of_training, held_out, even_if_worse):
     return 0
 
 
-def tasks_of(pairs, split, data_dir):
+def tasks_of(pairs: Source, split: str, data_dir) -> list[label.Task]:
     """A list of `label.Task` of all pairs with ground truth."""
     found = [label.Task(split, pairs.with_words(choice)) for choice in pairs.choices]
     found = [task for task in found if task.pair.words]
@@ -203,7 +203,7 @@ def _save(out, made, record):
 # --- The training ---------------------------------------------------------------------------------------------------
 
 
-def trained(progress, start, tasks, order):
+def trained(progress: Path, start: NetworkModel, tasks: list[label.Task], order: dict) -> torch.nn.Module:
     """The module after all steps, from the last checkpoint on."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = from_weights(start.weights).to(device, memory_format=torch.channels_last).train()
@@ -244,7 +244,7 @@ def _rate(step, steps):
     return RATE / 2 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def add_gradients(network, words, device):
+def add_gradients(network: torch.nn.Module, words: list, device) -> float:
     """Adds up the gradients of the words of a step, and returns their mean loss; words of one size at a time."""
     by_size = defaultdict(list)
     for crop, text, counts in words:
@@ -261,7 +261,7 @@ def add_gradients(network, words, device):
     return loss
 
 
-def words_of(tasks, step, seed):
+def words_of(tasks: list[label.Task], step: int, seed: int) -> list:
     """The words of a step, by chance of `seed` and the step alone: a list of what `_crop_of` returns."""
     epoch, first = divmod(step * _IMAGES, max(_IMAGES, len(tasks) - len(tasks) % _IMAGES))
     shuffled = random.Random(f"{seed} {epoch}").sample(range(len(tasks)), len(tasks))
@@ -272,7 +272,7 @@ def words_of(tasks, step, seed):
     return words
 
 
-def read(task):
+def read(task: label.Task) -> dict:
     """The example of a task, with a label map that is not of our own making."""
     example = label.read_pair(task.pair)
     if made_by(example["label"]):
@@ -283,7 +283,7 @@ def read(task):
     return example
 
 
-def crops_of(example, rng):
+def crops_of(example: dict, rng: random.Random) -> list:
     """Some words of an example that have text in their label map."""
     values = np.asarray(example["label"])
     classes = np.zeros((*values.shape, 3), np.uint8)
