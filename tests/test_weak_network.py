@@ -9,6 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from networks import dark_text, drawn, write_network
 from PIL import Image
 
@@ -293,6 +295,33 @@ def test_any_quadrilateral_has_an_answer_in_bounded_memory(path, quad):
     left, top, right, bottom = patch.box
     assert patch.values.shape == (bottom - top, right - left) and np.isfinite(patch.values).all()
     assert ((patch.values >= 0) & (patch.values <= 1)).all()
+
+
+CORNER = st.tuples(st.floats(-90, 90), st.floats(-90, 90)).map(list)
+
+
+@settings(max_examples=150, deadline=None)
+@example((1, 150), [[3, 81], [11, 4], [-14, 40], [-6, 50]], 1.0)  # of whose crop the image is next to nothing
+@given(
+    st.tuples(st.sampled_from([1, 2, 7, 60]), st.sampled_from([1, 3, 40, 150])),
+    st.lists(CORNER, min_size=4, max_size=4),
+    st.sampled_from([0.01, 0.3, 1.0, 100.0]),
+)
+def test_any_word_of_any_image_is_framed_and_comes_back(size, quad, scale):
+    quad = [[scale * x, scale * y] for x, y in quad]
+    box = word_box(quad, size, 0)
+    if box is None:
+        return
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8))
+    frame = framing.frame(quad, size)
+    crop = framing.crop(picture, frame)
+    assert crop.shape == (*frame.size[::-1], 4) and np.isfinite(crop).all()
+    assert all(side % 16 == 0 for side in frame.size) and math.prod(frame.size) < 1.3 * framing.MOST_PIXELS
+    assert ((crop[..., 3] >= 0) & (crop[..., 3] <= 1)).all()
+    values = framing.restored(crop[..., 0], frame, box)
+    values = edges.sharpened(np.asarray(picture.crop(box)), values, 10)
+    assert values.shape == (box[3] - box[1], box[2] - box[0])
+    assert ((values >= 0) & (values <= 1)).all()
 
 
 def test_a_word_outside_has_no_answer_and_the_others_keep_their_places(path):

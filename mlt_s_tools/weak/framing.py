@@ -22,6 +22,7 @@ _LEAST = 2 * MULTIPLE  # pixels of a side of a crop
 _OVERSAMPLED = 4  # lines per pixel by which coverage is counted
 _FAR = 64.0  # a word that reaches farther out of its image, in sides of the image, is cut off there
 _LEAST_SPREAD, _MOST_DEVIATION = 4.0, 5.0  # grey levels; deviations
+_LEAST_SEEN = 2**-7  # pixels of the image, where a crop covers next to none of it
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 
 
@@ -112,7 +113,8 @@ def _scaled(image, of):
     first = np.clip(np.ceil(ends[0] - 1e-6), 0, np.array(of.size) - 1).astype(int)
     last = np.clip(np.floor(ends[1] + 1e-6), first + 1, of.size).astype(int)
     box = np.clip((np.array([first, last]) - shift) / scale, 0, image.size)
-    box[1] = np.maximum(box[1], box[0] + 1e-3)
+    box[0] = np.minimum(box[0], np.array(image.size) - _LEAST_SEEN)
+    box[1] = np.maximum(box[1], box[0] + _LEAST_SEEN)
     within = np.asarray(image.resize(tuple(last - first), _BILINEAR, box=tuple(box.ravel())), np.float32)
     return _padded(within, first, np.array(of.size) - last)
 
