@@ -18,3 +18,9 @@ def is_signature(kind, payload):
 def is_signed(label):
     """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
     return mlt_s.is_signed(label)
+
+
+def made_by(label):
+    """By what `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" where it did not."""
+    signature = str(label.info.get(KEYWORD, ""))
+    return signature[len(MAKER) :].strip() or "?" if signature.startswith(MAKER) else ""
