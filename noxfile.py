@@ -20,8 +20,11 @@ MATRIX = {
     "5.2.0": ["datasets==5.2.0"],
 }
 # These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
-# transformers and matplotlib.
-LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_weak_network.py", "tests/test_weak_train.py"]
+# transformers, matplotlib and OpenCV.
+LEFT_OUT = [
+    "tests/test_benchmarks.py",
+    *(f"tests/test_{name}.py" for name in ("weak_network", "weak_train", "word_network")),
+]
 SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
 # With the newest release, which the README's commands install and run all tests on: .ci/run begins with them.
 NEWEST = Path(".venv/bin/python").absolute()

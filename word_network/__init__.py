@@ -8,3 +8,8 @@ It runs from a clone alone, with the extra ``train`` and opencv-python-headless;
 Words and grounds to stand on are drawn once (`texts`, `fonts`, `pool`, `grounds`); crops are composed of them while
 the network trains (`crops`, `paint`, `camera`).
 """
+
+import cv2
+
+# Crops are small, and processes share the work. What is forked hangs, besides, where its parent had threads of OpenCV.
+cv2.setNumThreads(1)

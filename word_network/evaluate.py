@@ -25,6 +25,7 @@ from mlt_s_tools.weak.evaluate import FIXED
 from mlt_s_tools.weak.model import NetworkModel
 from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in, word_region
 from mlt_s_tools.weak.tally import ALL, INNER, Tally, iou
+from mlt_s_tools.words import word_mask
 from word_network.crops import EFFECTS, HELD_OUT, SIZES, Source, compose, is_seen
 from word_network.texts import SHARES
 from word_network.train import Settings, sources
@@ -64,19 +65,26 @@ def drawn(source: Source, script: str = "", effect: str = "") -> Iterator[Exampl
             count -= 1
             corners = cv2.boxPoints(cv2.minAreaRect(np.argwhere(crop.word > 127)[:, ::-1].astype(np.float32)))
             word = {"quad": corners.tolist(), "readable": True, "script": script or effect}
-            label = np.where(crop.text > 127, TEXT, 0) * (crop.word > 0) + UNCERTAIN * (crop.word == 0)
+            label = np.where(word_mask([word["quad"]], size[::-1]), crop.text > 127, UNCERTAIN)
             yield Example(Image.fromarray(crop.image), [word], label.astype(np.uint8))
 
 
-def real(folder: Path) -> Iterator[Example]:
-    """The pairs of a folder that `REAL_WORDS` has the words of."""
-    pairs, words = Pairs(folder), json.loads(REAL_WORDS.read_text())
+def real(folder: Path, moved_back: bool = False) -> Iterator[Example]:
+    """The pairs of a folder that `REAL_WORDS` has the words of.
+
+    Args:
+        folder: as for `load_dataset`.
+        moved_back: with label maps moved up to where the words are: in the published figures, from which these pairs
+            were cut, some lie a few pixels lower than their images.
+    """
+    pairs, pictures = Pairs(folder), json.loads(REAL_WORDS.read_text())
     for choice in pairs.choices:
-        found = words.get(choice.split, {}).get(choice.pair.image_id)
-        if found:
+        of = pictures.get(choice.split, {}).get(choice.pair.image_id)
+        if of:
             example = pairs.read(choice)
-            named = [{**word, "readable": True, "script": choice.title} for word in found]
-            yield Example(example["image"], named, np.asarray(example["label"]))
+            words = [{**word, "readable": True, "script": choice.title} for word in of["words"]]
+            label = np.roll(np.asarray(example["label"]), -of["label_map_lies_lower_by"] * moved_back, 0)
+            yield Example(example["image"], words, label)
 
 
 def judge(models: Sequence[Any], examples: Sequence[Example]) -> list[Judged]:
@@ -110,7 +118,7 @@ def _add_word(of: Judged, example: Example, word: dict[str, Any], patch: Any) ->
 
 
 def _tile(image: np.ndarray, label: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A word above its label map and what the model says, 96 pixels wide or 64 high at most."""
+    """A word above its label map and what the model says."""
     grey = np.stack([np.where(label == UNCERTAIN, 96, 255 * (label == TEXT)), 255 * values]).astype(np.uint8)
     rows = np.concatenate([image, *np.repeat(grey[..., None], 3, 3)])
     scale = min(160 / rows.shape[1], 180 / rows.shape[0])
@@ -177,6 +185,7 @@ def main() -> None:
         }
     if arguments.real:
         sets["real pictures"] = list(real(arguments.real))
+        sets["real pictures, label maps moved back"] = list(real(arguments.real, moved_back=True))
     models, found = [NetworkModel(arguments.model), Baseline(), FilledBox()], {}
     for name, examples in sets.items():
         judged = judge(models, examples)

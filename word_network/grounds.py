@@ -216,5 +216,4 @@ def textures(path: Path, seed: int, count: int, held: bool) -> np.ndarray:
 
 
 def _draw(kind, seed) -> np.ndarray:
-    cv2.setNumThreads(1)
     return np.uint8(np.clip(kind(np.random.default_rng(seed)), 0, 255))

@@ -28,6 +28,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from mlt_s_tools.weak.network import write_weights
 from mlt_s_tools.weak.torch_network import Network, folded
 from word_network import fonts
 from word_network.crops import Source, batch, size_of
@@ -66,7 +67,6 @@ class Batches(Dataset):
         self.source, self.seed = source, seed
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        cv2.setNumThreads(1)
         size = size_of((self.seed, 0, number // BATCHES))  # one for all batches of a step: they take equally long
         crops = batch(self.source, (self.seed, 1, number), BATCH, size)
         return tuple(torch.from_numpy(np.stack([getattr(crop, name) for crop in crops])) for name in vars(crops[0]))
@@ -170,12 +170,12 @@ def train(out: Path, folder: Path, settings: Settings, processes: Optional[int] 
         ValueError: the folder holds a checkpoint of other settings; fonts are missing.
     """
     sources(out, folder, settings)
-    if torch.cuda.is_available():
+    processes = 1 if torch.cuda.is_available() else processes or min(BATCHES, os.cpu_count() or 1)
+    if processes == 1:
         _run(0, 1, out, folder, settings, None)
     else:
-        processes = processes or min(BATCHES, os.cpu_count() or 1)
         with tempfile.TemporaryDirectory() as meeting:
-            arguments = processes, out, folder, settings, f"file://{meeting}/store" if processes > 1 else None
+            arguments = processes, out, folder, settings, f"file://{meeting}/store"
             multiprocessing.spawn(_run, arguments, processes)
     return out / "network.npz"
 
@@ -228,7 +228,8 @@ def _write(training: Training, out: Path, folder: Path) -> None:
     """The weights, and the record of how they were made."""
     network = Network()
     network.load_state_dict({name: value.cpu() for name, value in training.average.items()})
-    np.savez(out / "network.npz", **folded(network.eval()))
+    with open(out / "network.npz", "wb") as file:
+        write_weights(file, folded(network.eval()))
     settings, device = training.settings, training.device.type
     record = {
         "commit": training.commit,
