@@ -55,7 +55,7 @@ def _exposed(rng, image: Array) -> Array:
 
 def _blurred(rng, image: Array, side: float, effects: set[str], easy: bool) -> Array:
     if "blurred" in effects:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(1, 0.07 * side + 0.5))
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(1, max(1.0, 0.07 * side + 0.5)))
     elif rng.random() < 0.55:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1 if easy else 1.4))
     if rng.random() < 0.07:  # motion
