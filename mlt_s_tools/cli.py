@@ -1,17 +1,24 @@
 """The command line `mlt-s`: one subcommand a task, each in a module of its own."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mlt_s_tools import terminal
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
 
 _STANDS_ON = ("datasets", "huggingface_hub", "numpy", "pillow", "pyarrow", "torch", "transformers")
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Runs `mlt-s`.
 
     Args:
@@ -25,7 +32,7 @@ def main(arguments=None):
         return _run(arguments)
 
 
-def _run(arguments):
+def _run(arguments: list[str] | None) -> int:
     options, strange = _parser().parse_known_args(arguments)
     if strange:  # said with the usage of the command, and not that of all
         options.parser.error(f"unrecognized arguments: {' '.join(strange)}")
@@ -46,12 +53,12 @@ def _run(arguments):
         return 130
 
 
-def _loader_error():
+def _loader_error() -> type[Exception]:
     """`mlt_s.MltSError`, once a command has imported the loader: its import takes seconds."""
     return sys.modules["mlt_s"].MltSError if "mlt_s" in sys.modules else OSError
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlt-s", description="Tools for MLT_S, label maps of scene text.")
     parser.add_argument("--version", action=_Versions, help="print the versions that a bug report needs, and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -67,10 +74,10 @@ def _parser():
 class _Versions(argparse.Action):
     """Prints the version of this project and of what it stands on, one a line."""
 
-    def __init__(self, option_strings, dest, **options):
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
 
-    def __call__(self, parser, *arguments):
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: object) -> None:
         import mlt_s  # the one that is used, installed or not
 
         lines = [f"mlt-s {mlt_s.__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
@@ -81,7 +88,14 @@ class _Versions(argparse.Action):
         parser.exit()
 
 
-def _add(commands, name, run, about, more="", epilog=None):
+def _add(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int | None] | None,
+    about: str,
+    more: str = "",
+    epilog: str | None = None,
+) -> argparse.ArgumentParser:
     """The parser of a new command; `run` gets its options, among them the parser itself."""
     command = commands.add_parser(
         name,
@@ -94,7 +108,7 @@ def _add(commands, name, run, about, more="", epilog=None):
     return command
 
 
-def _add_label_maps(command):
+def _add_label_maps(command: argparse.ArgumentParser) -> None:
     about = "a label archive, its folder, or a built set, if not in DATA_DIR; once for each of several"
     command.add_argument("--label-maps", metavar="PATH", action="append", help=about)
     command.add_argument(
@@ -106,20 +120,20 @@ def _add_label_maps(command):
     )
 
 
-def _add_demo(commands):
+def _add_demo(commands: Commands) -> None:
     about = "load the bundled sample, say what came out, and draw a picture of it"
     command = _add(commands, "demo", _demo, about)
     command.add_argument("--out", metavar="FILE", default="preview.png", help="the PNG to write (default: %(default)s)")
 
 
-def _demo(options):
+def _demo(options: argparse.Namespace) -> None:
     # Imported here, because `datasets` takes seconds and `mlt-s --help` shall not wait for it.
     from mlt_s_tools import demo
 
     demo.run(options.out)
 
 
-def _add_preview(commands):
+def _add_preview(commands: Commands) -> None:
     about = "draw a contact sheet of your pairs, or write a page to leaf through them"
     command = _add(commands, "preview", _preview, about, " Words are outlined where DATA_DIR holds ground truth.")
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
@@ -139,13 +153,13 @@ def _add_preview(commands):
     )
 
 
-def _positive(word):
+def _positive(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"{word!r} is no number from 1 on")
     return int(word)
 
 
-def _preview(options):
+def _preview(options: argparse.Namespace) -> None:
     if options.check and not options.html:
         options.parser.error("--check goes with --html")
     from mlt_s_tools import preview
@@ -188,7 +202,7 @@ keys of the JSON file:
 """
 
 
-def _add_check(commands):
+def _add_check(commands: Commands) -> None:
     about = "see whether all archives are there and sound, and what to do where they are not"
     command = _add(commands, "check", _check, about, epilog=_CHECK_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
@@ -199,7 +213,7 @@ def _add_check(commands):
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
 
 
-def _check(options):
+def _check(options: argparse.Namespace) -> int:
     from mlt_s_tools import check
 
     return check.run(
@@ -221,7 +235,7 @@ OUT it compares and pushes only.
 """
 
 
-def _add_build(commands):
+def _add_build(commands: Commands) -> None:
     about = "write the data set as Parquet files that open without this project, for the Hub or a disk"
     command = _add(commands, "build", _build, about, epilog=_BUILD_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
@@ -252,7 +266,7 @@ def _add_build(commands):
     )
 
 
-def _build(options):
+def _build(options: argparse.Namespace) -> int | None:
     if options.private and not options.push_to:
         options.parser.error("--private goes with --push-to")
     from mlt_s_tools.hub import build
@@ -275,6 +289,7 @@ def _build(options):
     except KeyboardInterrupt:
         print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    return None
 
 
 _EVALUATE_EPILOG = """\
@@ -296,7 +311,7 @@ columns of the CSV file:
 """
 
 
-def _add_evaluate(commands):
+def _add_evaluate(commands: Commands) -> None:
     about = "compute the published metrics of predicted masks"
     command = _add(commands, "evaluate", _evaluate, about, epilog=_EVALUATE_EPILOG)
     command.add_argument(
@@ -314,7 +329,7 @@ def _add_evaluate(commands):
     command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: worst.png)")
 
 
-def _evaluate(options):
+def _evaluate(options: argparse.Namespace) -> int:
     if options.out and not options.worst:
         options.parser.error("--out goes with --worst")
     from mlt_s_tools import evaluate
@@ -323,7 +338,7 @@ def _evaluate(options):
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
 
 
-def _add_weak(commands):
+def _add_weak(commands: Commands) -> None:
     about = "make label maps like those of MLT_S from the boxes of words, and say how good they are"
     command = _add(commands, "weak", None, about)
     weak = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -343,7 +358,7 @@ words. A GPU is taken where there is one; without one, --from-config trains a sm
 """
 
 
-def _add_weak_train(commands):
+def _add_weak_train(commands: Commands) -> None:
     about = "train a network that tells text in the boxes of words, by label maps and by drawn words"
     command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
@@ -361,7 +376,7 @@ def _add_weak_train(commands):
     command.add_argument("--seed", metavar="S", type=int, default=0, help="of all chance (default: %(default)s)")
 
 
-def _weak_train(options):
+def _weak_train(options: argparse.Namespace) -> int | None:
     from mlt_s_tools.weak import needed
 
     words = ("data_dir", "out", "label_maps", "text_value", "model", "from_config", "steps", "batch", "seed")
@@ -371,13 +386,14 @@ def _weak_train(options):
         return _resumable(train.run, {word: getattr(options, word) for word in words})
 
 
-def _resumable(run, words):
+def _resumable(run: Callable[..., object], words: dict[str, Any]) -> int | None:
     """Runs what goes on where it stopped, and says so when it is interrupted."""
     try:
         run(**words)
     except KeyboardInterrupt:
         print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    return None
 
 
 _WEAK_LABEL_EPILOG = """\
@@ -389,7 +405,7 @@ made it: example["label"].info["Software"] starts with "mlt-s weak".
 """
 
 
-def _add_weak_label(commands):
+def _add_weak_label(commands: Commands) -> None:
     about = "make label maps for images that have words, in an archive like the authors'"
     command = _add(commands, "label", _weak_label, about, epilog=_WEAK_LABEL_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the images and their ground truth")
@@ -405,7 +421,7 @@ def _add_weak_label(commands):
     )
 
 
-def _share(word):
+def _share(word: str) -> float:
     try:
         if 0 <= float(word) <= 1:
             return float(word)
@@ -414,7 +430,7 @@ def _share(word):
     raise argparse.ArgumentTypeError(f"{word!r} is no number from 0 to 1")
 
 
-def _weak_label(options):
+def _weak_label(options: argparse.Namespace) -> int | None:
     for name, given in ("--label-maps", options.label_maps), ("--text-value", options.text_value != 1):
         if given and not options.unlabelled_only:
             options.parser.error(f"{name} goes with --unlabelled-only")
@@ -452,7 +468,7 @@ keys of the JSON file:
 """
 
 
-def _add_weak_evaluate(commands):
+def _add_weak_evaluate(commands: Commands) -> None:
     about = "compare label maps of a model with the authors', on images that it was not trained on"
     command = _add(commands, "evaluate", _weak_evaluate, about, epilog=_WEAK_EVALUATE_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
@@ -467,7 +483,7 @@ def _add_weak_evaluate(commands):
     command.add_argument("--json", metavar="FILE", help="write the figures for a program, too")
 
 
-def _weak_evaluate(options):
+def _weak_evaluate(options: argparse.Namespace) -> None:
     from mlt_s_tools.weak import evaluate
 
     words = ("data_dir", "model", "split", "label_maps", "text_value", "out", "json")

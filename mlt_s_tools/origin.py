@@ -10,11 +10,11 @@ KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
 RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
 
 
-def is_signature(kind, payload):
+def is_signature(kind: bytes, payload: bytes) -> bool:
     """Whether a chunk of a PNG file, given by its type and content (bytes), is a signature."""
     return kind == b"tEXt" and payload.startswith(mlt_s.SIGNATURE)
 
 
-def is_signed(label):
+def is_signed(label: bytes) -> bool:
     """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
     return mlt_s.is_signed(label)
