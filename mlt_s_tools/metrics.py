@@ -32,10 +32,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 import numpy as np
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     import PIL.Image
     import torch
     from transformers import EvalPrediction
-    from typing_extensions import TypeGuard
 
     Array = TypeVar("Array", np.ndarray, torch.Tensor)  # what comes back is of the kind that was given
     Pixels = Union[np.ndarray, torch.Tensor, PIL.Image.Image]

@@ -19,8 +19,6 @@ from mlt_s_tools.hub.palette import with_palette
 from mlt_s_tools.origin import is_signed
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
-
     from mlt_s_tools.hub.plan import Shard
 
 # What is held in memory at a time, and what a reader fetches at least who wants one row.
@@ -102,7 +100,7 @@ class _Hashed(io.BufferedWriter):
         super().__init__(io.FileIO(path, "w"))
         self.sha256 = hashlib.sha256()
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: Any) -> int:  # collections.abc.Buffer, from Python 3.12 on
         self.sha256.update(data)
         return super().write(data)
 
