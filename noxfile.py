@@ -2,6 +2,9 @@
 `nox -l` lists it, `nox -s lint` checks style and types alone.
 """
 
+import itertools
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,6 +28,12 @@ MATRIX = {
 # These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
 # transformers and matplotlib.
 LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_weak_network.py", "tests/test_weak_train.py"]
+OLDEST_PYTHON = (3, 9)  # as pyproject.toml has it
+# What loads, and what reads names, pixels and words: tests of these import no torch, which few Pythons have wheels for.
+LOADING = [
+    f"tests/test_{name}.py"
+    for name in ("archives", "cache", "docstrings", "join", "label_sources", "loading", "pixels", "words")
+]
 SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
 # With the newest release, which the README's commands install and run all tests on: .ci/run begins with them.
 NEWEST = Path(".venv/bin/python").absolute()
@@ -36,6 +45,46 @@ def installed(python):
         return None
     code = "import importlib.metadata as m; print(m.version('datasets'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def interpreters():
+    """Path by version, (3, 9) for example, of the oldest and the newest Python that the project is for, found here.
+
+    They are looked for in PATH and among those of pyenv; neither a link nor a shim counts that starts no Python.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    folders = [*map(Path, os.environ["PATH"].split(os.pathsep)), *pyenv.glob("versions/*/bin")]
+    names = sorted({path.name for folder in folders for path in folder.glob("python3.*")})
+    found = {}
+    for folder, name in itertools.product(folders, filter(re.compile(r"python3\.\d+").fullmatch, names)):
+        version = tuple(map(int, name[len("python") :].split(".")))
+        if version >= OLDEST_PYTHON and version not in found and starts(folder / name):
+            found[version] = str(folder / name)
+    return {version: found[version] for version in {min(found, default=None), max(found, default=None)} if version}
+
+
+def starts(python):
+    return python.exists() and subprocess.run([python, "-c", "import venv"], capture_output=True).returncode == 0
+
+
+@nox.session
+def pythons(session):
+    """Runs the loading tests that need no torch on the oldest and newest Python: oldest and newest `datasets` there."""
+    found = sorted(interpreters().items())
+    session.log(f"Pythons: {', '.join(path for _, path in found)}.")
+    if len(found) < 2:
+        session.error("One Python is here, and the tests are for two: the oldest, 3.9, and a newer one.")
+    for (_, python), release in zip(found, (min(MATRIX, key=as_numbers), max(MATRIX, key=as_numbers))):
+        folder = Path(session.create_tmp()) / release
+        session.run(python, "-m", "venv", str(folder), external=True)
+        inside = str(folder / "bin" / "python")
+        session.run(inside, "-m", "pip", "install", "-q", *MATRIX[release], ".[loading]", external=True)
+        session.run(inside, "-m", "pytest", "-m", "not once", *LOADING, external=True)
+        shutil.rmtree(folder)
+
+
+def as_numbers(release):
+    return tuple(map(int, release.split(".")))
 
 
 @nox.session

@@ -88,3 +88,65 @@ def test_all_modules_are_looked_at():
     names = {path.relative_to(ROOT).parts[0] for path in MODULES}
     assert {"mlt_s.py", "mlt_s_tools", "tests", "benchmarks", "examples"} <= names
     assert Path(__file__) in MODULES
+
+
+# --- Which room uses which: the drawing of CONTRIBUTING.md ----------------------------------------------------------
+
+ROOMS = [  # from the bottom up; a room uses those before it
+    {"mlt_s"},
+    {f"mlt_s_tools.{name}" for name in ("records", "locks", "writing", "output", "workers", "terminal")},
+    {f"mlt_s_tools.{name}" for name in ("origin", "words", "metrics")},
+    {f"mlt_s_tools.{name}" for name in ("choose", "outline", "preview", "page", "demo")},
+    {"mlt_s_tools.training"},
+    {f"mlt_s_tools.{name}" for name in ("predictions", "worst", "evaluate")},
+    {"mlt_s_tools.check"},
+    {"mlt_s_tools.hub"},
+    {"mlt_s_tools.weak"},
+    {"mlt_s_tools.cli"},
+]
+APART = ("mlt_s_tools.check", "mlt_s_tools.hub", "mlt_s_tools.weak")  # which do not use each other
+SHIPPED = [
+    path
+    for path in MODULES
+    if path.relative_to(ROOT).parts[0] in ("mlt_s.py", "mlt_s_tools") and path.parent.name != "draw_sample"
+]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str) -> int | None:
+    """Its place in `ROOMS`; None of what is in none, such as the package itself."""
+    return next(
+        (at for at, room in enumerate(ROOMS) if any(f"{module}.".startswith(f"{name}.") for name in room)), None
+    )
+
+
+def imported(tree: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def is_in(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
+
+
+@pytest.mark.parametrize("module", sorted({module_of(path) for path in SHIPPED} - {"mlt_s_tools"}))
+def test_a_room_uses_those_below_it_alone(module):
+    (path,) = (path for path in SHIPPED if module_of(path) == module)
+    used = imported(ast.parse(path.read_text("utf-8"))) & {module_of(other) for other in SHIPPED}
+    assert {name for name in used if (room_of(name) or 0) > room_of(module)} == set()
+    for room in APART:
+        if any(is_in(module, other) for other in APART) and not is_in(module, room):
+            assert not [name for name in used if is_in(name, room)]
+
+
+def test_every_module_has_a_room():
+    rooms = {module_of(path): room_of(module_of(path)) for path in SHIPPED}
+    assert {module for module, room in rooms.items() if room is None} == {"mlt_s_tools"}
