@@ -1,5 +1,6 @@
-"""Style and types, then the version matrix: the loading tests on every supported `datasets`. `nox` runs all of it,
-`nox -l` lists it, `nox -s lint` checks style and types alone.
+"""Style and types, then the version matrix: the loading tests on every supported `datasets`.
+
+`nox` runs the sessions in the order in which they stand here, `nox -l` lists them, `nox -s lint` is the quick one.
 """
 
 import itertools
@@ -14,7 +15,6 @@ import nox
 # Not uv: it ignores pip's own configuration, where a local folder of wheels or a mirror may be set.
 nox.options.default_venv_backend = "virtualenv"
 nox.options.stop_on_first_error = True
-nox.options.sessions = ["lint", "matrix"]  # in this order: the first takes seconds
 
 # Releases of `datasets` with the dependencies of their time; 2.21.0 stands on the lower bounds of requirements.txt.
 FLOOR = ["huggingface_hub==0.24.0", "numpy==1.26.0", "pillow==10.4.0", "pyarrow<18", "fsspec<=2024.6.1"]
@@ -37,6 +37,21 @@ LOADING = [
 SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
 # With the newest release, which the README's commands install and run all tests on: .ci/run begins with them.
 NEWEST = Path(".venv/bin/python").absolute()
+
+
+@nox.session
+def lint(session):
+    """Checks style, layout and types of the source.
+
+    Beside the tools it installs only what ships types, and not PyTorch: mypy takes the rest for Any (pyproject.toml),
+    here and wherever more is installed.
+    """
+    tools = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["lint"]
+    requirements = Path("requirements.txt").read_text().splitlines()
+    session.install(*tools, *(line for line in requirements if not line.startswith(("#", "datasets"))))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
 
 
 def installed(python):
@@ -85,21 +100,6 @@ def pythons(session):
 
 def as_numbers(release):
     return tuple(map(int, release.split(".")))
-
-
-@nox.session
-def lint(session):
-    """Checks style, layout and types of the source.
-
-    Beside the tools it installs only what ships types, and not PyTorch: mypy takes the rest for Any (pyproject.toml),
-    here and wherever more is installed.
-    """
-    tools = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["lint"]
-    requirements = Path("requirements.txt").read_text().splitlines()
-    session.install(*tools, *(line for line in requirements if not line.startswith(("#", "datasets"))))
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
 
 
 @nox.session
