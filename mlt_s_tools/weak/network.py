@@ -100,8 +100,9 @@ class Network:
             return cls(model, Framing(**record["framing"]), record["mean"], record["std"], record)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise mlt_s.MltSError(
-                f"{mlt_s.absolute_address(folder)} holds no network that can be read ({type(error).__name__}: {error}). Copy "
-                "the folder again, or train anew: mlt-s weak train DATA_DIR MODEL, with a new folder as MODEL."
+                f"{mlt_s.absolute_address(folder)} holds no network that can be read "
+                f"({type(error).__name__}: {error}). Copy the folder again, or train anew: mlt-s weak train DATA_DIR "
+                "MODEL, with a new folder as MODEL."
             ) from error
 
     def probabilities(self, examples):
