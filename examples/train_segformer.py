@@ -207,7 +207,9 @@ class Pictures(TrainerCallback):
             self.folder.mkdir(parents=True, exist_ok=True)
             error_sheet(self._rows(model)).save(self.folder / f"step-{state.global_step:06d}.png")
 
-    def _rows(self, model: torch.nn.Module) -> Iterator[tuple[str, dict[str, Any], npt.NDArray[np.bool_]]]:
+    def _rows(
+        self, model: SegformerForSemanticSegmentation
+    ) -> Iterator[tuple[str, dict[str, Any], npt.NDArray[np.bool_]]]:
         model.eval()
         for index in range(min(PICTURED, len(self.examples))):
             example = self.examples[index]

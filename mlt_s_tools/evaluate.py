@@ -88,7 +88,7 @@ class Evaluation:
     def figures(self) -> dict[str, float]:
         """What `TextMetrics.compute` returns."""
         metrics = TextMetrics()
-        metrics.add_counts([result.counts for result in self.counted])
+        metrics.add_counts([result.counts for result in self.results if result.counts])
         return metrics.compute()
 
 

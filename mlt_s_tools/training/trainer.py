@@ -171,7 +171,7 @@ class TextTrainer(Trainer):
         means = means.float().reshape(-1)  # a sum of pixels does not go into half precision
         weights = torch.stack([self._weight(part) for part in inputs["labels"].chunk(len(means))]).to(means)
         total = weights.sum() if num_items_in_batch is None else num_items_in_batch
-        loss = (means * weights).sum() / _some(total)
+        loss = (means * weights).sum() / _some(torch.as_tensor(total))
         if num_items_in_batch is not None:
             loss = loss * self.current_gradient_accumulation_steps * self.args.world_size
         return (loss, outputs) if return_outputs else loss
