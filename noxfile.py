@@ -27,7 +27,7 @@ MATRIX = {
 }
 # These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
 # transformers and matplotlib.
-LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_weak_network.py", "tests/test_weak_train.py"]
+LEFT_OUT = ["tests/test_benchmarks.py"]
 OLDEST_PYTHON = (3, 9)  # as pyproject.toml has it
 # What loads, and what reads names, pixels and words: tests of these import no torch, which few Pythons have wheels for.
 LOADING = [

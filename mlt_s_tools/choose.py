@@ -130,6 +130,18 @@ class Source:
         except mlt_s.MltSError as error:
             return {}, str(error)
 
+    def with_words(self, choice: Choice) -> mlt_s.Pair:
+        """The pair of a choice with its ground truth, where there is some.
+
+        Raises:
+            mlt_s.MltSError: no ground truth of the folder can be read.
+        """
+        ground_truth, reason = self._ground_truth
+        if reason:
+            raise mlt_s.MltSError(reason)
+        copies = ground_truth.get((choice.split, mlt_s.name_key(choice.pair.image_id)), ())
+        return choice.pair._replace(words=tuple(copies))
+
     def read_words(self, choice: Choice) -> list[dict[str, Any]] | None:
         """The words of a choice, as `mlt_s.parse_words` has them; None where there is no ground truth for it.
 
@@ -137,18 +149,15 @@ class Source:
             mlt_s.MltSError: its ground truth is damaged, holds a line that is no word, or has two contents; or no
                 ground truth of the folder can be read.
         """
-        ground_truth, reason = self._ground_truth
-        if reason:
-            raise mlt_s.MltSError(reason)
-        copies = ground_truth.get((choice.split, mlt_s.name_key(choice.pair.image_id)))
-        if not copies:
+        words = self.with_words(choice).words
+        if not words:
             return None
-        pair = mlt_s.Pair(choice.pair.image_id, words=tuple(copies))
+        pair = mlt_s.Pair(choice.pair.image_id, words=words)
         return mlt_s.read_example(pair, self._builder.config.remote_options)["words"]
 
 
 def read(pair: mlt_s.Pair, features: datasets.Features, options: dict[str, Any]) -> dict[str, Any]:
-    """The example of a pair, decoded, with a label map that can be shown in colours.
+    """The example of a pair, decoded, with a label map, where it has one, that can be shown in colours.
 
     Raises:
         mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
@@ -158,7 +167,8 @@ def read(pair: mlt_s.Pair, features: datasets.Features, options: dict[str, Any])
         if copies:
             example[column] = decoded(features[column], example[column], copies[0])
     try:
-        mlt_s.LABEL_MAP.colorize(example["label"])
+        if pair.label:
+            mlt_s.LABEL_MAP.colorize(example["label"])
     except ValueError as error:
         raise mlt_s.MltSError(f"{pair.label[0]} cannot be shown: {error}") from None
     return example

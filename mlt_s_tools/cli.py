@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.metadata
+import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 all well, 1 problems found by a check, 2 the work could not be done (the reason stands on
         stderr), 130 interrupted.
     """
+    # Before NumPy is there: its products of small matrices are slower on several threads of OpenBLAS than on one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with terminal.guarded():
         return _run(arguments)
 
@@ -339,69 +342,48 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _add_weak(commands: Commands) -> None:
-    about = "make label maps like those of MLT_S from the boxes of words, and say how good they are"
+    about = "make label maps from the boxes of words, repair those of MLT_S, and say how good they are"
     command = _add(commands, "weak", None, about)
     weak = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_weak_train(weak)
     _add_weak_label(weak)
+    _add_weak_repair(weak)
     _add_weak_evaluate(weak)
+    _add_weak_train(weak)
 
 
-_MODEL = "the folder that mlt-s weak train wrote; or baseline, which needs no training"
+def _add_model(command: argparse.ArgumentParser, call: str) -> None:
+    """The option of the model; where it is given in its former place, an error says the new call."""
+    about = "the folder that mlt-s weak train wrote, or baseline, a local threshold (default: the network that ships)"
+    command.add_argument("--model", metavar="FOLDER", help=about)
+    command.add_argument("former", nargs="?", help=argparse.SUPPRESS)
+    command.set_defaults(call=call)
 
 
-_WEAK_TRAIN_EPILOG = """\
-exit status: 0 trained, 2 could not be trained, 130 interrupted
-
-Only the training split is looked at. Stopped, it goes on from its last checkpoint when it is called again with the same
-words. A GPU is taken where there is one; without one, --from-config trains a small network in minutes.
-"""
+def _refuse_former(options: argparse.Namespace, values: dict[str, Any]) -> None:
+    if options.former is not None:
+        call = options.call.format(**values)
+        options.parser.error(f"the model is an option now, and may be left out: mlt-s weak {call}")
 
 
-def _add_weak_train(commands: Commands) -> None:
-    about = "train a network that tells text in the boxes of words, by label maps and by drawn words"
-    command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
-    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
-    command.add_argument("out", metavar="MODEL", help="the folder to write, a new one")
-    _add_label_maps(command)
-    command.add_argument(
-        "--model",
-        metavar="NAME",
-        default="nvidia/mit-b0",
-        help="a SegFormer to start from, on the Hub or in a folder (default: %(default)s)",
-    )
-    command.add_argument("--from-config", action="store_true", help="start from a small one with fresh weights instead")
-    command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
-    command.add_argument("--batch", metavar="N", type=_positive, help="words in a step (default: 64; of a small one 4)")
-    command.add_argument("--seed", metavar="S", type=int, default=0, help="of all chance (default: %(default)s)")
-
-
-def _weak_train(options: argparse.Namespace) -> int | None:
-    from mlt_s_tools.weak import needed
-
-    words = ("data_dir", "out", "label_maps", "text_value", "model", "from_config", "steps", "batch", "seed")
-    with needed("Training a network"):
-        from mlt_s_tools.weak import train
-
-        return _resumable(train.run, {word: getattr(options, word) for word in words})
-
-
-def _resumable(run: Callable[..., object], words: dict[str, Any]) -> int | None:
+def _resumable(run: Callable[..., int | None], words: dict[str, Any]) -> int | None:
     """Runs what goes on where it stopped, and says so when it is interrupted."""
     try:
-        run(**words)
+        return run(**words)
     except KeyboardInterrupt:
         print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    return None
 
 
-_WEAK_LABEL_EPILOG = """\
+_RESUMES = """\
+Stopped, it goes on where it was when it is called again with the same arguments, and ends in the same bytes"""
+
+_WEAK_LABEL_EPILOG = f"""\
 exit status: 0 written, 2 could not be written, 130 interrupted
 
-Stopped, it goes on where it was when it is called again with the same words, and ends in the same bytes. OUT.zip loads
-beside the authors' archive, by --label-maps here and label_maps=[...] in load_dataset. Every label map in it says who
-made it: example["label"].info["Software"] starts with "mlt-s weak".
+{_RESUMES} (on
+one engine: PyTorch is used where it is installed, NumPy elsewhere). OUT.zip loads beside the authors' archive, by
+--label-maps here and label_maps=[...] in load_dataset. Every label map in it says who made it:
+example["label"].info["Software"] starts with "mlt-s weak".
 """
 
 
@@ -409,8 +391,8 @@ def _add_weak_label(commands: Commands) -> None:
     about = "make label maps for images that have words, in an archive like the authors'"
     command = _add(commands, "label", _weak_label, about, epilog=_WEAK_LABEL_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the images and their ground truth")
-    command.add_argument("model", metavar="MODEL", help=_MODEL)
     command.add_argument("out", metavar="OUT.zip", help="the archive to write")
+    _add_model(command, "label {data_dir} {former} --model {out}")
     command.add_argument(
         "--unlabelled-only", action="store_true", help="only images that have no label map, of --label-maps or DATA_DIR"
     )
@@ -431,6 +413,7 @@ def _share(word: str) -> float:
 
 
 def _weak_label(options: argparse.Namespace) -> int | None:
+    _refuse_former(options, vars(options))
     for name, given in ("--label-maps", options.label_maps), ("--text-value", options.text_value != 1):
         if given and not options.unlabelled_only:
             options.parser.error(f"{name} goes with --unlabelled-only")
@@ -442,52 +425,119 @@ def _weak_label(options: argparse.Namespace) -> int | None:
         thresholds = Thresholds(**given)
     except ValueError as error:
         options.parser.error(str(error))
-    words = ("data_dir", "model", "out", "unlabelled_only", "label_maps", "text_value")
+    words = ("data_dir", "out", "model", "unlabelled_only", "label_maps", "text_value")
     return _resumable(label.run, {**{word: getattr(options, word) for word in words}, "thresholds": thresholds})
+
+
+_WEAK_REPAIR_EPILOG = f"""\
+exit status: 0 written, 2 could not be written, 130 interrupted
+
+A pixel of 255 becomes text or background where it lies in a readable word and the model is sure of it. All else stays,
+and so do label maps without ground truth: OUT.zip holds all of them, to be loaded in place of those that it was made
+of. Each is signed: example["label"].info["Software"] starts with "mlt-s weak repair".
+
+{_RESUMES}.
+"""
+
+
+def _add_weak_repair(commands: Commands) -> None:
+    about = "resolve what is uncertain in label maps, where the network is sure"
+    command = _add(commands, "repair", _weak_repair, about, epilog=_WEAK_REPAIR_EPILOG)
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
+    command.add_argument("out", metavar="OUT.zip", help="the archive to write")
+    _add_model(command, "repair {data_dir} {former} --model {out}")
+    _add_label_maps(command)
+    command.add_argument(
+        "--strokes", action="store_true", help="close narrow gaps in strokes as well: background becomes text there"
+    )
+    about = "text from the probability P on, background below 1 - P (0.5 to 1; default: 0.8)"
+    command.add_argument("--sure", metavar="P", type=_share, help=about)
+
+
+def _weak_repair(options: argparse.Namespace) -> int | None:
+    _refuse_former(options, vars(options))
+    if options.sure is not None and options.sure < 0.5:
+        options.parser.error(f"--sure is from 0.5 to 1, not {options.sure}")
+    from mlt_s_tools.weak import repair
+
+    words = ("data_dir", "out", "model", "strokes", "label_maps", "text_value")
+    sure = repair.SURE if options.sure is None else options.sure
+    return _resumable(repair.run, {**{word: getattr(options, word) for word in words}, "sure": sure})
 
 
 _WEAK_EVALUATE_EPILOG = """\
 exit status: 0 evaluated, 2 could not evaluate, 130 interrupted
 
-Thresholds are chosen on every second image, from the first on, and the figures are those of the others: of the model,
-of the baseline, and of boxes that are filled with text, all by the same rule. The upper threshold is that of the
-greatest fgIoU; the lower one that by which text fits best where both sides are sure, with no larger a share of
-uncertain pixels than the authors have. What is uncertain of the model counts as not text; what is uncertain in the
-authors' label maps counts nowhere.
+A pixel is text from a threshold on. With 39 images or more it is chosen for each model, by fgIoU on every second image,
+and the figures are those of the others; with fewer it is 0.5, and the figures are those of all. Intervals are of 2000
+draws of the images with replacement (seed 0). "better" is said where that of the paired difference excludes 0.
 
 keys of the JSON file:
   split, images (choice, report: how many)
   left_out    lists of image_id: trained_on, without_words, not_authors
-  uncertain_share_of_authors   of pixels, as every share
-  models      list of name, thresholds (upper, lower, least_share), uncertain_share,
-              figures (help(mlt_s_tools.metrics.TextMetrics.compute) has them all),
-              iou_where_sure (IoU of text, of pixels that are uncertain on neither side),
-              text_lost (the share of the authors' text that is background),
-              by_upper (list of upper, precision, recall; pixels of all images pooled),
-              by_lower (list of lower, text_lost, uncertain_share; with the chosen upper threshold)
+  uncertain_share_of_authors   of pixels
+  models      list of name, threshold, figures (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou, interval (null of
+              fewer than 6 images); the same of without_outlines (pixels more than one pixel from the border of the
+              text), within_words, by_script and by_height (small below 16 pixels, medium below 48, large; with words);
+              text_unsure (the share of the text in words whose probability is from 0.3 to 0.7), calibration_error
+              (expected; of pixels of words), calibration (list of pixels, mean probability, share that is text),
+              by_threshold (list of threshold, precision, recall)
+  differences list of of, from, value (of fgIoU), interval, verdict
 """
 
 
 def _add_weak_evaluate(commands: Commands) -> None:
-    about = "compare label maps of a model with the authors', on images that it was not trained on"
+    about = "compare what a model says with label maps, on images that it was not trained on"
     command = _add(commands, "evaluate", _weak_evaluate, about, epilog=_WEAK_EVALUATE_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
-    command.add_argument("model", metavar="MODEL", help=_MODEL)
+    _add_model(command, "evaluate {data_dir} --model {former}")
     command.add_argument(
         "--split", choices=("train", "validation"), default="validation", help="of which split (default: %(default)s)"
     )
     _add_label_maps(command)
-    command.add_argument(
-        "--out", metavar="FILE", default="weak.png", help="the plot to write, a PNG (default: %(default)s)"
-    )
+    command.add_argument("--out", metavar="FILE", help="draw precision, recall and calibration, as a PNG")
     command.add_argument("--json", metavar="FILE", help="write the figures for a program, too")
 
 
 def _weak_evaluate(options: argparse.Namespace) -> None:
+    _refuse_former(options, vars(options))
     from mlt_s_tools.weak import evaluate
 
     words = ("data_dir", "model", "split", "label_maps", "text_value", "out", "json")
     evaluate.run(**{word: getattr(options, word) for word in words})
+
+
+_WEAK_TRAIN_EPILOG = """\
+exit status: 0 trained, 1 not saved, as it is worse than what it began with, 2 could not be trained, 130 interrupted
+
+It learns from words of the training split. Half of the images of the validation split are held out to see what came of
+it: a network that is worse on them than the one it began with is not saved. Figures are to be taken on the other half,
+which evaluate does by itself. Stopped, it goes on from its last checkpoint when it is called again with the same
+arguments. A GPU is taken where there is one.
+"""
+
+
+def _add_weak_train(commands: Commands) -> None:
+    about = "train the network further, on your label maps"
+    command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
+    command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
+    command.add_argument("out", metavar="OUT", help="the folder to write, a new one")
+    _add_model(command, "train {data_dir} {former} --model {out}")
+    _add_label_maps(command)
+    command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
+    command.add_argument("--seed", metavar="S", type=int, default=0, help="random seed (default: %(default)s)")
+    command.add_argument("--even-if-worse", action="store_true", help="save the network in any case")
+
+
+def _weak_train(options: argparse.Namespace) -> int | None:
+    _refuse_former(options, vars(options))
+    from mlt_s_tools.weak import needed
+
+    words = ("data_dir", "out", "model", "label_maps", "text_value", "steps", "seed", "even_if_worse")
+    with needed("Training a network"):
+        from mlt_s_tools.weak import train
+
+        return _resumable(train.run, {word: getattr(options, word) for word in words})
 
 
 if __name__ == "__main__":

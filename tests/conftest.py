@@ -61,6 +61,18 @@ def load_registered(tmp_path, monkeypatch):
     return Loader("registered", tmp_path / "cache")
 
 
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """In place of the network that ships, one by which text is what is dark."""
+    from networks import write_network
+
+    from mlt_s_tools import weak
+
+    path = write_network(tmp_path / "shipped" / "network.npz")
+    monkeypatch.setattr(weak, "SHIPPED", str(path))
+    return path
+
+
 def run_python(code: str, folder: Path, environment: dict) -> subprocess.CompletedProcess:
     """Runs code in a fresh process, in this folder."""
     return subprocess.run(

@@ -41,7 +41,7 @@ def quietly(*words):
 def records(folder, work, draw):
     """Runs of three commands on a record that is damaged, without end."""
     build = ["build", folder, work / "built", "--config", "labels", "--jobs", 1, "--no-verify"]
-    label = ["weak", "label", folder, "baseline", work / "weak.zip"]
+    label = ["weak", "label", folder, work / "weak.zip", "--model", "baseline"]
     page = ["preview", folder, "--count", 1, "--html", work / "page.html", "--check", work / "check.json"]
     for words in (build, label, ["check", folder, "--pixels", "--jobs", 1, "--json", work / "check.json"]):
         quietly(*words)
@@ -57,7 +57,8 @@ def records(folder, work, draw):
 
 def together(folder, work, draw):
     """Ends of three processes that label into one archive at a time, without end."""
-    command = [sys.executable, "-m", "mlt_s_tools.cli", "weak", "label", folder, "baseline", work / "weak.zip"]
+    label = ["weak", "label", folder, work / "weak.zip", "--model", "baseline"]
+    command = [sys.executable, "-m", "mlt_s_tools.cli", *label]
     while True:
         several = []
         for _ in range(3):

@@ -10,7 +10,7 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.once
 
-CALLED = {"PIL": "pillow"}  # packages that are imported by another name
+CALLED = {"PIL": "pillow", "skimage": "scikit-image"}  # packages that are imported by another name
 # What needs `pip install ".[train]"` or ".[weak]"; the metrics in `Trainer` alone.
 WITH_EXTRAS = ("training", "weak", "metrics.py")
 

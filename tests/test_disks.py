@@ -132,8 +132,8 @@ def test_on_a_full_disk_what_was_there_stays_and_the_file_is_named(folder, tmp_p
             ("check.json", "check", folder, "--json"),
             ("sheet.png", "preview", folder, "--out"),
             ("page.html", "preview", folder, "--html"),
-            ("weak.json", "weak", "evaluate", folder, "baseline", "--json"),
-            ("weak.png", "weak", "evaluate", folder, "baseline", "--out"),
+            ("weak.json", "weak", "evaluate", folder, "--model", "baseline", "--json"),
+            ("weak.png", "weak", "evaluate", folder, "--model", "baseline", "--out"),
         ):
             with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
                 status = main([*words, f"{out}/{name}"])

@@ -143,7 +143,7 @@ def test_a_line_of_the_record_that_is_nested_too_deep(folder, built, capsys):
 
 
 def weak_label(capsys, folder, out):
-    return said(capsys, "weak", "label", folder, "baseline", out)
+    return said(capsys, "weak", "label", folder, out, "--model", "baseline")
 
 
 def with_record(out, text):
@@ -164,7 +164,7 @@ def test_a_damaged_record_of_weak_label_maps_is_said_or_of_no_weight(folder, tmp
         with_record(out, json.dumps(damaged(whole, draw)))
         status, text = weak_label(capsys, folder, out)
         assert status == 0 or f"{out} is there already, and " in text
-    for text in (DEEP, json.dumps({**whole, "splits": 7}), '{"format": 1}'):
+    for text in (DEEP, json.dumps({**whole, "splits": 7}), json.dumps({**whole, "kind": "?"}), '{"format": 2}'):
         with_record(out, text)
         assert f"{out} is there already, and no archive of mlt-s weak" in weak_label(capsys, folder, out)[1]
     with_record(out, json.dumps({**whole, "splits": {"train": dict.fromkeys(whole["splits"]["train"], 0)}}))
@@ -195,13 +195,13 @@ class Stopping(Baseline):
 
 def test_a_damaged_line_of_what_is_finished_costs_its_label_map_and_no_more(folder, tmp_path, capsys, monkeypatch):
     out, draw = tmp_path / "weak.zip", random.Random(0)
-    partial = tmp_path / "weak.zip.partial" / archive._FINISHED
+    partial = tmp_path / "weak.zip.partial" / archive.FINISHED
     weak_label(capsys, folder, tmp_path / "whole.zip")
-    monkeypatch.setattr(label, "_BATCH", 3)
+    monkeypatch.setattr(label, "BATCH", 3)
     for round in range(ROUNDS // 2):
         with monkeypatch.context() as patched:
             patched.setattr(label, "open_model", lambda name: Stopping())
-            assert main(["weak", "label", str(folder), "baseline", str(out)]) == 130
+            assert main(["weak", "label", str(folder), str(out), "--model", "baseline"]) == 130
             capsys.readouterr()
         order, *lines = map(json.loads, partial.read_text().splitlines())
         assert len(lines) == 3

@@ -76,7 +76,7 @@ def test_evaluate_with_hostile_names(folder, tmp_path, capsys):
 
 def test_weak_label_with_hostile_names(folder, tmp_path, capsys):
     write_zip(folder / "ch8_training_images_3.zip", {f"{HOSTILE}.jpg": image_file(9)})
-    status, text = said(capsys, "weak", "label", folder, "baseline", tmp_path / f"{HOSTILE}.zip")
+    status, text = said(capsys, "weak", "label", folder, tmp_path / f"{HOSTILE}.zip", "--model", "baseline")
     assert status == 0 and f"without ground truth, not labelled: {SPELLED}" in text and f"{SPELLED}.zip" in text
 
 
@@ -188,7 +188,7 @@ def test_images_of_any_name_are_labelled(tmp_path, capsys, name):
     folder = tmp_path / "mlt"
     write_zip(folder / "ch8_training_images_1.zip", {f"{name}.jpg": image_file(1)})
     write_zip(folder / "ch8_training_localization_transcription_gt_v2.zip", {f"gt_{name}.txt": b""})
-    assert said(capsys, "weak", "label", folder, "baseline", tmp_path / "weak.zip")[0] == 0
+    assert said(capsys, "weak", "label", folder, tmp_path / "weak.zip", "--model", "baseline")[0] == 0
     builder = mlt_s.MltS(data_dir=str(folder), label_maps=str(tmp_path / "weak.zip"), cache_dir=str(tmp_path / "cache"))
     (example,) = builder.as_streaming_dataset(split="train")
     assert example["image_id"] == name and not np.asarray(example["label"]).any()

@@ -598,7 +598,7 @@ def test_evaluate_takes_them_for_text(images, masks, given, tmp_path, capsys):
 @once
 def test_weak_evaluate_takes_them_for_text(images, masks, given, tmp_path, capsys):
     add_words(images, range(1, 6), range(1, 4))
-    command = ["weak", "evaluate", str(images), "baseline", "--out", str(tmp_path / "plot.png")]
+    command = ["weak", "evaluate", str(images), "--model", "baseline"]
     assert cli.main([*command, "--label-maps", masks]) == 2
     assert "text_value=255)" in capsys.readouterr().err
     assert cli.main([*command, *given, "--json", str(tmp_path / "weak.json")]) == 0
@@ -606,9 +606,9 @@ def test_weak_evaluate_takes_them_for_text(images, masks, given, tmp_path, capsy
 
 
 @once
-def test_weak_train_takes_them_for_text(images, masks, given, tmp_path, capsys):
+def test_weak_train_takes_them_for_text(shipped, images, masks, given, tmp_path, capsys):
     add_words(images, range(1, 6), range(1, 4))
-    command = ["weak", "train", str(images), str(tmp_path / "network"), "--from-config", "--steps", "1", "--batch", "1"]
+    command = ["weak", "train", str(images), str(tmp_path / "network"), "--steps", "1", "--even-if-worse"]
     assert cli.main([*command, "--label-maps", masks]) == 2
     assert "text_value=255)" in capsys.readouterr().err
     assert cli.main([*command, *given]) == 0
@@ -630,7 +630,7 @@ def test_weak_label_gives_the_call_that_loads_both(load_registered, images, mask
     write_zip(images / "ch8_training_images_3.zip", {"img_6.jpg": image_file(6)})
     add_words(images, range(1, 7), range(1, 4))
     out = str(tmp_path / "weak.zip")
-    assert cli.main(["weak", "label", str(images), "baseline", out, "--unlabelled-only", *given]) == 0
+    assert cli.main(["weak", "label", str(images), out, "--model", "baseline", "--unlabelled-only", *given]) == 0
     call = re.search(r"load_dataset\(.*\)", capsys.readouterr().out)[0]
     _, options = eval(call, {"load_dataset": lambda *names, **options: (names, options)})
     assert options == {"data_dir": str(images), "label_maps": [masks, out], "text_value": 255}
@@ -642,12 +642,14 @@ def test_weak_label_gives_the_call_that_loads_both(load_registered, images, mask
 @once
 def test_weak_label_has_no_use_for_the_option_alone(images, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        cli.main(["weak", "label", str(images), "baseline", str(tmp_path / "weak.zip"), "--text-value", "255"])
+        cli.main(["weak", "label", str(images), str(tmp_path / "weak.zip"), "--text-value", "255"])
     assert "--text-value goes with --unlabelled-only" in capsys.readouterr().err
 
 
 @once
-@pytest.mark.parametrize("command", ["check X", "preview X", "build X Y", "evaluate P X", "weak train X Y"])
+@pytest.mark.parametrize(
+    "command", ["check X", "preview X", "build X Y", "evaluate P X", "weak train X Y", "weak repair X Y"]
+)
 def test_no_command_takes_another_value(command, capsys):
     with pytest.raises(SystemExit):
         cli.main([*command.split(), "--text-value", "128"])

@@ -1,8 +1,11 @@
 """`mlt-s weak label`: an archive of label maps for images that have words, how it is resumed, loaded and recognised."""
 
+import hashlib
 import io
 import json
 import random
+import re
+import shlex
 import shutil
 import threading
 import time
@@ -11,14 +14,16 @@ import zipfile
 import filelock
 import numpy as np
 import pytest
-from archives import add_words, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
+from archives import add_words, encoded, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
+from conftest import ROOT
+from networks import drawn, drawn_mlt
 from PIL import Image
 
 import mlt_s
 import mlt_s_tools
 from mlt_s_tools import weak
 from mlt_s_tools.cli import main
-from mlt_s_tools.weak import archive, label
+from mlt_s_tools.weak import archive, label, model
 from mlt_s_tools.weak.baseline import Baseline
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import Thresholds, label_map
@@ -46,7 +51,7 @@ def made_folder(out):
 
 
 def run(folder, out, *words):
-    return main(["weak", "label", str(folder), "baseline", str(out), *words])
+    return main(["weak", "label", str(folder), str(out), "--model", "baseline", *words])
 
 
 def members(out):
@@ -158,6 +163,71 @@ def test_a_label_map_lies_in_the_frame_of_the_stored_pixels(tmp_path, out):
     assert np.array_equal(pixels(members(out)["MLT_S_labels/training_labels/img_1.png"]), wanted(1))
 
 
+# --- By the network ------------------------------------------------------------------------------------------------
+
+
+@once
+def test_without_a_model_it_is_the_network_that_ships(shipped, tmp_path, out, capsys):
+    folder = drawn_mlt(tmp_path / "drawn", train=(1, 2))
+    (folder / "MLT_S_labels.zip").unlink()
+    assert main(["weak", "label", str(folder), str(out), "--upper", "0.5", "--lower", "0.5"]) == 0
+    name = f"network {hashlib.sha256(shipped.read_bytes()).hexdigest()[:8]}"
+    assert f"{out}: 2 label maps by {name}" in capsys.readouterr().out
+    assert record(out)["model"]["name"] == name and record(out)["model"]["engine"] in ("torch cpu", "torch cuda")
+    for number in (1, 2):
+        content = members(out)[f"MLT_S_labels/training_labels/img_{number}.png"]
+        text = drawn(f"Train{number}")[1]
+        assert set(np.unique(pixels(content))) == {0, 1}
+        assert np.count_nonzero((pixels(content) == 1) != text) < 0.08 * text.sum()
+        assert Image.open(io.BytesIO(content)).info == {"Software": f"mlt-s weak {name}"}
+
+
+@once
+@pytest.mark.parametrize("engine", ["numpy", "torch cpu"])
+def test_the_network_ends_in_the_same_bytes_and_another_engine_does_not_go_on(
+    shipped, tmp_path, out, monkeypatch, capsys, engine
+):
+    folder = drawn_mlt(tmp_path / "drawn", train=range(1, 6))
+    command = ["weak", "label", str(folder)]
+    monkeypatch.setattr(model, "fastest_engine", lambda: engine)
+    monkeypatch.setattr(label, "BATCH", 2)
+    assert main([*command, str(out.with_name("at_once.zip"))]) == 0
+    probabilities, asked = model.NetworkModel.probabilities, []
+
+    def stopping(self, examples):
+        asked.append(examples)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return probabilities(self, examples)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model.NetworkModel, "probabilities", stopping)
+        assert main([*command, str(out)]) == 130
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "fastest_engine", lambda: "torch cpu" if engine == "numpy" else "numpy")
+        assert main([*command, str(out)]) == 2
+        assert "made, by another model, or by the same one on another engine." in capsys.readouterr().err
+    assert main([*command, str(out)]) == 0
+    assert out.read_bytes() == out.with_name("at_once.zip").read_bytes()
+
+
+@once
+@pytest.mark.parametrize(
+    "words, call",
+    [
+        (["label", "mlt", "network", "weak.zip"], "mlt-s weak label mlt weak.zip --model network"),
+        (["label", "mlt", "baseline", "w.zip", "--unlabelled-only"], "mlt-s weak label mlt w.zip --model baseline"),
+        (["evaluate", "mlt", "network"], "mlt-s weak evaluate mlt --model network"),
+        (["repair", "mlt", "network", "r.zip"], "mlt-s weak repair mlt r.zip --model network"),
+        (["train", "mlt", "network", "out"], "mlt-s weak train mlt out --model network"),
+    ],
+)
+def test_the_order_of_arguments_of_before_is_told_the_call_of_now(words, call, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["weak", *words])
+    assert f"the model is an option now, and may be left out: {call}\n" in capsys.readouterr().err
+
+
 # --- Only what has none --------------------------------------------------------------------------------------------
 
 
@@ -233,7 +303,7 @@ def interrupted(monkeypatch, folder, out):
 
     def interrupt(after, *words):
         with monkeypatch.context() as patched:
-            patched.setattr(label, "_BATCH", 2)
+            patched.setattr(label, "BATCH", 2)
             patched.setattr(label, "open_model", lambda name: Stopping(after))
             return run(folder, out, *words)
 
@@ -279,7 +349,9 @@ def test_other_words_over_what_was_begun_are_refused(interrupted, folder, out, c
     capsys.readouterr()
     assert run(folder, out, *words) == 2
     said = capsys.readouterr().err
-    assert f"{out}.partial holds what an interrupted run made, {reason}. Remove it to begin anew" in said
+    assert (
+        f"{out}.partial holds what an interrupted run made, {reason}. To go on with it, give the same arguments" in said
+    )
     assert run(folder, out) == 0  # the words of then
 
 
@@ -287,13 +359,13 @@ def test_other_words_over_what_was_begun_are_refused(interrupted, folder, out, c
 def test_so_is_another_model_and_another_image(interrupted, folder, out, monkeypatch, capsys):
     interrupted(1)
     with monkeypatch.context() as patched:
-        patched.setattr(Stopping, "record", {"name": "baseline", "weights": "other"})
+        patched.setattr(Stopping, "record", {"weights": "other"})
         assert interrupted(1) == 2
-    assert "made, by another model." in capsys.readouterr().err
+    assert "made, by another model, or by the same one on another engine." in capsys.readouterr().err
     write_zip(folder / "ch8_training_images_4.zip", {"img_9.jpg": image_file(9)})
     (folder / "ch8_training_images_3.zip").unlink()
     assert run(folder, out) == 2
-    assert "made, of other images or ground truth." in capsys.readouterr().err
+    assert "made, of other images, label maps or ground truth." in capsys.readouterr().err
 
 
 @once
@@ -329,7 +401,7 @@ def test_who_waited_while_another_one_finished_makes_nothing(folder, out, capsys
         return acquire(lock, **options)
 
     monkeypatch.setattr(filelock.FileLock, "acquire", finished_meanwhile)
-    monkeypatch.setattr(label, "_label", lambda *arguments: pytest.fail("it was made again"))
+    monkeypatch.setattr(archive.Gathering, "add", lambda *arguments: pytest.fail("it was made again"))
     assert run(folder, out) == 0
     assert f"{out} is done already." in capsys.readouterr().out
     assert not out.with_name("weak.zip.partial").exists()
@@ -372,7 +444,7 @@ def gather(out, order, pause, told):
             keys = [("train", str(number)) for number in range(6)]
             for key in keys if gathering else ():
                 if not gathering.has(*key):
-                    gathering.add(*key, key[1].encode(), archive.Counts(1, 0, 0, 0, 1, 0, 0))
+                    gathering.add(*key, key[1].encode(), dict.fromkeys(archive.COUNTS["label"], 1))
             told.append("made" if gathering and gathering.finish(keys, {}) else "done already")
     except Exception as error:
         told.append(repr(error))
@@ -381,7 +453,7 @@ def gather(out, order, pause, told):
 @once
 def test_of_several_at_a_time_one_makes_it_and_the_others_say_that_it_is_done(out):
     draw = random.Random(0)
-    order = archive.order_of(Baseline(), Thresholds(), False, "source")
+    order = archive.order_of("label", Baseline(), {"upper": 0.7}, "source")
     for _ in range(25):
         told = []
         several = [threading.Thread(target=gather, args=(out, order, 0.01 * draw.random(), told)) for _ in range(4)]
@@ -419,11 +491,19 @@ def test_what_is_there_already_and_is_something_else_is_refused(folder, out, cap
 
 
 @once
+def test_an_archive_of_an_earlier_version_is_said_to_be_one(folder, out, capsys):
+    earlier = {"format": 1, "model": {"name": "baseline"}, "thresholds": {}, "unlabelled_only": False, "source": ""}
+    write_zip(out, {"MLT_S_labels/weak.json": json.dumps(earlier)})
+    assert run(folder, out) == 2
+    assert f"{out} is there already, and holds label maps by another version of mlt-s." in capsys.readouterr().err
+
+
+@once
 def test_two_at_a_time_are_refused(folder, out, monkeypatch):
-    monkeypatch.setattr(archive, "_PATIENCE", 0)
-    with archive.gathering(str(out), {}):
-        with pytest.raises(mlt_s.MltSError, match="Another mlt-s weak label is writing .*: wait for it, or give"):
-            with archive.gathering(str(out), {}):
+    monkeypatch.setattr(archive, "PATIENCE", 0)
+    with archive.gathering(str(out), {"kind": "label"}):
+        with pytest.raises(mlt_s.MltSError, match="Another mlt-s weak is writing .*: wait for it, or give"):
+            with archive.gathering(str(out), {"kind": "label"}):
                 pass
 
 
@@ -470,10 +550,10 @@ def test_so_is_one_in_a_folder_of_label_maps(folder, out, tmp_path, capsys):
 
 @once
 def test_what_is_no_model_is_refused_with_what_to_do(folder, out, tmp_path, capsys, monkeypatch):
-    assert main(["weak", "label", str(folder), "basline", str(out)]) == 2
+    assert main(["weak", "label", str(folder), str(out), "--model", "basline"]) == 2
     said = capsys.readouterr().err
-    assert "There is no model at" in said and "basline, which is no folder." in said
-    assert "Give baseline, which needs no training, or the folder of a model: mlt-s weak train DATA_DIR MODEL" in said
+    assert "There is no model at" in said and "basline, which is not a folder." in said
+    assert "or give baseline, or the folder that mlt-s weak train DATA_DIR OUT wrote" in said
     with pytest.raises(mlt_s.MltSError, match="which holds no weak.json"):
         weak.open_model(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -579,3 +659,34 @@ def test_a_built_set_keeps_who_made_a_label_map(folder, both, tmp_path):
     built = mlt_s.datasets.load_dataset(str(tmp_path / "built"), split="train", cache_dir=str(tmp_path / "cache"))
     assert [example["label"].info.get("Software") for example in built] == [None] * 5 + [MADE] * 2
     assert np.array_equal(built[5]["label"], wanted(7))
+
+
+# --- The page ------------------------------------------------------------------------------------------------------
+
+
+@once
+def test_what_the_page_shows_runs(shipped, tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs" / "weak.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = drawn_mlt(tmp_path / "mlt", train=(1, 2), validation=(1,))
+    write_zip(folder / "ch8_training_images_2.zip", {"img_3.png": encoded(drawn("Train3")[0], "PNG")})
+    write_zip(
+        folder / "more_training_localization_transcription_gt.zip",
+        {"gt_img_3.txt": words_file(words_line(drawn("Train3")[2]))},
+    )
+    shutil.copy(folder / "MLT_S_labels.zip", tmp_path / "corrected.zip")
+    blocks = re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)
+    commands = [line for kind, block in blocks if kind == "bash" for line in block.splitlines()]
+    for number, command in enumerate(command for command in commands if command.startswith("mlt-s ")):
+        words = shlex.split(command, comments=True)[1:]
+        if words[1] == "train":
+            shutil.rmtree("network", ignore_errors=True)
+            words += ["--steps", "1", "--even-if-worse"]
+        if words[1] == "label" and number:
+            (tmp_path / "weak.zip").unlink()
+        assert main(words) == 0, command
+    (code,) = (block for kind, block in blocks if kind == "python")
+    found = {}
+    exec(code, found)
+    assert found["patch"].values.shape == (41, 131)

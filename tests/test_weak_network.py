@@ -1,171 +1,365 @@
-"""The network as `mlt-s weak label` asks it: patches of words, whatever batch they fall into, and its folder."""
+"""The network of the weak supervision: its file, its two engines, how it sees words, and the edges afterwards."""
 
-import json
+from __future__ import annotations
+
+import math
+import resource
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from networks import dark_text, drawn, write_network
 from PIL import Image
-from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 import mlt_s
-from mlt_s_tools.weak import network as module
-from mlt_s_tools.weak import open_model
-from mlt_s_tools.weak.baseline import Baseline
-from mlt_s_tools.weak.correction import margins
-from mlt_s_tools.weak.crops import CHANNELS, Framing, hint
-from mlt_s_tools.weak.network import Network
+from mlt_s_tools import weak
+from mlt_s_tools.weak import edges, framing, model, torch_network
+from mlt_s_tools.weak.network import SHAPES, Network, read_weights, write_weights
 from mlt_s_tools.weak.patches import word_box
-from mlt_s_tools.weak.rule import probabilities_in, word_region
+from mlt_s_tools.words import word_mask
 
 pytestmark = pytest.mark.once
 
-FLAT = [[20, 20], [119, 24], [118, 53], [19, 49]]
-UPRIGHT = [[200, 10], [229, 10], [229, 139], [200, 139]]
-TURNED = [[130, 60], [180, 110], [166, 124], [116, 74]]
-OUTSIDE = [[400, 10], [440, 10], [440, 30], [400, 30]]
-LONG = [[0, 150], [299, 150], [299, 153], [0, 153]]
-AT_THE_EDGE = [[-20, 170], [30, 170], [30, 230], [-20, 230]]
-QUADS = [FLAT, UPRIGHT, TURNED, OUTSIDE, LONG, AT_THE_EDGE]
-
 
 @pytest.fixture
-def network():
+def path(tmp_path):
+    return write_network(tmp_path / "network.npz")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Weights as of a training: a module whose batch norms have seen something, folded."""
     torch.manual_seed(0)
-    config = SegformerConfig(
-        num_channels=CHANNELS, num_labels=2, num_encoder_blocks=2, depths=[1, 1], strides=[2, 2], patch_sizes=[3, 3],
-        sr_ratios=[4, 2], hidden_sizes=[8, 16], num_attention_heads=[1, 1], mlp_ratios=[2, 2], decoder_hidden_size=8,
-    )  # fmt: skip
-    return Network(
-        SegformerForSemanticSegmentation(config),
-        Framing(),
-        (0.5,) * 3,
-        (0.25,) * 3,
-        {"trained_on": {"train": ["img_1"]}},
-    )
+    module = torch_network.Network()
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.normal_(0, 0.1)
+            part.running_var.uniform_(0.3, 2)
+            torch.nn.init.uniform_(part.weight, 0.5, 1.5)
+            torch.nn.init.normal_(part.bias, 0, 0.1)
+        if isinstance(part, torch.nn.Linear):
+            torch.nn.init.normal_(part.weight, 0, 0.05)
+    return module.eval(), torch_network.folded(module)
 
 
-@pytest.fixture
-def image():
-    noise = np.random.default_rng(0).integers(0, 256, (50, 75, 3), np.uint8)
-    return Image.fromarray(noise).resize((300, 200))
+def crops(*shape, seed=0):
+    seen = np.random.default_rng(seed).normal(0, 1, (*shape, 4)).astype(np.float32)
+    seen[..., 3] = 0
+    seen[:, 8:-8, 10:-10, 3] = 1
+    return seen
 
 
-def test_each_word_gets_a_patch_that_covers_it(network, image):
-    (patches,) = network.probabilities([(image, QUADS)])
-    for quad, patch in zip(QUADS, patches):
-        if quad is OUTSIDE:
-            assert patch is None
-            continue
-        left, top, right, bottom = patch.box
-        own = word_box(quad, image.size, 0)
-        assert left <= own[0] and top <= own[1] and own[2] <= right and own[3] <= bottom
-        assert 0 <= left and 0 <= top and right <= 300 and bottom <= 200
-        assert patch.values.shape == (bottom - top, right - left) and patch.values.dtype == np.float32
-        assert 0 <= patch.values.min() and patch.values.max() <= 1
+# --- The two engines -----------------------------------------------------------------------------------------------
 
 
-def test_what_is_said_of_a_word_does_not_depend_on_those_that_come_with_it(network, image, monkeypatch):
-    other = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    together = network.probabilities([(image, QUADS), (other, QUADS[::-1]), (other, [])])
-    monkeypatch.setattr(module, "_MOST_PIXELS", 1)  # one word at a time
-    alone = [network.probabilities([one])[0] for one in [(image, QUADS), (other, QUADS[::-1]), (other, [])]]
-    assert len(together) == len(alone) == 3 and together[2] == []
-    for one, same in zip(sum(together, []), sum(alone, [])):
-        assert (one is None) == (same is None)
-        if one:
-            assert one.box == same.box
-            np.testing.assert_allclose(one.values, same.values, atol=1e-5)
+@pytest.mark.parametrize("shape", [(32, 32), (80, 160), (160, 48)])
+def test_numpy_says_what_the_trained_module_says(trained, shape):
+    module, weights = trained
+    seen = crops(2, *shape)
+    with torch.inference_mode():
+        wanted = torch.sigmoid(module(torch.from_numpy(seen).permute(0, 3, 1, 2))).numpy()
+    found = framing.probabilities(Network({name: np.float32(of) for name, of in weights.items()})(seen))
+    assert wanted.std() > 0.01
+    assert np.abs(found - wanted).max() < 1e-3  # weights of 16 bits
 
 
-def test_a_word_and_its_negative_in_other_colours_are_seen_alike(network):
-    """The mean of the views is taken of all colours, so a network has to have seen the negative as it would be."""
-    colors = np.random.default_rng(0).random((3, 32, 64), np.float32)
-    mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (network.mean, network.std))
-    crop, negative = (np.concatenate([(of - mean) / std, np.zeros((1, 32, 64))]) for of in (colors, 1 - colors))
-    views, of_negative = network._views(crop.astype(np.float32)), network._views(negative.astype(np.float32))
-    assert len(views) == module._VIEWS and (views[0] == crop).all()
-    np.testing.assert_allclose(views[1], crop[[1, 2, 0, 3]])
-    np.testing.assert_allclose(views[2:] + views[:2], of_negative, atol=1e-5)
+def test_an_engine_is_as_good_as_the_other(trained, tmp_path):
+    with open(tmp_path / "network.npz", "wb") as file:
+        write_weights(file, trained[1])
+    picture, _, quad = drawn()
+    turned = [[30, 60], [120, 20], [130, 45], [40, 85]]
+    answers = {
+        engine: model.NetworkModel(tmp_path / "network.npz", engine=engine).probabilities([(picture, [quad, turned])])
+        for engine in ("numpy", "torch cpu")
+    }
+    for one, other in zip(*(of[0] for of in answers.values())):
+        assert one.box == other.box and one.values.std() > 0.001
+        assert np.abs(one.values - other.values).max() < 1e-3
 
 
-def test_words_are_scaled_by_their_shorter_side():
-    framing = Framing(context=0, least=32, greatest=64, longest=1024)
-    for quad, scale in ((UPRIGHT, 32 / 29), ([[0, 0], [99, 0], [99, 128], [0, 128]], 64 / 99)):
-        assert framing.scale(quad, framing.box(quad, (300, 200))) == pytest.approx(scale)
-    assert framing.scale([[0, 0], [90, 0], [90, 50], [0, 50]], (0, 0, 91, 51)) == 1
-    assert max(framing.size(LONG, framing.box(LONG, (300, 200)))) == 1024
+def test_what_is_said_of_a_crop_does_not_depend_on_the_others(trained):
+    network = Network({name: np.float32(of) for name, of in trained[1].items()})
+    seen = np.concatenate([crops(1, 48, 64, seed=seed) for seed in range(3)])
+    assert np.array_equal(network(seen)[1], network(seen[1:2])[0])
 
 
-def test_the_hint_is_the_baseline_within_the_word():
-    crop = Image.new("RGB", (40, 20), "white")
-    crop.paste((0, 0, 0), (15, 8, 25, 12))
-    values = np.asarray(hint(crop, [[10, 5], [30, 5], [30, 15], [10, 15]]))
-    assert (values[8:12, 15:25] > 250).all() and values[6, 12] < 10 and values[1, 1] == 128
+def test_the_engine_is_part_of_the_record_and_numpy_where_there_is_no_pytorch(path, monkeypatch):
+    assert model.NetworkModel(path).record["engine"].startswith("torch ")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    assert model.NetworkModel(path).record["engine"] == "numpy"
+    assert model.NetworkModel(path).probabilities([(drawn()[0], [drawn()[2]])])[0][0].values.max() > 0.9
 
 
-def test_a_saved_network_says_the_same_when_it_is_loaded(network, image, tmp_path):
-    network.save(tmp_path / "net")
-    loaded = open_model(tmp_path / "net")
-    assert loaded.record == network.record and loaded.name == network.name
-    assert len(loaded.name) == len("network ") + 8 and loaded.record["trained_on"] == {"train": ["img_1"]}
-    for one, other in zip(*(each.probabilities([(image, QUADS)])[0] for each in (network, loaded))):
-        assert (one is None and other is None) or (one.values == other.values).all()
+# --- The file ------------------------------------------------------------------------------------------------------
+
+
+def test_weights_come_back_as_they_were_written_and_in_the_same_bytes(trained, tmp_path):
+    files = []
+    for name in ("a", "b"):
+        with open(tmp_path / name, "wb") as file:
+            write_weights(file, trained[1])
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1] and len(files[0]) < 3_000_000
+    read = read_weights(tmp_path / "a")
+    assert read.keys() == trained[1].keys() == SHAPES.keys()
+    assert all(np.array_equal(read[name], np.float32(trained[1][name])) for name in SHAPES)
+
+
+def saved(path, change=lambda arrays: None, **options):
+    """A file of weights as np.savez writes it, with a change."""
+    arrays = {name: of.astype(np.float16) for name, of in dark_text().items()}
+    change(arrays)
+    np.savez(path, **arrays)
+    return path
+
+
+def test_a_file_of_numpys_own_is_read(tmp_path):
+    read = read_weights(saved(tmp_path / "network.npz"))
+    assert read["o.b"].tolist() == [-4] * 4
 
 
 @pytest.mark.parametrize(
-    "damage, told",
+    "change, text",
     [
-        (lambda folder: (folder / "weak.json").write_text("{"), "JSONDecodeError"),
-        (lambda folder: (folder / "weak.json").write_text("{}"), "KeyError: 'weights'"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "FileNotFoundError"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"x"), "is not the file that weak.json was written"),
+        (lambda arrays: arrays.pop("o.b"), "'o.b.npy'"),
+        (lambda arrays: arrays.update(more=np.zeros(3)), "'more.npy'"),
+        (lambda arrays: arrays.update({"o.b": np.zeros(5, np.float16)}), "o.b is float16 (5,), not float16 (4,)"),
+        (lambda arrays: arrays.update({"o.b": np.zeros(4, np.float32)}), "o.b is float32 (4,), not float16 (4,)"),
+        (lambda arrays: arrays.update({"o.b": np.full(4, np.nan, np.float16)}), "o.b holds a value that is no number"),
+        (lambda arrays: arrays.update({"o.b": np.array([print, 1, 2, 3], object)}), "o.b is "),
+        (lambda arrays: arrays.update({"o.b": np.zeros(10**6, np.float16)}), "it has more than"),
     ],
 )
-def test_a_damaged_folder_is_told_with_what_to_do(network, tmp_path, damage, told):
-    network.save(tmp_path / "net")
-    damage(tmp_path / "net")
-    with pytest.raises(mlt_s.MltSError) as error:
-        Network.load(tmp_path / "net")
-    assert str(error.value).startswith(f"{tmp_path / 'net'} holds no network that can be read (") and told in str(
-        error.value
+def test_weights_of_another_kind_are_refused_and_named(tmp_path, change, text):
+    path = saved(tmp_path / "network.npz", change)
+    with pytest.raises(mlt_s.MltSError, match="holds no weights that can be read") as raised:
+        read_weights(path)
+    assert text in str(raised.value) and str(path) in str(raised.value)
+
+
+def test_a_member_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path, path):
+    with zipfile.ZipFile(path) as opened:
+        members = {name: opened.read(name) for name in opened.namelist()}
+    header = members["e1.0.b.npy"][:128]
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, content in members.items():
+            with opened.open(name, "w", force_zip64=True) as file:
+                file.write(content if name != "e1.0.b.npy" else header)
+                for _ in range(64 if name == "e1.0.b.npy" else 0):
+                    file.write(bytes(1 << 20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(mlt_s.MltSError, match="e1.0.b is too large"):
+        read_weights(tmp_path / "bomb.npz")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000  # KiB
+
+
+def test_a_damaged_file_is_one_error_wherever_it_is_damaged(path, tmp_path):
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in [*rng.integers(0, len(whole), 25), *range(len(whole) - 40, len(whole), 7)]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        try:
+            read_weights(tmp_path / "damaged.npz")  # in a header's date nothing is lost
+        except mlt_s.MltSError as error:
+            assert "damaged.npz" in str(error)
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "damaged.npz").write_bytes(whole[:length])
+        with pytest.raises(mlt_s.MltSError, match="holds no weights that can be read"):
+            read_weights(tmp_path / "damaged.npz")
+
+
+def test_weights_that_overflow_say_not_sure(tmp_path):
+    write_network(tmp_path / "network.npz", gain=60000, bias=-60000)
+    logits = Network({**read_weights(tmp_path / "network.npz"), "s.1.0.b": np.full(24, 3e38, np.float32)})(
+        crops(1, 32, 32)
     )
-    assert str(error.value).endswith("mlt-s weak train DATA_DIR MODEL, with a new folder as MODEL.")
+    picture, _, quad = drawn()
+    frame = framing.frame(quad, picture.size)
+    values = framing.restored(np.full(frame.size[::-1], np.nan, np.float32), frame, word_box(quad, picture.size, 0))
+    assert not np.isfinite(logits).all() and np.all(values == 0.5)
 
 
-def test_a_network_of_an_earlier_kind_is_refused_and_not_read_as_one_of_this_kind(network, tmp_path):
-    network.save(tmp_path / "net")
-    record = json.loads((tmp_path / "net" / "weak.json").read_text())
-    assert record.pop("corrects") == "baseline"
-    (tmp_path / "net" / "weak.json").write_text(json.dumps(record))
-    with pytest.raises(mlt_s.MltSError, match="of a network that does not correct the baseline, .* or train anew:"):
-        Network.load(tmp_path / "net")
+# --- Opening a model -----------------------------------------------------------------------------------------------
 
 
-def test_a_network_that_corrects_nothing_says_what_the_baseline_says_pixel_by_pixel(network, image):
-    for parameter in network.model.decode_head.classifier.parameters():
-        torch.nn.init.zeros_(parameter)
-    answers = [model.probabilities([(image, QUADS)])[0] for model in (network, Baseline())]
-    for quad, own, of_baseline in zip(QUADS, *answers):
-        assert (own is None) == (of_baseline is None) == (quad is OUTSIDE)
-        if own:
-            region = word_region(quad, image.size)
-            expected = np.clip(probabilities_in(region, of_baseline), 0.01, 0.99)  # it can overrule the surest one
-            np.testing.assert_allclose(probabilities_in(region, own), expected, atol=0.005)  # of a hint in 8 bits
+def test_without_a_name_it_is_the_network_that_ships(path, monkeypatch):
+    monkeypatch.setattr(weak, "SHIPPED", str(path))
+    assert weak.open_model().name.startswith("network ") and weak.open_model("baseline").name == "baseline"
 
 
-def test_a_correction_is_added_to_the_logit_of_the_hint():
-    logits = torch.tensor([[0.0, 0.0], [1.0, -3.0]]).reshape(1, 2, 1, 2)  # background, text; of two pixels
-    hints = torch.tensor([[[0.0, 0.8]]])
-    found = torch.sigmoid(margins(logits, hints))
-    torch.testing.assert_close(found, torch.tensor([[[1 / (1 + np.e**-1), 1 / (1 + np.e**3 / 9)]]]).float())
-    assert margins(logits, torch.zeros(1, 8, 16)).shape == (1, 8, 16)  # resized to the hints
-    assert torch.sigmoid(margins(torch.tensor([5.0, 0.0]).reshape(1, 2, 1, 1), torch.ones(1, 1, 1))).item() < 0.5
+def test_a_package_without_its_network_says_so_and_takes_nothing_else_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(weak, "SHIPPED", str(tmp_path / "network.npz"))
+    with pytest.raises(mlt_s.MltSError, match=r"network.npz, the network that ships with mlt-s, is missing: install"):
+        weak.open_model()
 
 
-def test_a_model_of_other_channels_is_refused(network, tmp_path):
-    network.save(tmp_path / "net")
-    config = json.loads((tmp_path / "net" / "config.json").read_text())
-    (tmp_path / "net" / "config.json").write_text(json.dumps({**config, "num_channels": 3}))
-    with pytest.raises(mlt_s.MltSError, match="holds no network that can be read"):
-        Network.load(tmp_path / "net")
+def test_a_folder_of_an_earlier_kind_or_of_other_weights_is_refused(tmp_path):
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "weak.json").write_text('{"weights": "00", "corrects": "baseline"}')
+    with pytest.raises(mlt_s.MltSError, match="there is no network.npz beside weak.json: earlier versions of mlt-s"):
+        weak.open_model(folder)
+    write_network(folder / "network.npz")
+    with pytest.raises(mlt_s.MltSError, match="network.npz is not the file that weak.json was written for"):
+        weak.open_model(folder)
+    for text, said in (
+        ('{"weights": 5}', "weights is not text"),
+        ('{"weights": "0', ""),
+        ("[]", "it is not an object"),
+    ):
+        (folder / "weak.json").write_text(text)
+        with pytest.raises(mlt_s.MltSError, match=f"holds no network that can be read .*{said}"):
+            weak.open_model(folder)
+
+
+# --- How it sees words ---------------------------------------------------------------------------------------------
+
+
+def turned(picture, mask, quad, degrees):
+    """The same word in a picture that is turned."""
+    width, height = picture.size
+    centre = np.array([width / 2, height / 2])
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    corners = (np.array(quad) + 0.5 - centre) @ turn.T + centre - 0.5
+    options = {"resample": Image.Resampling.BICUBIC}
+    shown = picture.rotate(degrees, fillcolor=picture.getpixel((0, 0)), **options)
+    return shown, np.asarray(Image.fromarray(np.uint8(255 * mask)).rotate(degrees, **options)) > 127, corners.tolist()
+
+
+def iou(found, wanted):
+    return np.count_nonzero(found & wanted) / np.count_nonzero(found | wanted)
+
+
+CASES = [
+    *[(font, 0) for font in (12, 20, 40, 64, 160)],
+    *[(font, degrees) for font in (20, 40, 100) for degrees in (2, 8, -20, 45, 90)],
+]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch cpu"])
+@pytest.mark.parametrize("font, degrees", CASES)
+def test_text_is_found_pixel_on_pixel_whatever_the_size_and_slant_of_the_word(path, font, degrees, engine):
+    side = 5 * font
+    picture, mask, quad = turned(*drawn("Word", size=(side, side), at=(font, 2 * font), font=font), degrees)
+    ((patch,),) = model.NetworkModel(path, engine=engine).probabilities([(picture, [quad])])
+    left, top, right, bottom = patch.box
+    found = np.zeros(mask.shape, bool)
+    found[top:bottom, left:right] = patch.values >= 0.5
+    inside = word_mask([quad], picture.size)
+    least = {12: 0.7, 20: 0.82}.get(font, 0.9) - (0.12 if degrees % 90 else 0)
+    assert iou(found & inside, mask & inside) > least
+    for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):  # and nowhere better than where it is
+        assert iou(found & inside, np.roll(mask, (y, x), (0, 1)) & inside) < iou(found & inside, mask & inside)
+
+
+@pytest.mark.parametrize(
+    "ink, paper", [("black", "white"), ((60, 20, 20), (120, 200, 255)), ((118, 118, 118), (130, 130, 130))]
+)
+def test_colours_count_in_deviations_from_the_words_own(path, ink, paper):
+    picture, mask, quad = drawn(ink=ink, paper=paper)
+    ((patch,),) = model.NetworkModel(path).probabilities([(picture, [quad])])
+    left, top, right, bottom = patch.box
+    assert iou(patch.values >= 0.5, mask[top:bottom, left:right]) > 0.85
+
+
+def test_a_word_that_reaches_out_of_the_image_is_seen_with_the_border_repeated(path):
+    picture, mask, quad = drawn(at=(-18, -6))
+    ((patch,),) = model.NetworkModel(path).probabilities([(picture, [quad])])
+    left, top, right, bottom = patch.box
+    assert (left, top) == (0, 0)
+    assert iou(patch.values >= 0.5, mask[top:bottom, left:right]) > 0.85
+
+
+@pytest.mark.parametrize(
+    "quad",
+    [
+        [[-1e6, -1e6], [1e6, -1e6], [1e6, 1e6], [-1e6, 1e6]],
+        [[5, 5], [1e6, 5], [1e6, 6], [5, 6]],
+        [[5, 5], [90, 80], [90, 81], [5, 6]],
+        [[5, 5], [90, 80], [90, 5], [5, 80]],
+        [[50, 50]] * 4,
+        [[-500, -400], [700, 500], [690, 520], [-510, -380]],
+        [[1e300, 1e300], [-1e300, 1e300], [-1e300, -1e300], [1e300, -1e300]],
+    ],
+)
+def test_any_quadrilateral_has_an_answer_in_bounded_memory(path, quad):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 120, 3), np.uint8))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ((patch,),) = model.NetworkModel(path).probabilities([(picture, [quad])])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 900_000  # KiB
+    left, top, right, bottom = patch.box
+    assert patch.values.shape == (bottom - top, right - left) and np.isfinite(patch.values).all()
+    assert ((patch.values >= 0) & (patch.values <= 1)).all()
+
+
+def test_a_word_outside_has_no_answer_and_the_others_keep_their_places(path):
+    picture, _, quad = drawn()
+    away = [[900, 900], [950, 900], [950, 940], [900, 940]]
+    one, other = model.NetworkModel(path).probabilities([(picture, [away, quad, quad]), (picture, [])])
+    assert one[0] is None and other == []
+    assert np.array_equal(one[1].values, one[2].values)
+
+
+def test_a_crop_has_the_word_at_one_size_in_frames_of_sixteen_pixels():
+    for degrees in (0, 30, 90):
+        for font in (12, 40, 100):
+            _, _, quad = turned(*drawn("Wide word", size=(8 * font, 8 * font), at=(font, 3 * font), font=font), degrees)
+            frame = framing.frame(quad, (8 * font, 8 * font))
+            sides = np.hypot(*(np.roll(frame.corners, -1, 0) - frame.corners).T)
+            assert min(sides) == pytest.approx(48, abs=0.1)
+            assert all(side % 16 == 0 for side in frame.size)
+            assert abs(np.diff(frame.corners[:2, 1])[0]) < 0.1 or abs(np.diff(frame.corners[:2, 0])[0]) < 0.1
+    assert max(framing.frame([[0, 0], [9000, 0], [9000, 9], [0, 9]], (9999, 99)).size) <= framing.LONGEST + 16
+
+
+# --- Edges ---------------------------------------------------------------------------------------------------------
+
+
+def guided_by_windows(guide, values, radius):
+    """A guided filter, window by window, by least squares."""
+    height, width = values.shape
+    slopes = np.zeros((height, width, 4))
+    windows = {
+        (y, x): np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+        for y in range(height)
+        for x in range(width)
+    }
+    for place, window in windows.items():
+        colors, found = guide[window].reshape(-1, 3), values[window].ravel()
+        covariance = np.cov(colors.T, bias=True) + 0.015 * np.eye(3)
+        slope = np.linalg.solve(covariance, (colors * found[:, None]).mean(0) - colors.mean(0) * found.mean())
+        slopes[place] = [*slope, found.mean() - slope @ colors.mean(0)]
+    means = np.array([slopes[window].reshape(-1, 4).mean(0) for window in windows.values()]).reshape(height, width, 4)
+    return (means[..., :3] * guide).sum(2) + means[..., 3]
+
+
+@pytest.mark.parametrize("side, radius", [(10, 1), (25, 2), (40, 3)])
+def test_it_is_the_guided_filter(side, radius):
+    rng = np.random.default_rng(0)
+    colors = rng.integers(0, 256, (14, 17, 3), np.uint8)
+    values = rng.random((14, 17)).astype(np.float32)
+    guide = colors - colors.mean((0, 1))
+    guide /= np.sqrt((guide**2).mean())
+    wanted = np.clip(guided_by_windows(guide, values, radius), 0.002, 0.998)
+    wanted = 1 / (1 + (1 - wanted) / wanted * np.exp(-0.35))
+    assert np.abs(edges.sharpened(colors, values, side) - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize("font", [30, 200, 400])
+def test_probabilities_from_afar_get_the_edges_of_the_picture(font):
+    picture, mask, quad = drawn("ab", size=(3 * font, 2 * font), at=(font // 2, font // 3), font=font)
+    height, width = mask.shape
+    small = Image.fromarray(mask.astype(np.float32)).reduce(max(3, font // 24))
+    coarse = np.asarray(small.resize((width, height), Image.Resampling.BILINEAR))
+    sharp = edges.sharpened(np.asarray(picture), coarse, 0.6 * font)
+    assert sharp.shape == mask.shape and sharp.dtype == np.float32
+    assert iou(sharp >= 0.5, mask) > max(0.8, iou(coarse >= 0.5, mask) + 0.03)
+
+
+def test_a_picture_of_one_colour_has_no_edges():
+    values = np.full((20, 30), 0.5, np.float32)
+    found = edges.sharpened(np.full((20, 30, 3), 77, np.uint8), values, 20)
+    assert np.allclose(found, 1 / (1 + np.exp(-0.35)), atol=1e-5)

@@ -1,4 +1,4 @@
-"""The rule of the weak supervision, from words and probabilities of text to a label map, and the tally of all of it."""
+"""The rule of the weak supervision, from words and probabilities of text to a label map."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mlt_s_tools.metrics import count
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.patches import Patch, of_readable, shorter_side, word_box
 from mlt_s_tools.weak.rule import Thresholds, count_too_little, label_map
-from mlt_s_tools.weak.tally import STEPS, Tally
 from mlt_s_tools.words import word_mask
 
 pytestmark = pytest.mark.once
@@ -304,55 +302,3 @@ def test_only_readable_words_are_asked_for():
     images = [[word("q1"), word("q2", False), word("q3")], [word("q4", False), word("q5")], [word("q6", False)]]
     assert of_readable(asked, [(picture, words) for words in images]) == [["a", None, "b"], [None, "c"], [None]]
     assert [quads for _, quads in asked.examples] == [["q1", "q3"], ["q5"], []]
-
-
-# --- All thresholds at once ----------------------------------------------------------------------------------------
-
-LABELS = np.random.default_rng(0).choice(np.array([0, 1, 255], np.uint8), (HEIGHT, WIDTH), p=[0.5, 0.3, 0.2])
-
-
-def by_class(mask):
-    return [np.count_nonzero(mask & (LABELS == value)) for value in (0, 1, 255)]
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.lists(WORDS, min_size=1, max_size=2), st.sampled_from([0, 0.05, 0.5, 1]), st.data())
-def test_a_tally_counts_what_the_rule_makes_under_any_thresholds(images, least_share, data):
-    tally = Tally(least_share)
-    images = [of_drawn(drawn_words) for drawn_words in images]
-    for words, patches in images:
-        tally.add(words, patches, LABELS)
-    assert tally.images == len(images)
-    assert tally.uncertain_share == np.mean(LABELS == 255)
-    for upper in data.draw(st.sets(st.integers(0, len(STEPS) - 1), min_size=3, max_size=3)):
-        lower = data.draw(st.integers(0, upper))
-        thresholds = Thresholds(STEPS[upper], STEPS[lower], least_share)
-        made = [label_map(SIZE, words, patches, thresholds) for words, patches in images]
-        found = tally.found(upper)[lower]
-        for value, counted in ((0, found.background), (1, found.text), (255, found.uncertain)):
-            assert counted.tolist() == np.sum([by_class(one == value) for one in made], 0).tolist()
-        assert found.uncertain_share == np.mean([one == 255 for one in made])
-        pixels = [count(one == 1, LABELS) for one in made]
-        figures = tally.figures(upper)
-        assert figures["mean_precision"] == pytest.approx(np.mean([of.precision for of in pixels]))
-        assert figures["fgiou"] == sum(of.tp for of in pixels) / sum(of.tp + of.fp + of.fn for of in pixels)
-
-
-def test_the_upper_threshold_is_the_best_and_the_lower_one_leaves_no_more_uncertain_than_the_authors_do():
-    label = np.zeros((HEIGHT, WIDTH), np.uint8)
-    label[5:10, 5:15], label[0] = 1, 255  # 50 pixels of text, 30 uncertain ones
-    values = np.zeros((10, 10), np.float32)
-    values[:5], values[5:7] = 0.8, 0.6  # 20 pixels look like text, and are none
-    values[0, :5] = 0.4  # 5 do not, and are
-    tally = Tally()
-    tally.add([word()], [Patch((5, 5, 15, 15), values)], label)
-    upper, lower = (STEPS[at] for at in tally.choose())
-    assert 0.6 < upper <= 0.8
-    assert lower <= 0.4  # 25 pixels uncertain, of 30 allowed
-    found = label_map(SIZE, [word()], [Patch((5, 5, 15, 15), values)], Thresholds(upper, lower))
-    assert np.count_nonzero(found == 255) == 25
-    label[0] = 0  # none allowed: the 5 are lost
-    tally = Tally()
-    tally.add([word()], [Patch((5, 5, 15, 15), values)], label)
-    upper, lower = (STEPS[at] for at in tally.choose())
-    assert 0.6 < lower <= upper <= 0.8

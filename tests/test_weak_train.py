@@ -1,308 +1,353 @@
-"""`mlt-s weak train` on the bundled sample: what it learns, and what becomes of a training that was stopped."""
+"""`mlt-s weak train`: what it learns, what it refuses to save, and what becomes of a training that was stopped."""
 
-import functools
+from __future__ import annotations
+
 import json
-import logging
 
 import numpy as np
 import pytest
 import torch
-from archives import add_words, label_file, label_members, mlt, write_zip
-from PIL import Image
-from transformers import (
-    SegformerConfig,
-    SegformerForSemanticSegmentation,
-    SegformerImageProcessor,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+from archives import encoded, label_members, words_file, words_line, write_zip
+from networks import drawn, drawn_mlt, png, write_network
 
 import mlt_s
-from mlt_s_tools import SAMPLE
-from mlt_s_tools.metrics import TextMetrics
-from mlt_s_tools.training import ArchiveDataset, Preset
-from mlt_s_tools.weak import open_model, train
-from mlt_s_tools.weak.baseline import Baseline, FilledBox
-from mlt_s_tools.weak.correction import margins
-from mlt_s_tools.weak.crops import Framing
-from mlt_s_tools.weak.examples import WordCrops
-from mlt_s_tools.weak.rule import Thresholds, label_map
+from mlt_s_tools.cli import main
+from mlt_s_tools.weak import label, open_model, train
+from mlt_s_tools.weak.network import read_weights
+from mlt_s_tools.weak.torch_network import from_weights
 
 pytestmark = pytest.mark.once
 
-THRESHOLDS = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-QUICK = {"from_config": True, "batch": 2, "seed": 3}
-
 
 @pytest.fixture
-def sample():
-    return ArchiveDataset(SAMPLE, "train", config="words")
-
-
-def figures(model):
-    """On the validation split, kept out of training; one threshold, chosen where the network was trained."""
-    chosen = max(THRESHOLDS, key=lambda threshold: measured(model, "train")[threshold]["fgiou"])
-    return measured(model, "validation")[chosen]
-
-
-@functools.cache
-def measured(model, split):
-    metrics = {threshold: TextMetrics() for threshold in THRESHOLDS}
-    for example in ArchiveDataset(SAMPLE, split, config="words"):
-        words = example["words"]
-        (patches,) = model.probabilities([(example["image"], [word["quad"] for word in words])])
-        for threshold, of in metrics.items():
-            found = label_map(example["image"].size, words, patches, Thresholds(threshold, threshold))
-            of.add(found == 1, example["label"])
-    return {threshold: of.compute() for threshold, of in metrics.items()}
-
-
-def crops_of(example, synthetic=0.5, seed=0, epoch=0):
-    crops = WordCrops(Framing(), Preset((0.5,) * 3, (0.25,) * 3, (512, 512)), (96, 160), 3, synthetic, seed)
-    crops.set_epoch(epoch)
-    return crops(example)
-
-
-@pytest.mark.parametrize("synthetic", [0, 1])
-def test_crops_have_channels_and_labels_with_text_in_view(sample, synthetic):
-    for crop in crops_of(sample[0], synthetic):
-        assert crop["pixel_values"].shape == (4, 96, 160) and crop["pixel_values"].dtype == np.float32
-        assert crop["labels"].shape == (96, 160) and crop["labels"].dtype == np.int64
-        assert set(np.unique(crop["labels"])) <= {0, 1, 255} and (crop["labels"] == 1).any()
-
-
-def test_chance_is_that_of_seed_epoch_and_image(sample):
-    def pixels(**options):
-        return np.stack([crop["pixel_values"] for crop in crops_of(sample[0], **options)])
-
-    assert (pixels() == pixels()).all()
-    assert (pixels() != pixels(epoch=1)).any() and (pixels() != pixels(seed=1)).any()
-
-
-def test_an_image_without_words_gives_drawn_ones(sample):
-    assert all((crop["labels"] == 1).any() for crop in crops_of({**sample[0], "words": []}, synthetic=0))
-
-
-def test_label_maps_of_its_own_kind_are_refused(sample):
-    example = sample[0]
-    example["label"].info["Software"] = "mlt-s weak network 12345678"
-    with pytest.raises(mlt_s.MltSError, match=r"^The label map of img_2 was made by mlt-s weak, and .* by label_maps"):
-        crops_of(example)
-
-
-def test_so_are_label_maps_of_other_values(sample):
-    values = np.asarray(sample[0]["label"])
-    example = {**sample[0], "label": Image.fromarray(np.where(values == 1, 2, values).astype(np.uint8))}
-    with pytest.raises(mlt_s.MltSError, match="^img_2: a label map holds 0, 1 and 255, and this one 2 as well"):
-        crops_of(example)
-
-
-def test_a_pretrained_model_says_the_same_with_a_hint_of_nothing():
-    model = SegformerForSemanticSegmentation(SegformerConfig(num_labels=2)).eval()
-    pixels = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        before = model(pixel_values=pixels).logits
-        after = train._with_hint(model)(pixel_values=torch.cat([pixels, torch.randn(1, 1, 64, 64)], 1)).logits
-    torch.testing.assert_close(before, after)
-
-
-def test_a_step_has_one_gradient_however_it_is_accumulated(tmp_path):
-    """Of four crops, of which different numbers of pixels count, none of the last."""
-    chance = torch.Generator().manual_seed(0)
-    crops = []
-    for ignored in (0.0, 0.5, 0.9, 1.0):
-        labels = (torch.rand((96, 160), generator=chance) < 0.3).long()
-        labels[torch.rand((96, 160), generator=chance) < ignored] = 255
-        crops.append({"pixel_values": torch.rand((4, 96, 160), generator=chance), "labels": labels})
-
-    class Gradient(TrainerCallback):
-        def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
-            gradients.append(torch.cat([weights.grad.flatten() for weights in model.parameters()]))
-
-    gradients, losses = [], []
-    for size in (4, 2, 1):
-        set_seed(0)
-        model, *_ = train._model(None, checkpoint=None)
-        torch.nn.init.normal_(model.decode_head.classifier.weight)
-        model.decode_head.batch_norm = torch.nn.Identity()  # would look at a batch as a whole
-        arguments = TrainingArguments(
-            str(tmp_path),
-            num_train_epochs=1,
-            per_device_train_batch_size=size,
-            gradient_accumulation_steps=4 // size,
-            use_cpu=True,
-            report_to=[],
-        )
-        trainer = train.CorrectionTrainer(model, arguments, train_dataset=crops, callbacks=[Gradient()])
-        losses.append(trainer.train().training_loss)
-    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5) and gradients[0].norm() > 0.01
-    for gradient in gradients[1:]:
-        assert torch.allclose(gradient, gradients[0], rtol=1e-4, atol=1e-6)
-
-
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch, capsys):
-    train.run(SAMPLE, tmp_path / "whole", steps=6, **QUICK)
-
-    class Stop(TrainerCallback):
-        def on_save(self, args, state, control, **kwargs):
-            raise KeyboardInterrupt
-
-    arguments = train._arguments
-
-    def often(*given):
-        made = arguments(*given)
-        made.save_steps = 4
-        return made
-
-    monkeypatch.setattr(train, "_arguments", often)
-    with monkeypatch.context() as stopping:
-        trainer = train.CorrectionTrainer
-        stopping.setattr(
-            train,
-            "CorrectionTrainer",
-            lambda *rest, callbacks, **options: trainer(*rest, callbacks=[*callbacks, Stop()], **options),
-        )
-        with pytest.raises(KeyboardInterrupt):
-            train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
-    assert not (tmp_path / "net" / "weak.json").exists()
-
-    with pytest.raises(mlt_s.MltSError, match=r"holds a training with steps 6 and not 7\. Give the same words as then"):
-        train.run(SAMPLE, tmp_path / "net", steps=7, **QUICK)
-    train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
-    records = [json.loads((tmp_path / name / "weak.json").read_text()) for name in ("whole", "net")]
-    assert records[0] == records[1]  # the digest of the weights is among it
-    assert sorted(path.name for path in (tmp_path / "net").iterdir()) == [
-        "config.json",
-        "model.safetensors",
-        "weak.json",
-    ]
-    assert len(records[0]["trained_on"]["train"]) == 14
-
-    capsys.readouterr()
-    train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
-    assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 6 steps.\n"
-    with pytest.raises(mlt_s.MltSError, match=r"holds a network with synthetic 0\.5 and not 0\.1\. .* a new folder\.$"):
-        train.run(SAMPLE, tmp_path / "net", steps=6, synthetic=0.1, **QUICK)
+def start(shipped, monkeypatch):
+    """A network that misses nearly all text; and steps so long that it learns in a few, of dark text alone."""
+    monkeypatch.setattr(train, "RATE", 0.02)
+    monkeypatch.setattr(train, "SIGNS", (1,))
+    return write_network(shipped, bias=-20.0)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return add_words(mlt(tmp_path / "mlt", 5, 3), range(1, 6), range(1, 4))
+    return drawn_mlt(tmp_path / "mlt", train=range(1, 7), validation=range(1, 5))
 
 
-def record(net):
-    return json.loads((net / "weak.json").read_text())
+def run(folder, out, *words, steps=18):
+    return main(["weak", "train", str(folder), str(out), "--steps", str(steps), *words])
 
 
-def test_stopped_when_all_steps_are_made_it_makes_none_more(folder, tmp_path, monkeypatch, capsys):
-    train.run(folder, tmp_path / "whole", steps=6, **QUICK)
-    with monkeypatch.context() as stopping:
+def record(out):
+    return json.loads((out / "weak.json").read_text())
 
-        def stop(network, folder):
+
+def iou_of(model, number):
+    picture, mask, quad = drawn(f"Val{number}")
+    ((patch,),) = model.probabilities([(picture, [quad])])
+    left, top, right, bottom = patch.box
+    found, wanted = patch.values >= 0.5, mask[top:bottom, left:right]
+    return np.count_nonzero(found & wanted) / np.count_nonzero(found | wanted)
+
+
+# --- What comes out ------------------------------------------------------------------------------------------------
+
+
+def test_a_network_learns_from_label_maps_and_is_better_on_words_that_it_never_saw(start, folder, tmp_path, capsys):
+    out = tmp_path / "net"
+    before = iou_of(open_model(), 2)
+    assert run(folder, out) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["network.npz", "weak.json"]
+    assert before < 0.5 and iou_of(open_model(out), 2) > before + 0.3
+    said, made = capsys.readouterr().out, record(out)
+    assert made["held_out"]["after"] > made["held_out"]["before"] + 0.3 and made["held_out"]["images"] == 2
+    assert f"On 2 images held out, fgIoU {100 * made['held_out']['after']:.2f} % after" in said
+    assert f"{out}: {open_model(out).name}, trained on 6 images in 18 steps." in said
+    assert made["trained_on"] == {"train": [f"img_{n}" for n in range(1, 7)], "validation": ["img_1", "img_3"]}
+    assert str(tmp_path) not in (out / "weak.json").read_text()
+
+
+def test_evaluate_and_label_take_it_and_evaluate_leaves_out_what_it_has_seen(start, folder, tmp_path, capsys):
+    run(folder, tmp_path / "net")
+    assert main(["weak", "evaluate", str(folder), "--model", str(tmp_path / "net")]) == 0
+    said = capsys.readouterr().out
+    assert "Left out 2 images on which the model was trained: img_1, img_3." in said and "figures of 2 images" in said
+    (tmp_path / "out").mkdir()
+    made = ["--model", str(tmp_path / "net")]
+    assert main(["weak", "label", str(folder), str(tmp_path / "out" / "weak.zip"), *made]) == 0
+    assert f"by {open_model(tmp_path / 'net').name}" in capsys.readouterr().out
+
+
+def test_one_that_was_trained_goes_on_from_there_and_remembers_all_images(start, folder, tmp_path):
+    run(folder, tmp_path / "net")
+    more = drawn_mlt(tmp_path / "more", train=(8, 9), validation=(7,))
+    assert run(more, tmp_path / "other", "--model", str(tmp_path / "net"), "--even-if-worse", steps=2) == 0
+    assert record(tmp_path / "other")["begun_from"] == record(tmp_path / "net")["weights"]
+    seen = record(tmp_path / "other")["trained_on"]
+    assert seen["train"] == [*(f"img_{n}" for n in range(1, 7)), "img_8", "img_9"]
+    assert seen["validation"] == ["img_1", "img_3", "img_7"]
+
+
+def test_what_is_uncertain_counts_nowhere(start, tmp_path):
+    """Half of each word has a wrong label, or is uncertain: the second learns what the first cannot."""
+
+    def half(value):
+        def relabel(split, number, mask):
+            values = mask.astype(np.uint8)
+            if split == "train":
+                values[:, 70:] = value if value == 255 else 1 - values[:, 70:]
+            return values
+
+        return relabel
+
+    found = {}
+    for value in (1, 255):
+        folder = drawn_mlt(tmp_path / str(value), train=range(1, 7), validation=(1,), relabel=half(value))
+        run(folder, tmp_path / f"net{value}", "--even-if-worse")
+        found[value] = record(tmp_path / f"net{value}")["held_out"]["after"]
+    assert found[255] > found[1] + 0.1
+
+
+def test_masks_of_0_and_255_are_text_where_told_so(start, tmp_path, capsys):
+    folder = drawn_mlt(
+        tmp_path / "mlt", train=(1, 2), validation=(1,), relabel=lambda split, number, mask: 255 * mask.astype(np.uint8)
+    )
+    assert run(folder, tmp_path / "net", "--text-value", "255", steps=15) == 0
+    assert record(tmp_path / "net")["held_out"]["after"] > record(tmp_path / "net")["held_out"]["before"]
+
+
+# --- What is not saved ---------------------------------------------------------------------------------------------
+
+
+def wrong(split, number, mask):
+    """Label maps of training in which text is background."""
+    return ~mask if split == "train" else mask
+
+
+def test_a_network_that_is_worse_on_images_held_out_is_not_saved_unless_told_to(shipped, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train, "RATE", 0.02)
+    folder, out = drawn_mlt(tmp_path / "mlt", train=range(1, 5), validation=(1, 2), relabel=wrong), tmp_path / "net"
+    assert run(folder, out) == 1
+    said = capsys.readouterr().out
+    assert "It is worse than what it began with, and not saved." in said
+    assert not (out / "weak.json").exists()
+    with pytest.raises(mlt_s.MltSError, match="which holds no weak.json"):
+        open_model(out)
+    monkeypatch.setattr(train, "add_gradients", lambda *arguments: pytest.fail("it was trained again"))
+    assert run(folder, out, "--even-if-worse") == 0
+    assert record(out)["held_out"]["after"] < record(out)["held_out"]["before"]
+
+
+def test_one_that_is_as_good_is_saved(start, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "RATE", 0.0)
+    assert run(folder, tmp_path / "net", steps=2) == 0
+    assert record(tmp_path / "net")["held_out"]["after"] == record(tmp_path / "net")["held_out"]["before"]
+    begun, made = read_weights(start), read_weights(tmp_path / "net" / "network.npz")
+    assert all(np.array_equal(begun[name], made[name]) for name in begun)
+
+
+# --- Stopped, and called again -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [3, 4, 5])
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder, tmp_path, monkeypatch, capsys, after):
+    monkeypatch.setattr(train, "SAVE_EVERY", 2)
+    run(folder, tmp_path / "whole", "--even-if-worse", steps=6)
+    backward, made = train.add_gradients, []
+
+    def stopping(*arguments):
+        if len(made) == after:
             raise KeyboardInterrupt
+        made.append(arguments)
+        return backward(*arguments)
 
-        stopping.setattr(train.Network, "save", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train.run(folder, tmp_path / "net", steps=6, **QUICK)
-    train.run(folder, tmp_path / "net", steps=6, **QUICK)
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "add_gradients", stopping)
+        assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 130
+    assert "interrupted; the same command goes on from here" in capsys.readouterr().err
+    assert not (tmp_path / "net" / "weak.json").exists()
+    assert run(folder, tmp_path / "net", steps=7) == 2
+    said = capsys.readouterr().err
+    assert "holds a training with steps 6 and not 7. Give the same arguments as then, or a new folder." in said
+    counted = []
+    monkeypatch.setattr(train, "add_gradients", lambda *arguments: counted.append(1) or backward(*arguments))
+    assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 0
+    assert len(counted) == 6 - after // 2 * 2
+    assert record(tmp_path / "net") == record(tmp_path / "whole")  # the digest of the weights is among it
+
+
+def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folder, tmp_path, monkeypatch):
+    run(folder, tmp_path / "whole", "--even-if-worse", steps=2)
+    write = train.write_record
+
+    def killed(path, value):
+        if path.name == "weak.json":
+            raise KeyboardInterrupt
+        write(path, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "write_record", killed)
+        assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 130
+    assert (tmp_path / "net" / "network.npz").exists()
+    monkeypatch.setattr(train, "add_gradients", lambda *arguments: pytest.fail("it was trained again"))
+    assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 0
     assert record(tmp_path / "net") == record(tmp_path / "whole")
 
 
-def test_what_a_run_left_that_was_killed_at_its_end_is_removed(folder, tmp_path, capsys):
-    train.run(folder, tmp_path / "net", steps=1, **QUICK)
-    (tmp_path / "net" / "training" / "checkpoint-1").mkdir(parents=True)
-    train.run(folder, tmp_path / "net", steps=1, **QUICK)
-    assert "is finished" in capsys.readouterr().out
+def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, folder, tmp_path, monkeypatch, capsys):
+    run(folder, tmp_path / "net", steps=2)
+    (tmp_path / "net" / "training").mkdir(exist_ok=True)  # of a run that was killed right at its end
+    monkeypatch.setattr(train, "trained", lambda *arguments: pytest.fail("it was trained again"))
+    capsys.readouterr()
+    assert run(folder, tmp_path / "net", steps=2) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 2 steps.\n"
     assert not (tmp_path / "net" / "training").exists()
+    assert run(folder, tmp_path / "net", "--seed", "1", steps=2) == 2
+    assert "holds a network with seed 0 and not 1." in capsys.readouterr().err
+    others = {f"img_{n}": png(drawn("other")[1]) for n in range(1, 7)}
+    fixed = write_zip(tmp_path / "fixed.zip", label_members(others, {f"img_{n}": png(drawn()[1]) for n in range(1, 5)}))
+    assert run(folder, tmp_path / "net", "--label-maps", str(fixed), steps=2) == 2
+    assert "holds a network with other images, label maps or words." in capsys.readouterr().err
 
 
-def test_the_training_split_alone_will_do(folder, tmp_path, caplog):
-    for archive in folder.glob("*validation*"):
-        archive.unlink()
-    with caplog.at_level(logging.WARNING, "mlt_s"):
-        train.run(folder, tmp_path / "net", steps=1, **QUICK)
-    assert record(tmp_path / "net")["trained_on"] == {"train": [f"img_{n}" for n in range(1, 6)]}
-    assert "validation: 3 label maps without an image, skipped: img_1, img_2, img_3." in caplog.text
+def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
+    start, folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train, "PATIENCE", 0)
+    trained = train.trained
+
+    def meanwhile(*arguments):
+        assert run(folder, tmp_path / "net", steps=1) == 2
+        assert "Another mlt-s weak train is writing" in capsys.readouterr().err
+        return trained(*arguments)
+
+    monkeypatch.setattr(train, "trained", meanwhile)
+    assert run(folder, tmp_path / "net", steps=1) == 0
+    (tmp_path / "net").rename(tmp_path / "done")
+    acquire = train.locks.acquire
+
+    def finished_meanwhile(*arguments):
+        lock = acquire(*arguments)
+        for path in (tmp_path / "done").iterdir():
+            path.rename(tmp_path / "net" / path.name)
+        return lock
+
+    monkeypatch.setattr(train.locks, "acquire", finished_meanwhile)
+    monkeypatch.setattr(train, "trained", lambda *arguments: pytest.fail("it was trained again"))
+    assert run(folder, tmp_path / "net", steps=1) == 0
+    assert sorted(path.name for path in (tmp_path / "net").iterdir()) == ["network.npz", "weak.json"]
 
 
-def test_other_label_maps_are_another_training(folder, tmp_path):
-    train.run(folder, tmp_path / "net", steps=1, **QUICK)
-    others = {f"img_{n}": label_file(70 + n) for n in range(1, 6)}
-    fixed = write_zip(tmp_path / "fixed.zip", label_members(others, {}))
-    with pytest.raises(mlt_s.MltSError, match="holds a network with other images, label maps or words. Give the same"):
-        train.run(folder, tmp_path / "net", label_maps=fixed, steps=1, **QUICK)
-
-
-def test_no_path_of_the_model_to_start_from_is_kept(folder, tmp_path):
-    sizes = {"hidden_sizes": [8] * 4, "num_attention_heads": [1] * 4, "depths": [1] * 4, "decoder_hidden_size": 8}
-    start = tmp_path / "alice" / "mit"
-    SegformerForSemanticSegmentation(SegformerConfig(num_labels=2, **sizes)).save_pretrained(start)
-    SegformerImageProcessor().save_pretrained(start)
-    train.run(folder, tmp_path / "net", model=str(start), steps=1, batch=2)
-    start.rename(tmp_path / "mit")
-    train.run(folder, tmp_path / "net", model=str(tmp_path / "mit"), steps=1, batch=2)  # is finished
-    assert record(tmp_path / "net")["model"].startswith("mit ")
-    assert "alice" not in (tmp_path / "net" / "weak.json").read_text()
-    (tmp_path / "mit" / "config.json").write_text("{}")
-    with pytest.raises(mlt_s.MltSError, match="holds a network with model 'mit .*' and not 'mit .*'. Give the same"):
-        train.run(folder, tmp_path / "net", model=str(tmp_path / "mit"), steps=1, batch=2)
-
-
-def test_a_damaged_record_is_said(folder, tmp_path):
+def test_what_else_lies_there_is_refused_and_stays(start, folder, tmp_path, capsys):
     (tmp_path / "net").mkdir()
-    (tmp_path / "net" / "weak.json").write_text('{"mod')
-    with pytest.raises(mlt_s.MltSError, match="weak.json is damaged: give a new folder, or remove this one."):
-        train.run(folder, tmp_path / "net", steps=1, **QUICK)
+    (tmp_path / "net" / "notes.txt").write_text("mine")
+    assert run(folder, tmp_path / "net") == 2
+    assert "is there already, and holds no training to go on with. Give a new folder." in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "net").iterdir()] == ["notes.txt"]
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "weak.json").write_text('{"mod')
+    assert run(folder, tmp_path / "damaged") == 2
+    assert "weak.json is damaged (" in capsys.readouterr().err
 
 
-def test_before_any_step_a_model_says_what_the_hint_says(sample, tmp_path):
-    SegformerForSemanticSegmentation(SegformerConfig(num_labels=2)).save_pretrained(tmp_path / "pretrained")
-    SegformerImageProcessor().save_pretrained(tmp_path / "pretrained")
-    pixels = torch.from_numpy(np.stack([crop["pixel_values"] for crop in crops_of(sample[0])]))
-    for name in (None, str(tmp_path / "pretrained")):
-        model, *_ = train._model(name, checkpoint=None)
-        with torch.no_grad():
-            found = torch.sigmoid(margins(model.eval()(pixel_values=pixels).logits, pixels[:, -1]))
-        torch.testing.assert_close(found, ((1 + pixels[:, -1]) / 2).clamp(0.01, 0.99))
+# --- What it trains on ---------------------------------------------------------------------------------------------
 
 
-def test_a_training_of_an_earlier_kind_is_not_gone_on_with(tmp_path):
-    order = {"model": None, "steps": 6, "batch": 2, "synthetic": 0.5, "seed": 3}
-    (tmp_path / "net" / "training").mkdir(parents=True)
-    (tmp_path / "net" / "training" / "order.json").write_text(json.dumps(order))
-    with pytest.raises(mlt_s.MltSError, match=r"holds a training with corrects None and not 'baseline', .* new folder"):
-        train.run(SAMPLE, tmp_path / "net", steps=6, **QUICK)
+def test_words_of_a_step_are_those_of_seed_and_step_alone(folder):
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+
+    def seen(step, seed=0):
+        return np.concatenate([crop.ravel() for crop, _, _ in train.words_of(tasks, step, seed)])
+
+    assert np.array_equal(seen(4), seen(4))
+    for other in (seen(5), seen(4, seed=1)):
+        assert other.shape != seen(4).shape or not np.array_equal(seen(4), other)
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "net").mkdir()
-    (tmp_path / "net" / "mine.txt").write_text("mine")
-    with pytest.raises(
-        mlt_s.MltSError, match=r"net is there already, and holds no training to go on with\. Give a new"
-    ):
-        train.run(SAMPLE, tmp_path / "net", steps=1, **QUICK)
-    assert [path.name for path in (tmp_path / "net").iterdir()] == ["mine.txt"]
+def test_in_a_pass_each_image_has_its_turn(folder, monkeypatch):
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+    read = []
+    monkeypatch.setattr(train, "read", lambda task: read.append(task.pair.image_id))
+    monkeypatch.setattr(train, "crops_of", lambda *arguments: [])
+    for step in range(6):
+        train.words_of(tasks, step, seed=0)
+    assert sorted(read[:6]) == sorted(read[6:]) == [f"img_{n}" for n in range(1, 7)] and read[:6] != read[6:]
 
 
-def test_a_model_that_cannot_be_had_is_told_before_any_step(tmp_path):
-    with pytest.raises(mlt_s.MltSError, match=r"cannot be had as a SegFormer .*--from-config"):
-        train.run(SAMPLE, tmp_path / "net", model=str(tmp_path / "nothing"), steps=1)
-    assert not (tmp_path / "net").exists()
+def test_text_of_a_crop_lies_on_its_letters_and_no_pixel_outside_of_the_word_counts(folder):
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+    for crop, text, counts in train.words_of(tasks, 0, seed=0):
+        dark = np.abs(crop[..., :3]).max(-1) > 1.2  # of few letters, what is far off the mean
+        inside = crop[..., 3] == 1
+        assert np.mean((text > 0.5)[inside] == dark[inside]) > 0.95
+        assert text.dtype == counts.dtype == np.float32 and 0.05 < text[inside].mean() < 0.6
+        assert not counts[crop[..., 3] == 0].any() and counts[inside].all()
 
 
-def test_a_share_is_no_percentage(tmp_path):
-    with pytest.raises(mlt_s.MltSError, match="^synthetic=30: the share of drawn words is from 0 to 1.$"):
-        train.run(SAMPLE, tmp_path / "net", synthetic=30)
+def test_a_step_has_one_gradient_however_its_words_are_grouped(shipped, folder):
+    tasks = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+    words = train.words_of(tasks, 0, seed=0) + train.words_of(tasks, 1, seed=0)
+    network = from_weights(read_weights(shipped)).train()
+    train.add_gradients(network, words, "cpu")
+    whole = network.o.weight.grad.clone()
+    network.zero_grad()
+    total = sum(float(counts.sum()) for _, _, counts in words)
+    for one in words:
+        single = from_weights(read_weights(shipped)).train()
+        train.add_gradients(single, [one], "cpu")
+        share = float(one[2].sum()) / total
+        whole -= share * single.o.weight.grad
+    assert whole.abs().max() < 1e-5
 
 
-def test_on_held_out_images_the_network_beats_the_baseline_and_both_beat_a_filled_box(tmp_path):
-    """By how much each falls short of an fgIoU of 1. On another machine sums are rounded otherwise, and what is trained
-    is as if it came of another seed; so the margin holds for the worst of those tried, and this one has more.
-    """
-    train.run(SAMPLE, tmp_path / "net", from_config=True)
-    network, baseline, filled = (figures(model) for model in (open_model(tmp_path / "net"), Baseline(), FilledBox()))
-    assert 1 - network["fgiou"] < 0.95 * (1 - baseline["fgiou"]), (network, baseline)
-    assert network["f_score"] > baseline["f_score"]
-    assert min(network["fgiou"], baseline["fgiou"]) > filled["fgiou"] + 0.5 > 0.8, (network, baseline, filled)
-    assert min(network["f_score"], baseline["f_score"]) > filled["f_score"] + 0.3
+def test_words_without_text_or_that_nobody_can_read_are_not_trained_on(folder, tmp_path):
+    picture, mask, quad = drawn("Train1")
+    away = [[150, 70], [190, 70], [190, 85], [150, 85]]
+    lines = words_line(quad, "None", "###"), words_line(away)
+    write_zip(tmp_path / "one" / "ch8_training_images_1.zip", {"img_1.png": encoded(picture, "PNG")})
+    gt = "ch8_training_localization_transcription_gt_v2.zip"
+    write_zip(tmp_path / "one" / gt, {"gt_img_1.txt": words_file(*lines)})
+    write_zip(tmp_path / "one" / "MLT_S_labels.zip", label_members({"img_1": png(mask)}, {}))
+    tasks = train.tasks_of(train.Source(str(tmp_path / "one"), split="train"), "train", "")
+    assert train.words_of(tasks, 0, seed=0) == []
+    assert train.add_gradients(torch.nn.Identity(), [], "cpu") == 0
+
+
+def test_label_maps_of_its_own_making_are_refused(start, folder, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    made = str(tmp_path / "out" / "weak.zip")
+    main(["weak", "label", str(folder), made, "--model", "baseline"])
+    assert run(folder, tmp_path / "net", "--label-maps", made) == 2
+    assert "was made by mlt-s weak, and a network is not to learn from what another one" in capsys.readouterr().err
+
+
+def test_label_maps_of_other_values_are_refused(start, folder, tmp_path, capsys):
+    labels = {f"img_{n}": png(np.full((90, 200), 7)) for n in range(1, 7)}
+    write_zip(folder / "MLT_S_labels.zip", label_members(labels, {"img_1": png(drawn()[1])}))
+    assert run(folder, tmp_path / "net") == 2
+    assert "A label map holds [0, 1, 255], not [7]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "missing, text",
+    [
+        ("*validation*", "There is no pair of the validation split in"),
+        ("*training_localization*", "No pair of the train split in"),
+    ],
+)
+def test_without_words_to_train_on_or_to_judge_by_it_says_what_is_missing(
+    start, folder, tmp_path, capsys, missing, text
+):
+    for path in folder.glob(missing):
+        path.unlink()
+    assert run(folder, tmp_path / "net") == 2
+    assert text in capsys.readouterr().err and not (tmp_path / "net").exists()
+
+
+def test_the_baseline_has_nothing_to_train(folder, tmp_path, capsys):
+    assert run(folder, tmp_path / "net", "--model", "baseline") == 2
+    assert "The baseline has nothing to train." in capsys.readouterr().err
+
+
+def test_words_that_are_read_are_those_of_the_label_command(folder):
+    (task, *_) = train.tasks_of(train.Source(str(folder), split="train"), "train", str(folder))
+    example = label.read_pair(task.pair)
+    assert [word["quad"] for word in example["words"]] == [drawn("Train1")[2]]

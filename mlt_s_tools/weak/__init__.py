@@ -1,11 +1,13 @@
-"""Label maps from the boxes of words, by weak supervision: the kind of label maps that MLT_S consists of.
+"""Label maps from the boxes of words: for images that have none, and better than those that MLT_S has.
 
 A model says for each word, pixel by pixel, how probable text is (`patches`), and a rule makes a label map of that
-(`rule`). `train` makes a model (`network`), `label` an archive of label maps (`archive`), and `evaluate` says how good
-they are. A model is an object with
+(`rule`). The network that ships was trained on drawn words (`network`, `framing`, `edges`, `model`); `label` makes an
+archive of label maps with it (`archive`), `repair` resolves what is uncertain in those of others, `evaluate` says how
+good they are, and `train` goes on from its weights with label maps. A model is an object with
 
     name                     str: what its label maps are marked with
     record                   dict, as JSON has it: what decides what it says; stands in the archives made with it
+    trained_on               dict: split -> list of the ids of the images that it was trained on
     probabilities(examples)  of each example, an image (`PIL.Image` of mode "RGB", its stored pixels) and a list of
                              quadrilaterals, a list of a `patches.Patch` for each of them, or None for one that lies
                              outside the image
@@ -17,30 +19,38 @@ import os
 import mlt_s
 from mlt_s_tools.weak.baseline import Baseline
 
-RECORD = "weak.json"  # in the folder of a model, by which it is known as one
+RECORD, WEIGHTS = "weak.json", "network.npz"  # in the folder of a model, which is known by the record
+SHIPPED = os.path.join(os.path.dirname(__file__), WEIGHTS)  # the network that comes with the package
 
 
-def open_model(model):
-    """A model by its name on the command line.
+def open_model(model=None):
+    """A model.
 
     Args:
-        model: "baseline", or the folder that `mlt-s weak train` wrote.
+        model: None, the network that ships; "baseline"; or the folder that `mlt-s weak train` wrote.
 
     Raises:
-        mlt_s.MltSError: it is neither; or it cannot be read, or what it needs is not installed.
+        mlt_s.MltSError: it is none of these, or it cannot be read.
     """
     if model == Baseline.name:
         return Baseline()
+    from mlt_s_tools.weak.model import NetworkModel, open_folder
+
+    if model is None:
+        if not os.path.isfile(SHIPPED):
+            raise mlt_s.MltSError(
+                f"{SHIPPED}, the network that ships with mlt-s, is missing: install mlt-s again, or give a model "
+                f"(--model): {Baseline.name}, or the folder of one that mlt-s weak train wrote."
+            )
+        return NetworkModel(SHIPPED)
     folder = mlt_s.absolute_address(model)
     if not os.path.isfile(os.path.join(folder, RECORD)):
-        state = "holds no " + RECORD if os.path.isdir(folder) else "is no folder"
+        state = "holds no " + RECORD if os.path.isdir(folder) else "is not a folder"
         raise mlt_s.MltSError(
-            f"There is no model at {folder}, which {state}. Give {Baseline.name}, which needs no "
-            "training, or the folder of a model: mlt-s weak train DATA_DIR MODEL makes one."
+            f"There is no model at {folder}, which {state}. Leave it out for the network that ships with mlt-s, or "
+            f"give {Baseline.name}, or the folder that mlt-s weak train DATA_DIR OUT wrote."
         )
-    with needed("A network"):
-        from mlt_s_tools.weak.network import Network  # PyTorch and transformers take seconds to import
-    return Network.load(folder)
+    return open_folder(folder)
 
 
 @contextlib.contextmanager

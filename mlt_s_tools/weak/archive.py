@@ -1,4 +1,4 @@
-"""The archive of label maps that `mlt-s weak label` writes, and the folder beside it in which they gather until then.
+"""The archive of label maps that `mlt-s weak label` and `repair` write, and the folder beside it in which they gather.
 
 It is laid out as the authors' own, so that all that takes theirs takes it, with a record (`origin.RECORD`) of how it
 was made; and each label map in it is signed. Neither it nor the folder holds a date, a path or the name of a machine:
@@ -6,7 +6,6 @@ the same words give the same bytes, interrupted or not.
 """
 
 import contextlib
-import dataclasses
 import hashlib
 import io
 import json
@@ -24,72 +23,63 @@ from mlt_s_tools.origin import KEYWORD, MAKER, RECORD
 
 PARTIAL = ".partial"  # ends the name of the folder beside the archive
 
-_FORMAT = 1  # to be raised where the same words shall make other label maps
+_FORMAT = 2  # to be raised where the same words shall make other label maps
 _FOLDER = "MLT_S_labels"
-_FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
+FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
 _LOCK = ".lock"
 _ARCHIVE = "archive"  # the archive to be, while it is being written
 _PART = ".part"  # ends the name of a file that is being written
-_PATIENCE = 3  # seconds to wait for a process that was killed to be gone
+PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+
+# What is counted of a label map, and summed up by split.
+PIXELS = ("background", "text", "uncertain")
+COUNTS = {
+    # unreadable: words that are uncertain as a whole; too_little: others, in which too little text was found
+    "label": ("images", "words", "unreadable", "too_little", *PIXELS),
+    # by what became of pixels that were uncertain, or, of the last, background
+    "repair": ("images", "words", "became_text", "became_background", "joined", *PIXELS),
+}
 
 # By what other label maps differ from those that are asked for, the most telling first.
 _OTHER = {
     "format": "by another version of mlt-s",
-    "model": "by another model",
+    "kind": "of another command",
+    "model": "by another model, or by the same one on another engine",
     "thresholds": "with other thresholds",
+    "strokes": "with another word on strokes (--strokes)",
     "unlabelled_only": "of another choice of images (--unlabelled-only)",
-    "source": "of other images or ground truth",
+    "source": "of other images, label maps or ground truth",
+}
+
+# What `order_of` returns, and what stands beside it in the archive and in a line of what is finished.
+_ORDER = {
+    "format": int,
+    "kind": str,
+    "model": {"name": str},
+    "thresholds": {str: float},
+    "strokes?": bool,
+    "unlabelled_only?": bool,
+    "source": str,
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Counts:
-    """What a label map was made of, and what is in it; or several of them together.
-
-    Attributes:
-        images: how many.
-        words: in their ground truth.
-        unreadable: of these words, uncertain as a whole.
-        too_little: of the others, in which too little text was found: uncertain as a whole too.
-        background, text, uncertain: pixels.
-    """
-
-    images: int
-    words: int
-    unreadable: int
-    too_little: int
-    background: int
-    text: int
-    uncertain: int
-
-    def __add__(self, other):
-        return Counts(*map(sum, zip(dataclasses.astuple(self), dataclasses.astuple(other))))
-
-
-_COUNTS = {field.name: field.type for field in dataclasses.fields(Counts)}
-# What `order_of` returns, and what stands beside it in the archive and in a line of what is finished.
-_ORDER = {"format": int, "model": {"name": str}, "thresholds": {str: float}, "unlabelled_only": bool, "source": str}
-_RECORD = {**_ORDER, "splits": {str: _COUNTS}}
-_LINE = {"split": str, "image_id": str, "counts": _COUNTS}
-
-NOTHING = Counts(*[0] * len(dataclasses.fields(Counts)))
-
-
-def order_of(model, thresholds, unlabelled_only, source):
+def order_of(kind, model, thresholds, source, **options):
     """All that decides which label maps come out, as JSON has it.
 
     Args:
+        kind: "label" or "repair".
         model: see `mlt_s_tools.weak`.
-        thresholds: `rule.Thresholds`.
-        unlabelled_only: whether only images without a label map are labelled.
-        source: another str where the images or their words are others.
+        thresholds: name -> number.
+        source: another str where the images, their words or label maps are others.
+        options: `unlabelled_only` or `strokes`.
     """
     order = {
         "format": _FORMAT,
+        "kind": kind,
         "model": {"name": model.name, **model.record},
-        "thresholds": dataclasses.asdict(thresholds),
-        "unlabelled_only": unlabelled_only,
+        "thresholds": thresholds,
+        **options,
         "source": source,
     }
     return json.loads(json.dumps(order))  # as it is read back, to compare the two
@@ -100,7 +90,7 @@ def signed_png(label, maker):
 
     Args:
         label: uint8 (height, width).
-        maker: name of the model.
+        maker: name of the model; of a repaired label map, after "repair".
     """
     signature = PngInfo()
     signature.add_text(KEYWORD, f"{MAKER} {maker}".encode("ascii", "replace"))  # other letters take another chunk
@@ -120,7 +110,9 @@ def read_record(out):
     try:
         with zipfile.ZipFile(out) as archive, archive.open(f"{_FOLDER}/{RECORD}") as file:
             record = records.parsed(file.read(records.LARGEST + 1), {"format": int})
-        records.check(record, _RECORD if record["format"] == _FORMAT else object)
+        if record["format"] == _FORMAT:
+            records.check(record, _ORDER)
+            records.check(record, {"splits": {str: dict.fromkeys(COUNTS[record["kind"]], int)}})
         return record
     except Exception:  # a zip of somebody else's can be damaged, encrypted or hold anything, and each has its own
         raise mlt_s.MltSError(f"{out} is there already, and no archive of {MAKER}. Give another name.") from None
@@ -161,9 +153,9 @@ def gathering(out, order):
         yield None
         return
     try:
-        lock = locks.acquire(folder, _LOCK, _PATIENCE)
+        lock = locks.acquire(folder, _LOCK, PATIENCE)
     except filelock.Timeout:
-        raise mlt_s.MltSError(f"Another {MAKER} label is writing {out}: wait for it, or give another name.") from None
+        raise mlt_s.MltSError(f"Another {MAKER} is writing {out}: wait for it, or give another name.") from None
     try:
         # Asked once more, as another process may have finished it while this one waited.
         yield None if is_finished(out, order) else Gathering(out, folder, order)
@@ -195,14 +187,15 @@ class Gathering:
 
     def __init__(self, out, folder, order):
         self._out, self._folder, self._order = out, folder, order
-        earlier, finished = _read_finished(os.path.join(folder, _FINISHED))
+        self._names = COUNTS[order["kind"]]
+        earlier, finished = _read_finished(os.path.join(folder, FINISHED), self._names)
         if earlier is not None and (other := _difference(earlier, order)):
             raise mlt_s.MltSError(
-                f"{folder} holds what an interrupted run made, {other}. Remove it to begin anew, give the same words "
-                "as then to go on with it, or give another name."
+                f"{folder} holds what an interrupted run made, {other}. To go on with it, give the same "
+                "arguments as then; to begin anew, remove it or give another name."
             )
         self._counts = {
-            (line["split"], line["image_id"]): Counts(**{name: line["counts"][name] for name in _COUNTS})
+            (line["split"], line["image_id"]): {name: line["counts"][name] for name in self._names}
             for line in finished
             if os.path.exists(self._path(line["split"], line["image_id"]))
         }
@@ -212,12 +205,12 @@ class Gathering:
         return (split, image_id) in self._counts
 
     def add(self, split, image_id, label, counts):
-        """Keeps a label map, given as a PNG file, and its `Counts`."""
+        """Keeps a label map, given as a PNG file, and its counts, a dict by `COUNTS`."""
         path = self._path(split, image_id)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         _write(path, label)
         self._counts[split, image_id] = counts
-        with open(os.path.join(self._folder, _FINISHED), "a", encoding="ascii") as file:
+        with open(os.path.join(self._folder, FINISHED), "a", encoding="ascii") as file:
             file.write(self._line(split, image_id))
 
     def finish(self, ids, without_words):
@@ -227,13 +220,14 @@ class Gathering:
             ids: (split, image_id) of all label maps, in order.
             without_words: split -> number of images that have no ground truth.
         """
-        splits = {split: NOTHING for split, _ in ids}
+        splits = {split: dict.fromkeys(self._names, 0) for split, _ in ids}
         for split, image_id in ids:
-            splits[split] += self._counts[split, image_id]
+            for name in self._names:
+                splits[split][name] += self._counts[split, image_id][name]
         record = {
             "made_by": MAKER,
             **self._order,
-            "splits": {split: dataclasses.asdict(counts) for split, counts in splits.items()},
+            "splits": splits,
             "without_ground_truth": without_words,
         }
         whole = os.path.join(self._folder, _ARCHIVE + _PART)
@@ -250,13 +244,13 @@ class Gathering:
         return os.path.join(self._folder, split, f"{_digest(image_id)}.png")
 
     def _line(self, split, image_id):
-        counts = dataclasses.asdict(self._counts[split, image_id])
-        return json.dumps({"split": split, "image_id": image_id, "counts": counts}) + "\n"
+        line = {"split": split, "image_id": image_id, "counts": self._counts[split, image_id]}
+        return json.dumps(line) + "\n"
 
     def _write_finished(self):
         """Begins the list of what is whole anew: a run that was killed may have left half a line in it."""
         lines = [json.dumps(self._order) + "\n", *(self._line(*key) for key in self._counts)]
-        _write(os.path.join(self._folder, _FINISHED), "".join(lines).encode("ascii"))
+        _write(os.path.join(self._folder, FINISHED), "".join(lines).encode("ascii"))
 
 
 def _digest(image_id):
@@ -267,28 +261,29 @@ def _member(split, image_id):
     return f"{_FOLDER}/{'training' if split == 'train' else split}_labels/{image_id}.png"
 
 
-def _read_finished(path):
+def _read_finished(path, names):
     """The order that a list of finished label maps begins with, and its lines; None and none where there is no list.
 
     A line that is damaged is left out: its label map is made again.
     """
     try:
         order, *lines = records.lines(path)  # and not half a line, of a run that was killed
-        return records.parsed(order, {"format": int}), [line for line in map(_finished, lines) if line]
+        finished = (_finished(line, names) for line in lines)
+        return records.parsed(order, {"format": int}), [line for line in finished if line]
     except (FileNotFoundError, ValueError):
         return None, []
 
 
-def _finished(line):
+def _finished(line, names):
     try:
-        return records.parsed(line, _LINE)
+        return records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)})
     except ValueError:
         return None
 
 
 def _difference(earlier, order):
     """What to say of label maps of another order than the one here; nothing if it is the same."""
-    return next((words for key, words in _OTHER.items() if earlier.get(key) != order[key]), "")
+    return next((words for key, words in _OTHER.items() if earlier.get(key) != order.get(key)), "")
 
 
 def _write(path, content):

@@ -1,16 +1,16 @@
 """Text in the box of a word without any training: what differs from the border of the box.
 
-It is what a trained network is to be compared with, and what runs where none can be trained. `FilledBox` is what both
-have to beat.
+It is what a network is to be compared with, as are `Sauvola` and, the least that any of them has to beat, `FilledBox`.
 """
 
 import numpy as np
 
-from mlt_s_tools.weak.patches import Patch, word_box
+from mlt_s_tools.weak.patches import Patch, shorter_side, word_box
 from mlt_s_tools.weak.rule import word_region
 
 _BINS = 256  # of the histogram that a threshold is looked for in
 _STEEPNESS = 4.0  # of the probability: in the middle of each side it is 0.98 and 0.02
+_WINDOW = 0.5  # of Sauvola's threshold to each side, in parts of a word's shorter side
 _LEAST_SPREAD = 1.0  # grey levels between the pixels of a word: with less, there are no two sides
 
 
@@ -24,7 +24,8 @@ class Baseline:
     """
 
     name = "baseline"
-    record = {"name": name}
+    record = {}
+    trained_on = {}
 
     def probabilities(self, examples):
         """As in `mlt_s_tools.weak`."""
@@ -35,11 +36,45 @@ class FilledBox:
     """All of a word is text: what the boxes tell without a look at the image."""
 
     name = "filled box"
-    record = {"name": name}
+    record = {}
+    trained_on = {}
 
     def probabilities(self, examples):
         """As in `mlt_s_tools.weak`."""
         return [[_filled(image, quad) for quad in quads] for image, quads in examples]
+
+
+class Sauvola:
+    """The local threshold of Sauvola and Pietikäinen, by scikit-image; text is the side that has less of the border.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+    """
+
+    name = "Sauvola"
+    record = {}
+    trained_on = {}
+
+    def __init__(self):
+        from skimage.filters import threshold_sauvola
+
+        self._thresholds = threshold_sauvola
+
+    def probabilities(self, examples):
+        """As in `mlt_s_tools.weak`; 0 and 1 alone."""
+        return [[self._patch(image, quad) for quad in quads] for image, quads in examples]
+
+    def _patch(self, image, quad):
+        region = word_region(quad, image.size)
+        if region is None:
+            return None
+        box, inside = region
+        grey = np.asarray(image.crop(box).convert("L"))
+        window = max(3, 2 * round(_WINDOW * shorter_side(quad)) + 1)
+        sides = grey > self._thresholds(np.pad(grey, window, mode="edge"), window)[window:-window, window:-window]
+        border = _border(inside)
+        text = ~sides if border.any() and sides[border].mean() > 0.5 else sides
+        return Patch(box, text.astype(np.float32))
 
 
 def _filled(image, quad):

@@ -1,9 +1,12 @@
-"""`mlt-s weak evaluate`: how good label maps of a model are, by those that the authors made of the same words.
+"""`mlt-s weak evaluate`: how good what a model says is, by label maps of the same words, and how sure that is.
 
-Thresholds are chosen on every second image, and the figures are those of the others. All thresholds are looked at in
-one pass, by counts of pixels (`tally`), and no label map is kept.
+One protocol for all: thresholds are chosen on every second image where these are enough, and the figures are those of
+the others; else the threshold is 0.5, and the figures are those of all. Intervals are by drawing images anew
+(bootstrap), and of two models it is said that one is better only where that of their difference excludes 0.
 """
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,23 +16,26 @@ from tqdm import tqdm  # comes with datasets
 import mlt_s
 from mlt_s_tools import output
 from mlt_s_tools.choose import Source
-from mlt_s_tools.origin import KEYWORD, MAKER
+from mlt_s_tools.metrics import TextMetrics
+from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import open_model, plot
-from mlt_s_tools.weak.baseline import Baseline, FilledBox
+from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
 from mlt_s_tools.weak.patches import of_readable
-from mlt_s_tools.weak.rule import Thresholds
-from mlt_s_tools.weak.tally import STEPS, Tally
+from mlt_s_tools.weak.rule import UNCERTAIN
+from mlt_s_tools.weak.tally import ALL, HEIGHTS, INNER, STEPS, WORDS, Tally, interval, iou, resampled
 from mlt_s_tools.writing import write_json
 
-_BATCH = 8  # images in memory at a time
+FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
+LEAST_TO_CHOOSE = 20  # images for a threshold
+LEAST_TO_COMPARE = 6  # images for a verdict: with five, one model is ahead in all of them by chance in 1 of 16 cases
+BATCH = 8  # images in memory at a time
 
 
 class Compared(NamedTuple):
-    """A model, and what was counted of it: on the images for the choice, and on those for the figures."""
+    """A model, and what was counted of it."""
 
     model: object
-    choice: Tally
-    report: Tally
+    tally: Tally
 
 
 class Left(NamedTuple):
@@ -40,42 +46,50 @@ class Left(NamedTuple):
     not_authors: list
 
 
-def run(data_dir, model, split="validation", label_maps=None, out="weak.png", json=None, text_value=1):
-    """Evaluates a model beside the baseline and filled boxes, prints the figures, and draws them over the thresholds.
+def run(data_dir, model=None, split="validation", label_maps=None, out=None, json=None, text_value=1):
+    """Evaluates a model beside the baseline, filled boxes and, where scikit-image is installed, Sauvola's threshold.
 
     Args:
         data_dir: the folder of the archives, ground truth among them, as for `load_dataset`.
-        model: "baseline", or the folder of a trained one.
+        model: None, the network that ships; "baseline"; or the folder of a trained one.
         split: "train" or "validation". Images that the model was trained on are left out.
         label_maps: the label archive, or a list of several, where it is not in `data_dir`.
-        out: path of the PNG file to draw.
+        out: path of a PNG file to draw.
         json: path of the report to write for a program.
         text_value: what text is in the label maps, as for the loader: 1, or 255.
 
     Raises:
-        mlt_s.MltSError: there are fewer than two images to evaluate, something cannot be read, or matplotlib is not
-            installed.
+        mlt_s.MltSError: there is no image to evaluate, something cannot be read, or a picture is asked for and
+            matplotlib is not installed.
         OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
     """
-    plot.check()
+    if out:
+        plot.check()
     output.check_free(out, json)
-    replaces = Path(out).exists()
-    opened = open_model(model)
-    source = Source(data_dir, label_maps, split, text_value)
-    models = [opened, *([] if isinstance(opened, Baseline) else [Baseline()]), FilledBox()]
-    compared, left = compare(source, split, models)
-    if not compared[0].report.images:
-        raise mlt_s.MltSError(_too_few(compared, left, split, data_dir))
-    report = as_json(split, compared, left)
+    replaces = bool(out) and Path(out).exists()
+    models = models_beside(open_model(model))
+    compared, left, uncertain = compare(Source(data_dir, label_maps, split, text_value), split, models)
+    if not compared[0].tally.images:
+        raise mlt_s.MltSError(_too_few(left, split, data_dir))
+    report = as_json(split, compared, left, uncertain)
     print("\n".join(_report(report, left)))
     if json:
         write_json(json, report)
-    plot.draw(report, out)
-    print(f"\nThe thresholds in a picture: {output.written(out, replaces)}")
-    print(f"To label with those chosen: mlt-s weak label DATA_DIR {model} OUT.zip {_words(report['models'][0])}")
+    if out:
+        plot.draw(report, out)
+        print(f"\nPrecision, recall and calibration in a picture: {output.written(out, replaces)}")
 
 
-def compare(source, split, models):
+def models_beside(model) -> list:
+    """A model and those that it is compared with."""
+    models = [model, *([] if isinstance(model, Baseline) else [Baseline()]), FilledBox()]
+    try:
+        return [*models, Sauvola()]
+    except ImportError:
+        return models
+
+
+def compare(source: Source, split: str, models: list) -> tuple:
     """Counts the pixels of every labelled image that has words and that the first model was not trained on.
 
     Args:
@@ -84,25 +98,43 @@ def compare(source, split, models):
         models: a list; see `mlt_s_tools.weak`.
 
     Returns:
-        A list of `Compared`, and `Left`.
+        A list of `Compared`, `Left`, and the share of the pixels that is uncertain in the label maps.
 
     Raises:
         mlt_s.MltSError: something cannot be read.
     """
-    trained = {mlt_s.name_key(image_id) for image_id in models[0].record.get("trained_on", {}).get(split, ())}
-    compared, left = [Compared(model, Tally(), Tally()) for model in models], Left([], [], [])
-    images = 0
-    with tqdm(desc="evaluating", total=source.count, unit=" images", disable=None, leave=False) as bar:
-        for start in range(0, source.count, _BATCH):
-            choices = source.choices[start : start + _BATCH]
-            examples = [example for choice in choices if (example := _example(source, choice, trained, left))]
-            for of in compared:
-                answers = of_readable(of.model, [(image, words) for image, words, _ in examples])
-                for at, ((_, words, label), patches) in enumerate(zip(examples, answers), images):
-                    (of.report if at % 2 else of.choice).add(words, patches, label)
-            images += len(examples)
-            bar.update(len(choices))
-    return compared, left
+    trained = {mlt_s.name_key(image_id) for image_id in models[0].trained_on.get(split, ())}
+    left, shares = Left([], [], []), []
+
+    def examples():
+        for choice in tqdm(source.choices, desc="evaluating", unit=" images", disable=None, leave=False):
+            if example := _example(source, choice, trained, left):
+                shares.append((np.count_nonzero(example[2] == UNCERTAIN), example[2].size))
+                yield example
+
+    compared = count(models, examples())
+    uncertain, pixels = map(sum, zip((0, 0), *shares))
+    return compared, left, uncertain / max(1, pixels)
+
+
+def count(models: list, examples: Iterable) -> list[Compared]:
+    """Counts the pixels of examples under all models, a few images in memory at a time.
+
+    Args:
+        models: a list; see `mlt_s_tools.weak`.
+        examples: an iterable of images (`PIL.Image` of mode "RGB"), their words, as `Tally.add` takes them, and their
+            label maps, uint8 (height, width).
+
+    Returns:
+        A list of `Compared`.
+    """
+    compared, examples = [Compared(model, Tally()) for model in models], iter(examples)
+    while batch := list(itertools.islice(examples, BATCH)):
+        for of in compared:
+            answers = of_readable(of.model, [(image, words) for image, words, _ in batch])
+            for (_, words, label), patches in zip(batch, answers):
+                of.tally.add(words, patches, label)
+    return compared
 
 
 def _example(source, choice, trained, left):
@@ -114,16 +146,16 @@ def _example(source, choice, trained, left):
     if words is None:
         return left.without_words.append(image_id)
     example = source.read(choice)
-    if str(example["label"].info.get(KEYWORD, "")).startswith(MAKER):
+    if made_by(example["label"]):
         return left.not_authors.append(image_id)
-    return example["image"], words, np.asarray(example["label"])
+    named = [{**word, "script": mlt_s.SCRIPTS[word["script"]]} for word in words]
+    return example["image"], named, np.asarray(example["label"])
 
 
-def _too_few(compared, left, split, data_dir):
+def _too_few(left, split, data_dir):
     reasons = " and ".join(_left_lines(left)) or "none"
     return (
-        f"There are too few images to evaluate, {compared[0].choice.images} of the {split} split in {data_dir}; two "
-        f"are needed, one to choose thresholds and one to report. Left out: {reasons}. Ground truth is in "
+        f"There is no image to evaluate in the {split} split of {data_dir}. Left out: {reasons}. Ground truth is in "
         f"{' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
     )
 
@@ -141,39 +173,90 @@ def _left_lines(left):
 # --- For a program -------------------------------------------------------------------------------------------------
 
 
-def as_json(split, compared, left):
+def as_json(split: str, compared: list, left: Left, uncertain: float) -> dict:
     """The figures of all models: a dict as JSON has it."""
-    choice, report = compared[0].choice, compared[0].report
+    images = compared[0].tally.images
+    chosen = (images + 1) // 2 >= LEAST_TO_CHOOSE
+    reported = slice(1, None, 2) if chosen else slice(None)
+    thresholds = [of.tally.best_threshold(slice(0, None, 2)) if chosen else FIXED for of in compared]
     return {
         "split": split,
-        "images": {"choice": choice.images, "report": report.images},
+        "images": {"choice": (images + 1) // 2 if chosen else 0, "report": images // 2 if chosen else images},
         "left_out": left._asdict(),
-        "uncertain_share_of_authors": report.uncertain_share,
-        "models": [_of_model(of) for of in compared],
-    }
-
-
-def _of_model(of):
-    upper, lower = of.choice.choose()
-    found = of.report.found(upper)[lower]
-    return {
-        "name": of.model.name,
-        "thresholds": {"upper": STEPS[upper], "lower": STEPS[lower], "least_share": Thresholds.least_share},
-        "figures": of.report.figures(upper),
-        "uncertain_share": found.uncertain_share,
-        "iou_where_sure": found.iou_where_sure,
-        "text_lost": found.text_lost,
-        "by_upper": [_of_upper(of.report, at) for at in range(len(STEPS))],
-        "by_lower": [
-            {"lower": STEPS[at], "text_lost": one.text_lost, "uncertain_share": one.uncertain_share}
-            for at, one in enumerate(of.report.found(upper))
+        "uncertain_share_of_authors": uncertain,
+        "models": [_of_model(of, at, reported) for of, at in zip(compared, thresholds)],
+        "differences": [
+            difference(compared[0], one, (thresholds[0], at), reported) for one, at in zip(compared[1:], thresholds[1:])
         ],
     }
 
 
-def _of_upper(tally, at):
-    figures = tally.figures(at)
-    return {"upper": STEPS[at], "precision": figures["pooled_precision"], "recall": figures["pooled_recall"]}
+def _of_model(of, threshold, reported):
+    tally, metrics = of.tally, TextMetrics()
+    metrics.add_counts(tally.pixels(ALL, threshold, reported))
+    is_graded = not isinstance(of.model, (FilledBox, Sauvola))
+    kinds = {kind: [group for group in tally.groups if group[0] == kind] for kind in ("script", "height")}
+    return {
+        "name": of.model.name,
+        "threshold": STEPS[threshold],
+        "figures": metrics.compute(),
+        **_group(tally, ALL, threshold, reported),
+        "without_outlines": _group(tally, INNER, threshold, reported),
+        "within_words": _group(tally, WORDS, threshold, reported),
+        **{
+            f"by_{kind}": {group[1]: _group(tally, group, threshold, reported) for group in sorted(groups)}
+            for kind, groups in kinds.items()
+        },
+        "text_unsure": tally.unsure_share() if is_graded else None,
+        "calibration_error": tally.calibration_error() if is_graded else None,
+        "calibration": [list(map(float, row)) for row in zip(*tally.calibration())] if is_graded else [],
+        "by_threshold": [_of_threshold(tally, at, reported) for at in range(len(STEPS))],
+    }
+
+
+def _group(tally, group, threshold, reported):
+    pixels = tally.pixels(group, threshold, reported)
+    found = {"fgiou": iou(pixels.sum(0)), "interval": _interval(resampled(pixels), pixels)}
+    return {**found, "words": tally.words[group]} if group in tally.words else found
+
+
+def _interval(values, pixels):
+    """None of fewer images with anything to count than a verdict takes: they say nothing of others."""
+    return interval(values) if np.count_nonzero(pixels[:, :3].sum(1)) >= LEAST_TO_COMPARE else None
+
+
+def _of_threshold(tally, at, reported):
+    positives, false, missed, _ = tally.pixels(ALL, at, reported).sum(0)
+    found = positives + false
+    return {
+        "threshold": STEPS[at],
+        "precision": float(positives / found) if found else None,
+        "recall": float(positives / (positives + missed)) if positives else 0.0,
+    }
+
+
+def difference(one: Compared, other: Compared, thresholds=(FIXED, FIXED), reported: slice = slice(None)) -> dict:
+    """By how much a model is better than another one, both a `Compared`, on the same draws of images.
+
+    Returns:
+        A dict of `of` and `from` (their names), `value` (of fgIoU), `interval` and `verdict`.
+    """
+    pixels = [of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds)]
+    values = resampled(pixels[0]) - resampled(pixels[1])
+    found = _interval(values, pixels[0] + pixels[1])
+    return {
+        "of": one.model.name,
+        "from": other.model.name,
+        "value": iou(pixels[0].sum(0)) - iou(pixels[1].sum(0)),
+        "interval": found,
+        "verdict": _verdict(found),
+    }
+
+
+def _verdict(found):
+    if found is None:
+        return "too few images to say"
+    return "better" if found[0] > 0 else "worse" if found[1] < 0 else "no difference shown"
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -181,33 +264,56 @@ def _of_upper(tally, at):
 
 def _report(report, left):
     images = report["images"]
-    yield (
-        f"{report['split']}: figures of {mlt_s.counted(images['report'], 'image')}, by thresholds that were chosen on "
-        f"{mlt_s.counted(images['choice'], 'other')}"
-    )
+    reported = mlt_s.counted(images["report"], "image")
+    if images["choice"]:
+        chosen = f"thresholds that were chosen on {mlt_s.counted(images['choice'], 'other')}"
+    else:
+        chosen = f"the threshold {STEPS[FIXED]}: to choose one takes {2 * LEAST_TO_CHOOSE - 1} images or more"
+    yield f"{report['split']}: figures of {reported}, by {chosen}"
     for line in _left_lines(left):
         yield f"Left out {line}."
     yield ""
-    width = max(len("the authors"), *(len(of["name"]) for of in report["models"]))
-    yield f"{'':<{width}}  upper  lower  fgIoU %  F-score  precision  recall  uncertain %  IoU % where sure"
-    for of in report["models"]:
-        yield f"{of['name']:<{width}}  {_row(of)}"
-    yield f"{'the authors':<{width}}  {100 * report['uncertain_share_of_authors']:>56.2f}"
+    yield from _table(report["models"])
     yield ""
-    yield "Uncertain counts as not text, but in the last column. What is uncertain of the authors counts nowhere."
-    yield "Figures of a part of a split are not to be compared with published ones."
-
-
-def _words(of):
-    return " ".join(f"--{name} {of['thresholds'][name]:.2f}" for name in ("upper", "lower"))
-
-
-def _row(of):
-    thresholds, figures = of["thresholds"], of["figures"]
-    is_fixed = of["name"] == FilledBox.name  # its probability is 1 whatever the threshold
-    shown = ["-", "-"] if is_fixed else [f"{thresholds[name]:.2f}" for name in ("upper", "lower")]
-    return (
-        f"{shown[0]:>5}  {shown[1]:>5}  {100 * figures['fgiou']:7.2f}  {figures['f_score']:7.4f}  "
-        f"{figures['pooled_precision']:9.4f}  {figures['pooled_recall']:6.4f}  {100 * of['uncertain_share']:11.2f}  "
-        f"{100 * of['iou_where_sure']:16.2f}"
+    for one in report["differences"]:
+        value = f"{100 * one['value']:+.1f}{_in_brackets(one['interval'], '+')}"
+        yield f"{one['of']} less {one['from']}: {value}, {one['verdict']}"
+    yield ""
+    yield from _groups(report["models"][0])
+    yield ""
+    yield (
+        "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or "
+        "lie in unreadable words, count nowhere. Figures of a part of a split are no match for published ones."
     )
+
+
+def _groups(of):
+    """The figures of a model by script and height."""
+    small, medium, _ = HEIGHTS.values()
+    limits = dict(zip(HEIGHTS, (f"below {small} pixels", f"{small} to {medium}", f"from {medium} on")))
+    by_height = {f"{name} ({limits[name]})": of["by_height"].get(name) for name in HEIGHTS}
+    yield f"{of['name']}, fgIoU % within words"
+    for name, group in {**of["by_script"], **by_height}.items():
+        if group:
+            words = mlt_s.counted(group["words"], "word")
+            yield f"{name:<24}  {100 * group['fgiou']:5.1f}{_in_brackets(group['interval'])}  {words}"
+
+
+def _table(models):
+    width = max(len(of["name"]) for of in models)
+    yield f"{'':<{width}}  threshold  fgIoU %{'':15}no outlines %  precision  recall  unsure text %  calibration"
+    for of in models:
+        figures = of["figures"]
+        fgiou = f"{100 * of['fgiou']:5.1f}{_in_brackets(of['interval'])}"
+        unsure, error = (
+            "-" if value is None else f"{factor * value:.{digits}f}"
+            for value, factor, digits in ((of["text_unsure"], 100, 1), (of["calibration_error"], 1, 3))
+        )
+        yield (
+            f"{of['name']:<{width}}  {of['threshold']:9.2f}  {fgiou:<20}  {100 * of['without_outlines']['fgiou']:13.1f}"
+            f"  {figures['pooled_precision']:9.4f}  {figures['pooled_recall']:6.4f}  {unsure:>13}  {error:>11}"
+        )
+
+
+def _in_brackets(found, sign=""):
+    return f" [{100 * found[0]:{sign}.1f}, {100 * found[1]:{sign}.1f}]" if found else ""

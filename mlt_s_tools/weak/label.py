@@ -1,24 +1,25 @@
 """`mlt-s weak label`: label maps for images that have words, in an archive like the authors'."""
 
+import dataclasses
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import datasets
-import numpy as np
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import choose
 from mlt_s_tools.weak import archive, open_model, source
 from mlt_s_tools.weak.patches import of_readable
-from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, count_too_little, label_map
+from mlt_s_tools.weak.rule import Thresholds, count_too_little, counted, label_map
 
-_BATCH = 8  # images in memory at a time, of whose words a model makes batches of its own
+BATCH = 8  # images in memory at a time, of whose words a model makes batches of its own
 _WANTED = ("image", "words")
 
 
 class Task(NamedTuple):
-    """An image to label, and its words: a pair without a label map."""
+    """An image and its words: to label, a pair without a label map; to repair, one with it."""
 
     split: str
     pair: mlt_s.Pair
@@ -28,17 +29,17 @@ class Task(NamedTuple):
         return self.split, self.pair.image_id
 
 
-def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds=None, text_value=1):
+def run(data_dir, out, model=None, unlabelled_only=False, label_maps=None, thresholds=None, text_value=1):
     """Makes label maps, writes the archive of them, and prints what is in it.
 
-    Stopped, it goes on where it was when it is called again with the same words, and ends in the same bytes. A finished
-    archive is not made again.
+    Stopped, it goes on where it was when it is called again with the same arguments, and ends in the same bytes. A
+    finished archive is not made again.
 
     Args:
         data_dir: the folder of the archives, images and ground truth among them, as for `load_dataset`.
-        model: "baseline", or the folder of a trained one.
         out: path of the archive to write, neither there nor among the label maps; its name ends in .zip, and the loader
             takes it for one of label maps.
+        model: None, the network that ships; "baseline"; or the folder of a trained one.
         unlabelled_only: whether images that have a label map already are left out. Only then are label maps looked for,
             as `load_dataset` does it: in `label_maps`, in `data_dir`, or from the authors. Otherwise none is needed,
             and every image with words gets one.
@@ -51,24 +52,35 @@ def run(data_dir, model, out, unlabelled_only=False, label_maps=None, thresholds
             can be known. Or there are other label maps at `out`.
         OSError: the archive cannot be written.
     """
-    out, thresholds = os.path.abspath(os.path.expanduser(out)), thresholds or Thresholds()
-    _refuse_name(os.path.basename(out))
-    _refuse_inside(out, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources])
+    out, thresholds = checked(out, data_dir, label_maps), thresholds or Thresholds()
     tasks, without_words = _tasks(data_dir, label_maps, unlabelled_only)
     for task in tasks:  # of words that cannot be read, the error comes now and not in an hour
         read_words(task.pair)
     opened = open_model(model)
-    order = archive.order_of(opened, thresholds, unlabelled_only, source.digest(tasks))
-    with archive.gathering(out, order) as gathering:
-        if gathering:
-            _label(tasks, opened, thresholds, gathering)
-            counts = {split: len(ids) for split, ids in without_words.items()}
-            record = gathering.finish([task.key for task in tasks], counts)
-        else:
-            print(f"{out} is done already.")
-            record = archive.read_record(out)
+    used, digest = dataclasses.asdict(thresholds), source.digest(tasks)
+    order = archive.order_of("label", opened, used, digest, unlabelled_only=unlabelled_only)
+
+    def made(example, patches):
+        image, words = example["image"], example["words"]
+        label = label_map(image.size, words, patches, thresholds)
+        return archive.signed_png(label, opened.name), _counted(label, words, patches, thresholds)
+
+    counts = {split: len(ids) for split, ids in without_words.items()}
+    record = gathered(out, order, tasks, opened, made, counts)
     print("\n".join(_report(out, record, without_words)))
     print(_call(out, data_dir, label_maps, unlabelled_only, text_value))
+
+
+def checked(out, data_dir, label_maps) -> str:
+    """The absolute path of an archive to write.
+
+    Raises:
+        mlt_s.MltSError: the loader would not find it by its name, or would take it together with what is there.
+    """
+    out = os.path.abspath(os.path.expanduser(out))
+    _refuse_name(os.path.basename(out))
+    _refuse_inside(out, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources])
+    return out
 
 
 def _refuse_name(name):
@@ -138,20 +150,32 @@ def _nothing_to_label(data_dir, listing):
 # --- How -----------------------------------------------------------------------------------------------------------
 
 
-def _label(tasks, model, thresholds, gathering):
-    """Makes the label maps that are not there yet."""
-    # Always the same batches: a network's probabilities can differ in their last bit with what it sees together.
-    batches = [tasks[start : start + _BATCH] for start in range(0, len(tasks), _BATCH)]
-    rest = [batch for batch in batches if not all(gathering.has(*task.key) for task in batch)]
-    done = len(tasks) - sum(map(len, rest))
-    with tqdm(desc="labelling", total=len(tasks), initial=done, unit=" images", disable=None, leave=False) as bar:
-        for batch in rest:
-            examples = [_read(task.pair) for task in batch]
-            for task, (image, words), patches in zip(batch, examples, of_readable(model, examples)):
-                label = label_map(image.size, words, patches, thresholds)
-                counts = _counted(label, words, patches, thresholds)
-                gathering.add(*task.key, archive.signed_png(label, model.name), counts)
-                bar.update()
+def gathered(out: str, order: dict, tasks: list, model, made: Callable, without_words: dict) -> dict:
+    """Makes the label maps that are not there yet, writes the archive of all, and returns its record.
+
+    Args:
+        out, order: as `archive.gathering` takes them.
+        tasks: list of `Task`.
+        model: see `mlt_s_tools.weak`.
+        made: a function from an example and its patches to a label map, as a PNG file, and its counts.
+        without_words: split -> number of images without ground truth.
+    """
+    with archive.gathering(out, order) as gathering:
+        if not gathering:
+            print(f"{out} is done already.")
+            return archive.read_record(out)
+        # Always the same batches: a network's probabilities can differ in their last bit with what it sees together.
+        batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
+        rest = [batch for batch in batches if not all(gathering.has(*task.key) for task in batch)]
+        done = len(tasks) - sum(map(len, rest))
+        with tqdm(desc=order["kind"], total=len(tasks), initial=done, unit=" images", disable=None, leave=False) as bar:
+            for batch in rest:
+                examples = [read_pair(task.pair) for task in batch]
+                shown = [(example["image"], example["words"]) for example in examples]
+                for task, example, patches in zip(batch, examples, of_readable(model, shown)):
+                    gathering.add(*task.key, *made(example, patches))
+                    bar.update()
+        return gathering.finish([task.key for task in tasks], without_words)
 
 
 def read_words(pair):
@@ -163,17 +187,20 @@ def read_words(pair):
     return mlt_s.read_example(mlt_s.Pair(pair.image_id, words=pair.words), {})["words"]
 
 
-def _read(pair):
-    """The image of a pair, decoded, and its words."""
-    example = mlt_s.read_example(pair, {})
-    return choose.decoded(datasets.Image(mode="RGB"), example["image"], pair.image[0]), example["words"]
+def read_pair(pair: mlt_s.Pair) -> dict:
+    """The example of a pair, decoded; without words where it has no ground truth."""
+    features = {"image": datasets.Image(mode="RGB"), "label": mlt_s.LABEL_MAP}
+    return {"words": [], **choose.read(pair, features, {})}
 
 
 def _counted(label, words, patches, thresholds):
-    unreadable = sum(not word["readable"] for word in words)
-    too_little = count_too_little(label.shape[::-1], words, patches, thresholds)
-    pixels = [int(np.count_nonzero(label == value)) for value in (BACKGROUND, TEXT, UNCERTAIN)]
-    return archive.Counts(1, len(words), unreadable, too_little, *pixels)
+    return {
+        "images": 1,
+        "words": len(words),
+        "unreadable": sum(not word["readable"] for word in words),
+        "too_little": count_too_little(label.shape[::-1], words, patches, thresholds),
+        **counted(label),
+    }
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------

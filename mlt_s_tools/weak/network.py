@@ -1,161 +1,235 @@
-"""The background/foreground network: a SegFormer of `transformers` that corrects what the baseline says of a word.
+"""The network that tells text in the crop of a word: its one architecture, its file, and what it says, in NumPy.
 
-It sees words one by one, with some context, and all at about one size.
+A U-Net on crops of `INPUTS` channels. The stem takes 2 x 2 pixels together; three levels follow, each at half the
+resolution of the one before. At the two lowest the means and spreads inside and outside the word are fed back to each
+pixel ("ctx"), which is how the network knows which of two colours is text. `torch_network` is the same in PyTorch.
+
+The file is an .npz of float16 arrays, batch norms folded into the convolutions: `NAME.w` and `NAME.b` of each layer.
 """
 
-import dataclasses
 import hashlib
-import itertools
-import json
+import io
+import math
 import os
-from pathlib import Path
+import zipfile
+from collections.abc import Mapping
 
 import numpy as np
-import torch
-from PIL import Image
-from torch.nn.functional import interpolate
-from transformers import SegformerForSemanticSegmentation
+from numpy.lib.stride_tricks import as_strided
 
 import mlt_s
-from mlt_s_tools.training.transforms import MULTIPLE, padded
-from mlt_s_tools.weak import RECORD
-from mlt_s_tools.weak.baseline import Baseline
-from mlt_s_tools.weak.correction import margins
-from mlt_s_tools.weak.crops import CHANNELS, Framing, channels, hint, strengths
-from mlt_s_tools.weak.patches import Patch
 
-_WEIGHTS = "model.safetensors"  # as `save_pretrained` names it
-_MOST_PIXELS = 1 << 20  # of a batch, for the sake of memory: 16 views of 128 x 512
-_VIEWS = 4  # of a word
-_BILINEAR = Image.Resampling.BILINEAR
+INPUTS = 4  # red, green, blue, and how much of the pixel the word's quadrilateral covers
+WIDTHS = (24, 48, 96, 128)  # channels at a half, a quarter, an eighth and a sixteenth of the crop's resolution
+HIDDEN = 64  # units between the statistics of a level and what is made of them
+MULTIPLE = 16  # of height and width of a crop
+
+_STORED = np.dtype("<f2")
+_SUFFIX = ".npy"
+_HEADER = 256  # bytes of the header of a member at most; np.save writes 128
+_BLOCK = 200_000  # numbers that are gathered for a product: what fits the cache of a core
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold: the same weights give the same bytes
+
+
+def _shapes() -> dict:
+    first, second, third, fourth = WIDTHS
+    convolutions = {
+        "s.1.0": (first, 4 * INPUTS, 3), "e1.0": (first, first, 3),
+        "d2.0": (second, first, 3), "e2.0.a.0": (second, second, 3), "e2.0.b.0": (second, second, 3),
+        "d3.0": (third, second, 3), "e3.0.a.0": (third, third, 3), "e3.0.b.0": (third, third, 3),
+        "d4.0": (fourth, third, 3), "e4.0.a.0": (fourth, fourth, 3), "e4.0.b.0": (fourth, fourth, 3),
+        "e4.1.a.0": (fourth, fourth, 3), "e4.1.b.0": (fourth, fourth, 3),
+        "u3a.0": (third, fourth, 1), "u3.0": (third, 2 * third, 1), "u3b.0": (third, third, 3),
+        "u2a.0": (second, third, 1), "u2.0": (second, 2 * second, 1),
+        "u2b.a.0": (second, second, 3), "u2b.b.0": (second, second, 3),
+        "u1a.0": (first, second, 1), "u1.0": (first, 2 * first, 1),
+        "u1b.a.0": (first, first, 3), "u1b.b.0": (first, first, 3), "o": (4, first, 3),
+    }  # fmt: skip
+    shapes = {name: (out, into, side, side) for name, (out, into, side) in convolutions.items()}
+    for name, width in (("ctx", fourth), ("ctx3", third)):
+        shapes |= {f"{name}.0": (HIDDEN, 3 * width), f"{name}.2": (2 * width, HIDDEN)}
+    return {f"{name}.w": shape for name, shape in shapes.items()} | {
+        f"{name}.b": shape[:1] for name, shape in shapes.items()
+    }
+
+
+SHAPES = _shapes()  # name of an array -> its shape
+_MOST_BYTES = sum(2 * math.prod(shape) + 2 * _HEADER for shape in SHAPES.values())  # of a file
+
+
+# --- The file ------------------------------------------------------------------------------------------------------
+
+
+def digest_of(path) -> str:
+    """The SHA-256 of a file of weights; of a larger file, that of its beginning.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read(_MOST_BYTES + 1)).hexdigest()
+
+
+def read_weights(path) -> dict[str, np.ndarray]:
+    """The weights in a file, float32 arrays by `SHAPES`.
+
+    Nothing is unpickled, and no more is read than the architecture has.
+
+    Raises:
+        mlt_s.MltSError: the file cannot be read, or holds anything else.
+    """
+    try:
+        if os.path.getsize(path) > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist()]
+            if sorted(names) != sorted(name + _SUFFIX for name in SHAPES):
+                strange = sorted({*names} ^ {name + _SUFFIX for name in SHAPES}) or sorted(names)
+                raise ValueError(f"its arrays are not those of this network: see {strange[0][:40]!r}")
+            return {name: _read_array(archive, name) for name in SHAPES}
+    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
+        raise mlt_s.MltSError(
+            f"{mlt_s.absolute_address(path)} holds no weights that can be read ({type(error).__name__}: {error}). Copy "
+            "it again from where it was made."
+        ) from error
+    except Exception as error:  # zlib's own, of damaged content
+        raise mlt_s.MltSError(f"{mlt_s.absolute_address(path)} is damaged ({error}). Copy it again.") from error
+
+
+def _read_array(archive, name) -> np.ndarray:
+    size = _STORED.itemsize * math.prod(SHAPES[name])
+    with archive.open(name + _SUFFIX) as member:
+        content = member.read(_HEADER + size + 1)
+    if len(content) > _HEADER + size:
+        raise ValueError(f"{name} is too large")
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"{name} has a header of another version")
+    shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_HEADER)
+    if (shape, in_columns, dtype) != (SHAPES[name], False, _STORED):
+        raise ValueError(f"{name} is {dtype} {shape}, not {_STORED} {SHAPES[name]}")
+    data = file.read()
+    if len(data) != size:
+        raise ValueError(f"{name} has {len(data):,} bytes, not {size:,}")
+    array = np.frombuffer(data, _STORED).reshape(shape).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds a value that is no number")
+    return array
+
+
+def write_weights(file, weights: Mapping[str, np.ndarray]) -> None:
+    """Writes weights by `SHAPES` into an open binary file, in float16; the same weights give the same bytes."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in SHAPES:
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(weights[name], _STORED), version=(1, 0))
+            archive.writestr(zipfile.ZipInfo(name + _SUFFIX, _DATE), member.getvalue())
+
+
+# --- What it says --------------------------------------------------------------------------------------------------
 
 
 class Network:
-    """A model of `mlt_s_tools.weak` that was trained on words.
+    """The network on one core.
 
-    It works on the GPU where there is one. Each crop is padded for itself to multiples of 32 pixels, and only crops
-    that have the same size then share a batch: what is said of a word does not depend on the words that come with it,
-    but for the rounding of sums.
-
-    What it says is the mean of four views of a word: as it is and in negative, each with its colours in their places
-    and moved on by one. It was trained on all of them alike, and where it is wrong, it seldom is in all.
+    Features are float32 (height, width, channels). A convolution gathers the neighbours of some rows at a time, so
+    many as the cache holds, for one product of matrices.
 
     Args:
-        model: a `SegformerForSemanticSegmentation` of `crops.CHANNELS` channels and two classes, background and text,
-            whose logits are meant as `correction` has it.
-        framing: the `Framing` that it was trained with.
-        mean: of the three colours, of values from 0 to 1.
-        std: likewise the standard deviation.
-        record: a dict, as JSON has it: how it was trained; `load` adds a digest of the weights.
+        weights: as `read_weights` returns them.
     """
 
-    def __init__(self, model, framing, mean, std, record):
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = model.eval().to(self._device)
-        self.framing, self.mean, self.std, self.record = framing, tuple(mean), tuple(std), record
-
-    @property
-    def name(self):
-        """By which its label maps can be told from those of another network; "network" until it was saved."""
-        return " ".join(["network", self.record.get("weights", "")[:8]]).strip()
-
-    def save(self, folder):
-        """Writes the weights and, last, the record by which `load` knows that they are whole.
-
-        Args:
-            folder: a path; it is made if it is not there.
-        """
-        folder = Path(folder)
-        self.model.save_pretrained(folder)
-        self.record = {
-            **self.record,
-            "weights": hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest(),
-            "corrects": Baseline.name,
-            "framing": dataclasses.asdict(self.framing),
-            "mean": list(self.mean),
-            "std": list(self.std),
+    def __init__(self, weights: Mapping[str, np.ndarray]):
+        self._weights = {
+            name[:-2]: np.ascontiguousarray(
+                array.transpose(2, 3, 1, 0).reshape(-1, array.shape[0]) if array.ndim == 4 else array.T
+            )
+            for name, array in weights.items()
+            if name.endswith(".w")
         }
-        part = folder / f"{RECORD}.part"
-        part.write_text(json.dumps(self.record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, folder / RECORD)
+        self._biases = {name[:-2]: array for name, array in weights.items() if name.endswith(".b")}
 
-    @classmethod
-    def load(cls, folder):
-        """The network in a folder that `save` wrote.
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        """Logits of text, float32 (crops, height, width), of float32 crops (crops, height, width, `INPUTS`).
 
-        Raises:
-            mlt_s.MltSError: it is no such folder, or it is damaged.
+        What is said of a crop does not depend on the others. Height and width are multiples of `MULTIPLE`.
         """
-        folder = Path(folder)
-        try:
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            weights = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
-            if weights != record["weights"]:
-                raise ValueError(f"{_WEIGHTS} is not the file that {RECORD} was written for")
-            if record.get("corrects") != Baseline.name:
-                raise ValueError(f"{RECORD} is of a network that does not correct the {Baseline.name}, an earlier kind")
-            model = SegformerForSemanticSegmentation.from_pretrained(folder, local_files_only=True)
-            if (model.config.num_channels, model.config.num_labels) != (CHANNELS, mlt_s.LABEL_MAP.num_classes):
-                raise ValueError(f"{RECORD} lies beside a model of other channels or classes")
-            return cls(model, Framing(**record["framing"]), record["mean"], record["std"], record)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise mlt_s.MltSError(
-                f"{mlt_s.absolute_address(folder)} holds no network that can be read "
-                f"({type(error).__name__}: {error}). Copy the folder again, or train anew: mlt-s weak train DATA_DIR "
-                "MODEL, with a new folder as MODEL."
-            ) from error
+        # Weights from a stranger may overflow: logits that are no numbers are for `framing.restored` to judge.
+        with np.errstate(all="ignore"):
+            return np.stack([self._logits(crop) for crop in crops])
 
-    def probabilities(self, examples):
-        """As in `mlt_s_tools.weak`."""
-        patches = [[None] * len(quads) for _, quads in examples]
-        words = [
-            (number, place, box, self.framing.size(quad, box))
-            for number, (image, quads) in enumerate(examples)
-            for place, quad in enumerate(quads)
-            if (box := self.framing.box(quad, image.size)) is not None
-        ]
-        words.sort(key=lambda word: _frame(word[3]))
-        for frame, alike in itertools.groupby(words, lambda word: _frame(word[3])):
-            for batch in _parts(list(alike), max(1, _MOST_PIXELS // (_VIEWS * frame[0] * frame[1]))):
-                seen = [self._seen(examples[number], place, box, size) for number, place, box, size in batch]
-                logits = self._logits([pixels for pixels, _ in seen], frame)
-                for (number, place, box, size), (_, hints), found in zip(batch, seen, logits):
-                    patches[number][place] = Patch(box, _values(found[:, : size[1], : size[0]], hints))
-        return patches
+    def _logits(self, crop):
+        height, width, _ = crop.shape
+        inside = crop[..., 3]
+        blocks = crop.reshape(height // 2, 2, width // 2, 2, INPUTS).transpose(0, 2, 4, 1, 3)
+        first = self._convolve(self._convolve(blocks.reshape(height // 2, width // 2, -1), "s.1.0"), "e1.0")
+        second = self._residual(self._convolve(first, "d2.0", stride=2), "e2.0")
+        third = self._residual(self._convolve(second, "d3.0", stride=2), "e3.0")
+        fourth = self._residual(self._convolve(third, "d4.0", stride=2), "e4.0")
+        fourth = self._scaled(self._residual(fourth, "e4.1", dilation=2), inside, "ctx")
+        third = self._scaled(self._convolve(self._joined(fourth, third, "u3"), "u3b.0"), inside, "ctx3")
+        second = self._residual(self._joined(third, second, "u2"), "u2b")
+        first = self._residual(self._joined(second, first, "u1"), "u1b")
+        out = self._convolve(first, "o", rectify=False).reshape(height // 2, width // 2, 2, 2)
+        return out.transpose(0, 2, 1, 3).reshape(height, width)
 
-    def _seen(self, example, place, box, size):
-        """What the network sees of a word, float32 (channels, height, width), and the hint at the box's own size."""
-        image, quads = example
-        crop = image.crop(box)
-        guess = hint(crop, [(x - box[0], y - box[1]) for x, y in quads[place]])
-        pixels = channels(crop.resize(size, _BILINEAR), guess.resize(size, _BILINEAR), self.mean, self.std)
-        return pixels, strengths(guess)
+    def _convolve(self, features, name, stride=1, dilation=1, rectify=True):
+        """A convolution of 3 x 3."""
+        weights = self._weights[name]
+        (height, width, channels), margin = features.shape, dilation
+        padded = np.zeros((height + 2 * margin, width + 2 * margin, channels), np.float32)
+        padded[margin:-margin, margin:-margin] = features
+        height, width = height // stride, width // stride
+        out = np.empty((height * width, weights.shape[1]), np.float32)
+        rows = min(height, max(1, _BLOCK // (width * 9 * channels)))
+        down, right, one = padded.strides
+        strides = (stride * down, stride * right, dilation * down, dilation * right, one)
+        neighbours = as_strided(padded, (height, width, 3, 3, channels), strides)
+        gathered = np.empty((rows, *neighbours.shape[1:]), np.float32)
+        for top in range(0, height, rows):
+            some = gathered[: min(rows, height - top)]
+            some[...] = neighbours[top : top + rows]
+            place = slice(top * width, (top + len(some)) * width)
+            np.matmul(some.reshape(-1, 9 * channels), weights, out=out[place])
+        out += self._biases[name]
+        if rectify:
+            np.maximum(out, 0, out=out)
+        return out.reshape(height, width, -1)
 
-    def _logits(self, crops, frame):
-        """Those of background and text: a tensor (crops, 2, *frame)."""
-        views = [view for crop in crops for view in self._views(crop)]
-        pixels = torch.from_numpy(np.stack([padded(view, frame, 0) for view in views])).to(self._device)
-        with torch.inference_mode():
-            logits = self.model(pixel_values=pixels).logits.float().unflatten(0, (len(crops), -1)).mean(1)
-            return interpolate(logits, frame, mode="bilinear", align_corners=False)
+    def _residual(self, features, name, dilation=1):
+        inner = self._convolve(features, f"{name}.a.0", dilation=dilation)
+        out = self._convolve(inner, f"{name}.b.0", rectify=False)
+        out += features
+        return np.maximum(out, 0, out=out)
 
-    def _views(self, crop):
-        colors, hints = crop[:3], crop[3:]
-        mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (self.mean, self.std))
-        negative = (1 - 2 * mean) / std - colors  # of a value v, 1 - v, both in standard deviations from the mean
-        return [np.concatenate([np.roll(of, by, 0), hints]) for of in (colors, negative) for by in (0, -1)]
+    def _joined(self, coarse, fine, name):
+        """The level below, brought to this one, joined with it by a convolution of 1 x 1.
+
+        Such a convolution and the doubling of pixels may change places: it is made of the pixels of the level below.
+        """
+        weights = self._weights[f"{name}.0"]
+        coarse = coarse @ self._weights[f"{name}a.0"]
+        coarse += self._biases[f"{name}a.0"]
+        np.maximum(coarse, 0, out=coarse)
+        channels = coarse.shape[-1]
+        out = fine @ weights[channels:]
+        out += self._biases[f"{name}.0"]
+        height, width, _ = coarse.shape
+        out.reshape(height, 2, width, 2, -1)[...] += (coarse @ weights[:channels])[:, None, :, None]
+        return np.maximum(out, 0, out=out)
+
+    def _scaled(self, features, inside, name):
+        """Scaled and moved by what the statistics of the word, inside and outside, tell."""
+        height, width, channels = features.shape
+        inside = inside.reshape(height, inside.shape[0] // height, width, -1).mean((1, 3)).ravel()
+        pixels = features.reshape(-1, channels)
+        mean = _mean(pixels, inside)
+        spread = np.sqrt(_mean((pixels - mean) ** 2, inside) + np.float32(1e-4))
+        statistics = np.concatenate([mean, _mean(pixels, 1 - inside), spread])
+        hidden = np.maximum(statistics @ self._weights[f"{name}.0"] + self._biases[f"{name}.0"], 0)
+        gain, shift = np.split(hidden @ self._weights[f"{name}.2"] + self._biases[f"{name}.2"], 2)
+        return features * (1 + gain) + shift
 
 
-def _values(logits, hints):
-    """Probabilities of text, float32 in the image's own pixels as the hints are, from logits at the size of a crop."""
-    own = torch.from_numpy(hints).to(logits.device)
-    return torch.sigmoid(margins(logits[None], own[None]))[0].cpu().numpy()
-
-
-def _frame(size):
-    """(height, width) in multiples of 32 pixels, into which a crop of `size` (width, height) fits."""
-    return tuple(-(-length // MULTIPLE) * MULTIPLE for length in size[::-1])
-
-
-def _parts(items, count):
-    return [items[start : start + count] for start in range(0, len(items), count)]
+def _mean(pixels, weights):
+    return weights @ pixels / (weights.sum() + np.float32(1e-3))

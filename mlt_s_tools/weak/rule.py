@@ -88,6 +88,12 @@ def label_map(size, words, patches, thresholds):
     return _VALUE_OF_RANK[ranks]
 
 
+def counted(label: np.ndarray) -> dict:
+    """Pixels of a label map by class: a dict of "background", "text" and "uncertain"."""
+    values = {"background": BACKGROUND, "text": TEXT, "uncertain": UNCERTAIN}
+    return {name: int(np.count_nonzero(label == value)) for name, value in values.items()}
+
+
 def word_region(quad, size):
     """Where in an image a word lies.
 

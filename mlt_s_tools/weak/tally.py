@@ -1,155 +1,159 @@
-"""Counts of pixels under all thresholds at once, without a label map that is kept."""
-
-from typing import NamedTuple
+"""Counts of pixels by the probability that a model gives them, image by image, and what follows from them."""
 
 import numpy as np
 
-from mlt_s_tools.metrics import TextMetrics
-from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, least_pixels, probabilities_in, word_region
+from mlt_s_tools.weak import edges
+from mlt_s_tools.weak.patches import shorter_side
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in, word_region
 
 STEPS = tuple(step / 50 for step in range(1, 50))  # the thresholds that are looked at
-_CLASSES = (BACKGROUND, TEXT, UNCERTAIN)  # of the authors' label maps, as they are numbered here
-
-
-class Found(NamedTuple):
-    """Pixels by what a model and the authors make of them: int64 (3,) each, of background, text, uncertain of theirs.
-
-    Attributes:
-        background, text, uncertain: of the model.
-    """
-
-    background: np.ndarray
-    text: np.ndarray
-    uncertain: np.ndarray
-
-    @property
-    def uncertain_share(self):
-        return int(self.uncertain.sum()) / int(sum(map(np.sum, self)))
-
-    @property
-    def iou_where_sure(self):
-        """IoU of text, of the pixels that are uncertain on neither side."""
-        right = int(self.text[1])
-        return _ratio(right, right + int(self.text[0]) + int(self.background[1]))
-
-    @property
-    def text_lost(self):
-        """The share of the authors' text that is background."""
-        return _ratio(int(self.background[1]), int(self.background[1] + self.text[1] + self.uncertain[1]))
+ALL, INNER, WORDS = "all", "without outlines", "words"  # the groups of pixels of every image
+HEIGHTS = {"small": 16, "medium": 48, "large": float("inf")}  # of words: pixels of the shorter side, each below its own
+RESAMPLED = 2000  # times, for an interval
+_SEED = 0
+_UNSURE = tuple(map(STEPS.index, (0.3, 0.7)))
+_BOUNDS = np.array(STEPS, np.float32)
 
 
 class Tally:
-    """What becomes of pixels under all thresholds of `STEPS`, by what they are in the authors' label maps.
+    """Pixels of images, counted by group, class and the number of `STEPS` that their probability reaches.
 
-    Which thresholds make a pixel what depends on three probabilities of it. Each is counted by how many of `STEPS` it
-    reaches, so that the counts are those of `rule.label_map` itself:
+    Of each image the probability of a pixel is the greatest of those of the readable words that it lies in, and outside
+    of all words 0. Pixels count nowhere that are uncertain in the label map, or lie in an unreadable word.
 
-    - `sure`: text from the upper threshold on down to which it is text. Of a word the probability, but not more than
-      that by which it has too little text; of several words the greatest.
-    - `least`: above this upper threshold a word that it lies in has too little text. In an unreadable word always.
-    - `most`: background above this lower threshold, the greatest of its words, where neither of the others holds.
-
-    Args:
-        least_share: as in `rule.Thresholds`.
+    The groups: all pixels; those that are not within one pixel of an outline of the text; those of words; and of
+    words alone those of one script, ("script", name), and of one height, ("height", name of `HEIGHTS`).
     """
 
-    def __init__(self, least_share=Thresholds.least_share):
-        self._least_share = least_share
-        count = len(STEPS) + 1
-        self._pixels = np.zeros((count, count, count, len(_CLASSES)), np.int64)  # sure, least, most, class
-        self._outside = np.zeros(len(_CLASSES), np.int64)  # of all words
-        self._metrics = [TextMetrics() for _ in STEPS]
+    def __init__(self):
+        self.images = 0
+        self.words = {}  # group -> how many
+        self._counts = {}  # group -> image -> int64 (2, len(STEPS) + 1), of background and text
+        self._sums = np.zeros(len(STEPS) + 1)  # of probabilities of pixels of words
 
-    def add(self, words, patches, label):
-        """Adds an image: its words, their patches (as for `rule.label_map`), and its label map (height, width)."""
-        inside, *scores = _scores(label.shape, words, patches, self._least_share)
-        classes = np.searchsorted(_CLASSES, label)
-        count = len(STEPS) + 1
-        index = np.zeros(int(inside.sum()), np.int64)
-        for score in scores:
-            index = index * count + np.searchsorted(np.array(STEPS, np.float32), score[inside], side="right")
-        found = np.bincount(index * len(_CLASSES) + classes[inside], minlength=self._pixels.size)
-        found = found.reshape(self._pixels.shape)
-        outside = np.bincount(classes[~inside], minlength=len(_CLASSES))
-        self._pixels += found
-        self._outside += outside
-        self._add_figures(found.sum((1, 2)), outside)
+    def add(self, words: list, patches: list, label: np.ndarray) -> None:
+        """Adds an image.
 
-    def _add_figures(self, found, outside):
-        total = found.sum(0) + outside
-        for at, metrics in enumerate(self._metrics):
-            text = found[at + 1 :].sum(0)
-            metrics.add_counts([[text[1], text[0], total[1] - text[1], total[0] - text[0]]])
-
-    @property
-    def images(self):
-        return self._metrics[0].images
-
-    @property
-    def uncertain_share(self):
-        """Of the authors' pixels."""
-        total = self._outside + self._pixels.sum((0, 1, 2))
-        return int(total[2]) / int(total.sum())
-
-    def figures(self, upper):
-        """What `TextMetrics.compute` returns, for an upper threshold by its place in `STEPS`."""
-        return self._metrics[upper].compute()
-
-    def found(self, upper):
-        """A list of `Found`, one for each lower threshold up to an upper one, given by its place in `STEPS`."""
-        text = self._pixels[upper + 1 :].sum((0, 1, 2))
-        rest = self._pixels[: upper + 1]
-        uncertain = rest[:, : upper + 1].sum((0, 1, 2))
-        by_most = rest[:, upper + 1 :].sum((0, 1)).cumsum(0)
-        return [
-            Found(by_most[lower] + self._outside, text, uncertain + by_most[-1] - by_most[lower])
-            for lower in range(upper + 1)
-        ]
-
-    def choose(self):
-        """The best thresholds: places in `STEPS` of the upper and the lower one.
-
-        The upper one is that of the greatest fgIoU. The lower one is that by which text fits best where both sides are
-        sure, with no larger a share of uncertain pixels than the authors have; or, where that cannot be, the upper one.
+        Args:
+            words: a list of dicts with `quad`, `readable` and `script` (its name).
+            patches: as for `rule.label_map`.
+            label: uint8 (height, width) of 0, 1 and 255.
         """
-        upper = max(range(len(STEPS)), key=lambda at: self.figures(at)["fgiou"])
-        found = self.found(upper)
-        allowed = max(self.uncertain_share, found[upper].uncertain_share)
-        lower = max(
-            (at for at, one in enumerate(found) if one.uncertain_share <= allowed),
-            key=lambda at: (found[at].iou_where_sure, -found[at].uncertain_share),
-        )
-        return upper, lower
+        values, inside, counts = _joined(words, patches, label)
+        text = label == TEXT
+        reached = np.searchsorted(_BOUNDS, values, side="right")
+        self._add(ALL, reached, text, counts)
+        self._add(INNER, reached, text, counts & ~_outlines(text))
+        self._add(WORDS, reached, text, counts & inside)
+        judged = counts & inside
+        self._sums += np.bincount(reached[judged], values[judged], len(self._sums))
+        for word, patch in zip(words, patches):
+            if word["readable"] and (region := word_region(word["quad"], label.shape[::-1])):
+                self._add_word(word, patch, region, text, counts)
+        self.images += 1
+
+    def _add_word(self, word, patch, region, text, counts):
+        (left, top, right, bottom), mask = region
+        place = np.s_[top:bottom, left:right]
+        reached = np.zeros(mask.shape, np.int64)
+        reached[mask] = np.searchsorted(_BOUNDS, probabilities_in(region, patch), side="right")
+        for group in ("script", word["script"]), ("height", height_of(word["quad"])):
+            self._add(group, reached, text[place], counts[place] & mask)
+            self.words[group] = self.words.get(group, 0) + 1
+
+    def _add(self, group, reached, text, which):
+        found = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
+        of_group = self._counts.setdefault(group, {})
+        of_group[self.images] = of_group.get(self.images, 0) + found.reshape(2, -1)
+
+    @property
+    def groups(self) -> list:
+        """All groups that there are pixels of."""
+        return list(self._counts)
+
+    def pixels(self, group, threshold: int, which: slice = slice(None)) -> np.ndarray:
+        """Pixels (images, 4), int64: true and false positives, false and true negatives.
+
+        Args:
+            group: one of `groups`.
+            threshold: the place in `STEPS` of that from which on a pixel is text.
+            which: of which images.
+        """
+        none = np.zeros((2, len(self._sums)), np.int64)
+        counts = np.stack([self._counts.get(group, {}).get(at, none) for at in range(self.images)])[which]
+        text, rest = counts[:, :, threshold + 1 :].sum(2), counts[:, :, : threshold + 1].sum(2)
+        return np.stack([text[:, 1], text[:, 0], rest[:, 1], rest[:, 0]], 1)
+
+    def best_threshold(self, which: slice) -> int:
+        """The place in `STEPS` of the threshold of the greatest fgIoU on these images."""
+        return max(range(len(STEPS)), key=lambda at: iou(self.pixels(ALL, at, which).sum(0)))
+
+    def unsure_share(self) -> float:
+        """Of the text in words, the share whose probability is from 0.3 to 0.7."""
+        text = sum(counts[1] for counts in self._counts[WORDS].values())
+        lower, upper = _UNSURE
+        return float(text[lower + 1 : upper + 1].sum() / max(1, text.sum()))
+
+    def calibration(self) -> tuple:
+        """By bins of probability: pixels of words, their mean probability, and the share of them that is text."""
+        counts = sum(self._counts[WORDS].values())
+        total = np.maximum(1, counts.sum(0))
+        return counts.sum(0), self._sums / total, counts[1] / total
+
+    def calibration_error(self) -> float:
+        """The expected calibration error: the mean of how far probabilities are off, over pixels of words."""
+        pixels, said, found = self.calibration()
+        return float((pixels * np.abs(said - found)).sum() / max(1, pixels.sum()))
 
 
-def _scores(shape, words, patches, least_share):
-    """Where words are, bool (height, width), and `sure`, `least` and `most` of `Tally`, float32 (height, width)."""
-    inside = np.zeros(shape, bool)
-    sure, most = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    least = np.ones(shape, np.float32)
+def height_of(quad) -> str:
+    """Of which of `HEIGHTS` a word is."""
+    side = shorter_side(quad)
+    return next(name for name, limit in HEIGHTS.items() if side < limit)
+
+
+def iou(pixels: np.ndarray) -> float:
+    """Intersection over union of text, of pixels as `Tally.pixels` has them, summed; 0 where there is none."""
+    positives, false, missed, _ = (int(count) for count in pixels)
+    return positives / (positives + false + missed) if positives else 0.0
+
+
+def resampled(pixels: np.ndarray) -> np.ndarray:
+    """The fgIoU of images drawn with replacement, float64 (RESAMPLED,): the same draws for the same number of images.
+
+    Args:
+        pixels: (images, 4), as `Tally.pixels` returns them.
+    """
+    count = len(pixels)
+    drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLED)
+    sums = drawn @ pixels[:, :3]
+    return sums[:, 0] / np.maximum(1, sums.sum(1))
+
+
+def interval(values: np.ndarray) -> list:
+    """The middle 95 % of values: [lower, upper]."""
+    return [float(value) for value in np.percentile(values, (2.5, 97.5))]
+
+
+def _joined(words, patches, label):
+    """Probabilities, float32; where readable words are, and which pixels count, bool: all (height, width)."""
+    values = np.zeros(label.shape, np.float32)
+    inside, counts = np.zeros(label.shape, bool), label != UNCERTAIN
     for word, patch in zip(words, patches):
-        region = word_region(word["quad"], shape[::-1])
+        region = word_region(word["quad"], label.shape[::-1])
         if region is None:
             continue
         (left, top, right, bottom), mask = region
         place = np.s_[top:bottom, left:right]
-        inside[place] |= mask
         if not word["readable"]:
-            least[place][mask] = 0
+            counts[place] &= ~mask
             continue
-        values = probabilities_in(region, patch)
-        enough = _enough(values, least_share)
-        sure[place][mask] = np.maximum(sure[place][mask], np.minimum(values, enough))
-        least[place][mask] = np.minimum(least[place][mask], enough)
-        most[place][mask] = np.maximum(most[place][mask], values)
-    return inside, sure, least, most
+        inside[place] |= mask
+        values[place][mask] = np.maximum(values[place][mask], probabilities_in(region, patch))
+    return values, inside, counts
 
 
-def _enough(values, least_share):
-    """The greatest upper threshold by which a word of these probabilities has enough text."""
-    least = least_pixels(len(values), Thresholds(least_share=least_share))
-    return np.partition(values, -least)[-least] if least else np.float32(1)
-
-
-def _ratio(part, whole):
-    return part / whole if whole else 0.0
+def _outlines(text):
+    """Which pixels lie within one pixel of a border of text."""
+    (share,) = edges.window_means(text[None].astype(np.float32), 1)
+    return (share > 0.01) & (share < 0.99)

@@ -1,135 +1,138 @@
-"""`mlt-s weak train`: makes a background/foreground network of the words of MLT_S and of drawn ones."""
+"""`mlt-s weak train`: goes on from the weights of a network with label maps of one's own.
+
+The network that ships was made of drawn words, by `word_network` in a clone; this here is a short run at a low rate.
+"""
 
 import contextlib
-import hashlib
 import json
 import math
 import os
+import random
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
+import filelock  # comes with datasets
+import numpy as np
 import torch
-import transformers
+from PIL import Image
 from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import (
-    AutoImageProcessor,
-    SegformerConfig,
-    SegformerForSemanticSegmentation,
-    SegformerImageProcessor,
-    TrainingArguments,
-)
+from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import records
-from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
-from mlt_s_tools.training.transforms import IGNORED, TEXT
-from mlt_s_tools.weak import RECORD, source
-from mlt_s_tools.weak.baseline import Baseline
-from mlt_s_tools.weak.correction import margins
-from mlt_s_tools.weak.crops import CHANNELS, Framing
-from mlt_s_tools.weak.examples import WordCrops
-from mlt_s_tools.weak.network import Network
+from mlt_s_tools import locks, records
+from mlt_s_tools.choose import Source
+from mlt_s_tools.origin import MAKER, made_by
+from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model, source
+from mlt_s_tools.weak.model import NetworkModel
+from mlt_s_tools.weak.network import write_weights
+from mlt_s_tools.weak.patches import shorter_side, word_box
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN
+from mlt_s_tools.weak.tally import ALL, iou
+from mlt_s_tools.weak.torch_network import folded, from_weights
 
-# A SegFormer that looks at every pixel, where mit-b0 looks at a quarter of width and height: words are seen smaller.
-_SMALL = {
-    "num_encoder_blocks": 3,
-    "depths": [1, 1, 1],
-    "strides": [1, 2, 2],
-    "patch_sizes": [3, 3, 3],
-    "sr_ratios": [16, 8, 4],
-    "hidden_sizes": [8, 16, 32],
-    "num_attention_heads": [1, 1, 2],
-    "mlp_ratios": [2, 2, 2],
-    "decoder_hidden_size": 16,
-    "drop_path_rate": 0.0,
-    "classifier_dropout_prob": 0.0,
-}
-# Passes over the images, and steps where these are few, if nothing else is said. In twice as many steps a network
-# learns the 14 images of the sample by heart: on other ones, three of four were worse for it.
-_PASSES, _LEAST_STEPS = 20, 800
-_CROPS = 2  # of an image at a time, at most: to decode it takes longer than all else
+_IMAGES, _WORDS = 2, 8  # in a step, and of each of them at most
+_PASSES, _LEAST_STEPS = 2, 200  # over the images, if no number of steps is given
+RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # of AdamW; of a gradient
+_WARM = 0.05  # of the steps, in which the rate rises
+SAVE_EVERY = 50  # steps
+_MOVED = 0.06  # how far a corner of a word is moved by chance, in parts of its shorter side
+SIGNS = (-1, 1)  # of its colours, as deviations
 _PROGRESS = "training"  # a folder in that of the network, until it is finished
-_ORDER = "order.json"  # in there: what the training was begun with
+_ORDER, _STATE, _LOCK = "order.json", "state.pt", ".lock"  # in there
+PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 
 
-def run(
-    data_dir,
-    out,
-    label_maps=None,
-    model="nvidia/mit-b0",
-    from_config=False,
-    steps=None,
-    batch=None,
-    synthetic=0.5,
-    seed=0,
-    text_value=1,
-):
-    """Trains a network on the training split alone, and writes it.
+def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_value=1, even_if_worse=False):
+    """Trains a network further on words of the training split, and writes it if it is no worse for that.
 
-    Stopped, it goes on from its last checkpoint when it is called again with the same words, and ends as if it had not
-    been stopped. A finished network is not trained again.
+    Every second image of the validation split, from the first on, is held out to judge: by fgIoU at the threshold 0.5.
+    The record of the network names them beside the images that it was trained on, so `evaluate` takes the others.
+
+    Stopped, it goes on from its last checkpoint when it is called again with the same arguments, and ends as if it had
+    not been stopped. A finished network is not trained again.
 
     Args:
-        data_dir: the folder of the archives, images and ground truth among them, as for `load_dataset`.
+        data_dir: the folder of the archives, ground truth among them, as for `load_dataset`.
         out: the folder of the network, a new one, or the one of a training that was stopped.
+        model: None, to begin with the network that ships; or the folder of a trained one.
         label_maps: the label archive, or a list of several, where it is not in `data_dir`.
-        model: a SegFormer to start from: a name on the Hub, or a folder.
-        from_config: whether to start from a small network with fresh weights instead, which needs no download.
-        steps: how many; by default 20 passes over the images, and 800 at least.
-        batch: words in a step; by default 64, of a small network 4.
-        synthetic: the share of drawn words, from 0 to 1.
-        seed: of all chance.
+        steps: how many; by default 2 passes over the images, and 200 at least.
+        seed: random seed.
         text_value: what text is in the label maps, as for the loader: 1, or 255.
+        even_if_worse: whether a network that is worse is written all the same.
+
+    Returns:
+        The exit status: 0, or 1 where the network was not written.
 
     Raises:
-        mlt_s.MltSError: there is nothing to train on, or something else lies in `out`, or the model cannot be had, or a
-            label map is not the authors' or holds another value than 0, 1 and 255.
+        mlt_s.MltSError: there is nothing to train on or to judge by, or something else lies in `out`, or a label map is
+            not the authors' or the user's own.
         OSError: the folder cannot be written.
     """
-    out, batch = Path(mlt_s.absolute_address(out)), batch or (4 if from_config else 64)
-    _check_share(synthetic)
-    # What is not there is left out with a warning: of validation nothing is needed.
-    options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
-    data = ArchiveDataset(data_dir, "train", config="words", **options)
-    ids = [pair.image_id for pair in data.pairs]
-    count = math.gcd(batch, _CROPS)
+    out = Path(mlt_s.absolute_address(out))
+    start = open_model(model)
+    if not isinstance(start, NetworkModel):
+        raise mlt_s.MltSError(f"The {start.name} has nothing to train. Leave the model out, or give a trained one.")
+    of_training, of_validation = (
+        tasks_of(Source(data_dir, label_maps, split, text_value), split, data_dir) for split in ("train", "validation")
+    )
+    held_out = of_validation[::2]
     order = {
-        "model": None if from_config else _called(model),
-        "steps": steps or max(_LEAST_STEPS, _PASSES * math.ceil(len(ids) * count / batch)),
-        "batch": batch,
-        "synthetic": synthetic,
+        "begun_from": start.record["weights"],
+        "steps": steps or max(_LEAST_STEPS, _PASSES * math.ceil(len(of_training) / _IMAGES)),
         "seed": seed,
-        "corrects": Baseline.name,
-        "source": source.digest(("train", pair) for pair in data.pairs),
+        "source": source.digest([*of_training, *held_out]),
     }
-    if _is_finished(out, order):
-        shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
-        return print(f"{out} is finished: a network trained in {mlt_s.counted(order['steps'], 'step')}.")
-    _check_begun(out, order)
-    start = None if from_config else model
-    network = _trained(data, out, start, order, count, {**order, "trained_on": {"train": ids}, "versions": _versions()})
-    network.save(out)
-    shutil.rmtree(out / _PROGRESS)
-    images, steps = mlt_s.counted(ids, "image"), mlt_s.counted(order["steps"], "step")
-    print(f"{out}: {network.name}, trained on {images} in {steps}.")
+    if not _is_finished(out, order):
+        _begin(out, order)
+        with _alone(out):
+            if not _is_finished(out, order):  # asked once more, as another process may have finished it meanwhile
+                return _train(out, order, start, of_training, held_out, even_if_worse)
+    shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
+    print(f"{out} is finished: a network trained in {mlt_s.counted(order['steps'], 'step')}.")
+    return 0
 
 
-def _check_share(synthetic):
-    if not 0 <= synthetic <= 1:
-        raise mlt_s.MltSError(f"synthetic={synthetic}: the share of drawn words is from 0 to 1.")
+def _train(out, order, start, of_training, held_out, even_if_worse):
+    """Trains, judges, and writes the network or says why not; the exit status of `run`."""
+    weights = folded(trained(out / _PROGRESS, start, of_training, order))
+    with open(out / _PROGRESS / WEIGHTS, "wb") as file:
+        write_weights(file, weights)
+    made = NetworkModel(out / _PROGRESS / WEIGHTS)
+    judged = _judged(made, start, held_out)
+    print(f"On {mlt_s.counted(held_out, 'image')} held out, fgIoU {_percent(judged)}: {judged['verdict']}.")
+    if judged["after"] < judged["before"] and not even_if_worse:
+        print("It is worse than what it began with, and not saved. --even-if-worse saves it: training is not repeated.")
+        return 1
+    _save(out, made, {**order, "trained_on": _seen(start, of_training, held_out), "held_out": judged})
+    seen, taken = mlt_s.counted(of_training, "image"), mlt_s.counted(order["steps"], "step")
+    print(f"{out}: {made.name}, trained on {seen} in {taken}.")
+    return 0
 
 
-def _called(model):
-    """How the record calls a model to start from: by its name on the Hub; one in a folder by the name of that, not by
-    where it lies, and a digest of its files.
-    """
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        return model
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        digest.update(path.read_bytes())
-    return f"{folder.resolve().name} {digest.hexdigest()[:8]}"
+def tasks_of(pairs: Source, split: str, data_dir) -> list[label.Task]:
+    """A list of `label.Task` of all pairs with ground truth."""
+    found = [label.Task(split, pairs.with_words(choice)) for choice in pairs.choices]
+    found = [task for task in found if task.pair.words]
+    if not found:
+        raise mlt_s.MltSError(
+            f"No pair of the {split} split in {data_dir} has ground truth, which says where its words are: fetch "
+            f"{' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
+        )
+    return found
+
+
+def _percent(judged):
+    return f"{100 * judged['after']:.2f} % after and {100 * judged['before']:.2f} % before"
+
+
+def _seen(start, *tasks):
+    """Split -> ids of all images that the network, or the choice of it, has seen."""
+    seen = {split: list(ids) for split, ids in start.trained_on.items()}
+    for task in (task for several in tasks for task in several):
+        seen.setdefault(task.split, []).append(task.pair.image_id)
+    return {split: list(dict.fromkeys(ids)) for split, ids in seen.items()}
 
 
 # --- The folder -----------------------------------------------------------------------------------------------------
@@ -143,165 +146,188 @@ def _is_finished(out, order):
     return True
 
 
-def _check_begun(out, order):
-    """Refuses a folder that holds anything but a training of this order."""
+def _begin(out, order):
+    """Writes what the training is; refuses a folder that holds anything but a training of this order."""
     path = out / _PROGRESS / _ORDER
     if path.is_file():
         _check_same(path, order, f"{out} holds a training")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise mlt_s.MltSError(f"{out} is there already, and holds no training to go on with. Give a new folder.")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_record(path, order)
 
 
-def _begin(progress, order):
-    """Writes what the training is; only now, when its model is at hand."""
-    progress.mkdir(parents=True, exist_ok=True)
-    part = progress / f"{_ORDER}.part"
-    part.write_text(json.dumps(order), encoding="utf-8")
-    os.replace(part, progress / _ORDER)
+@contextlib.contextmanager
+def _alone(out):
+    """Keeps other processes from this training."""
+    try:
+        lock = locks.acquire(out / _PROGRESS, _LOCK, PATIENCE)
+    except filelock.Timeout:
+        raise mlt_s.MltSError(f"Another {MAKER} train is writing {out}: wait for it, or give a new folder.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_same(path, order, what):
     try:
         found = records.read(path, {str: object})
-    except ValueError:
-        raise mlt_s.MltSError(f"{path} is damaged: give a new folder, or remove this one.") from None
-    others = [name for name in order if found.get(name) != order[name]]
+    except ValueError as error:
+        raise mlt_s.MltSError(f"{path} is damaged ({error}): give a new folder.") from None
+    called = {"source": "other images, label maps or words", "begun_from": "another network to begin with"}
+    others = [
+        called.get(name, f"{name} {found.get(name)!r} and not {order[name]!r}")
+        for name in order
+        if found.get(name) != order[name]
+    ]
     if others:
-        differences = ", ".join(
-            "other images, label maps or words"
-            if name == "source"
-            else f"{name} {found.get(name)!r} and not {order[name]!r}"
-            for name in others
-        )
-        raise mlt_s.MltSError(f"{what} with {differences}. Give the same words as then, or a new folder.")
+        raise mlt_s.MltSError(f"{what} with {', '.join(others)}. Give the same arguments as then, or a new folder.")
 
 
-def _last_checkpoint(progress):
-    """The newest checkpoint that is whole, for its state is written last; None where there is none."""
-    whole = [path.parent for path in progress.glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=_step, default=None)
+def write_record(path, value):
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
 
 
-def _step(checkpoint):
-    return int(checkpoint.name.split("-")[1])
-
-
-def _versions():
-    return {module.__name__: module.__version__ for module in (torch, transformers)}
+def _save(out, made, record):
+    """Moves the weights to their place and, last, writes the record by which they are known to be whole."""
+    os.replace(out / _PROGRESS / WEIGHTS, out / WEIGHTS)
+    versions = {module.__name__: module.__version__ for module in (torch, np)}
+    write_record(out / RECORD, {"made_by": f"{MAKER} train", "weights": made.record["weights"], **record, **versions})
+    shutil.rmtree(out / _PROGRESS)
 
 
 # --- The training ---------------------------------------------------------------------------------------------------
 
 
-def _trained(data, out, start, order, count, record):
-    """The `Network` that comes out when the steps of the order have been made."""
-    checkpoint = _last_checkpoint(out / _PROGRESS)
-    transformers.set_seed(order["seed"])
-    model, preset, framing, size = _model(start, checkpoint)
-    _begin(out / _PROGRESS, order)
-    crops = WordCrops(framing, preset, size, count, order["synthetic"], order["seed"])
-    trainer = CorrectionTrainer(
-        model,
-        _arguments(out / _PROGRESS, order, count),
-        train_dataset=data.with_transform(crops),
-        data_collator=_collate,
-        callbacks=[EpochCallback(crops)],
-    )
-    # Trainer of transformers 5.24 makes one step more from a checkpoint that holds all of them.
-    if not checkpoint or _step(checkpoint) < order["steps"]:
-        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    return Network(trainer.model, framing, preset.mean, preset.std, record)
+def trained(progress: Path, start: NetworkModel, tasks: list[label.Task], order: dict) -> torch.nn.Module:
+    """The module after all steps, from the last checkpoint on."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = from_weights(start.weights).to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=_DECAY)
+    done = _restored(progress / _STATE, network, optimizer, device)
+    with tqdm(desc="training", total=order["steps"], initial=done, unit=" steps", disable=None, leave=False) as bar:
+        for step in range(done, order["steps"]):
+            for group in optimizer.param_groups:
+                group["lr"] = _rate(step, order["steps"])
+            optimizer.zero_grad()
+            loss = add_gradients(network, words_of(tasks, step, order["seed"]), device)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), _STEEPEST)
+            optimizer.step()
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+            if (step + 1) % SAVE_EVERY == 0 or step + 1 == order["steps"]:
+                state = {"step": step + 1, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
+                torch.save(state, progress / f"{_STATE}.part")
+                os.replace(progress / f"{_STATE}.part", progress / _STATE)
+    return network.eval()
 
 
-class CorrectionTrainer(TextTrainer):
-    """A `TextTrainer` of a model whose logits correct the hint, the last of its channels."""
-
-    def mean_loss(self, model, inputs):
-        pixels, labels = inputs["pixel_values"], inputs["labels"]
-        outputs = model(pixel_values=pixels)
-        counts = labels != IGNORED
-        found = margins(outputs.logits, pixels[:, -1])[counts]
-        loss = binary_cross_entropy_with_logits(found, (labels[counts] == TEXT).float(), reduction="sum")
-        return loss / counts.sum().clamp(min=1), outputs
+def _restored(path, network, optimizer, device):
+    """Takes up a checkpoint, where there is one, and returns how many steps it has."""
+    if not path.is_file():
+        return 0
+    state = torch.load(path, map_location=device, weights_only=True)
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"]
 
 
-def _collate(images):
-    return collate([crop for crops in images for crop in crops])
+def _rate(step, steps):
+    """Rises, and falls along half a cosine."""
+    warm = max(1, round(_WARM * steps))
+    if step < warm:
+        return RATE * (step + 1) / warm
+    return RATE / 2 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _model(name, checkpoint):
-    """The model to train, its preset, how it sees words, and (height, width) of the crops that it is trained on."""
-    if name is None:
-        preset, framing, size = for_segformer(SegformerImageProcessor()), Framing(least=32, greatest=64), (96, 160)
-    else:
-        # At a quarter of the resolution, strokes have to be twice as wide.
-        framing, size = Framing(least=80, greatest=160), (192, 384)
-        with _errors_of_hub(name):
-            preset = for_segformer(AutoImageProcessor.from_pretrained(name, do_reduce_labels=False))
-    if checkpoint:
-        # Trainer of transformers 5.23 leaves the encoder as it finds it when it resumes; from_pretrained does not.
-        model = SegformerForSemanticSegmentation.from_pretrained(checkpoint)
-    elif name is None:
-        options = {**_SMALL, **preset.model_options(), "num_channels": CHANNELS}
-        model = _corrects_nothing(SegformerForSemanticSegmentation(SegformerConfig(**options)))
-    else:
-        with _errors_of_hub(name):
-            options = {**preset.model_options(), "ignore_mismatched_sizes": True}
-            pretrained = SegformerForSemanticSegmentation.from_pretrained(name, **options)
-            model = _corrects_nothing(_with_hint(pretrained))
-    return model, preset, framing, size
+def add_gradients(network: torch.nn.Module, words: list, device) -> float:
+    """Adds up the gradients of the words of a step, and returns their mean loss; words of one size at a time."""
+    by_size = defaultdict(list)
+    for crop, text, counts in words:
+        by_size[text.shape].append((crop, text, counts))
+    total = sum(float(counts.sum()) for _, _, counts in words)
+    loss = 0.0
+    for several in by_size.values():
+        crops, text, counts = (torch.from_numpy(np.stack(of)).to(device) for of in zip(*several))
+        # The edge step moves logits afterwards: what comes out of it shall be right.
+        logits = network(crops.permute(0, 3, 1, 2)) + edges.SHIFT
+        found = (binary_cross_entropy_with_logits(logits, text, reduction="none") * counts).sum() / max(1.0, total)
+        found.backward()
+        loss += found.item()
+    return loss
 
 
-@contextlib.contextmanager
-def _errors_of_hub(name):
-    try:
-        yield
-    except (OSError, ValueError) as error:
+def words_of(tasks: list[label.Task], step: int, seed: int) -> list:
+    """The words of a step, by chance of `seed` and the step alone: a list of what `_crop_of` returns."""
+    epoch, first = divmod(step * _IMAGES, max(_IMAGES, len(tasks) - len(tasks) % _IMAGES))
+    shuffled = random.Random(f"{seed} {epoch}").sample(range(len(tasks)), len(tasks))
+    rng = random.Random(f"{seed} step {step}")
+    words = []
+    for at in shuffled[first : first + _IMAGES]:
+        words += crops_of(read(tasks[at]), rng)
+    return words
+
+
+def read(task: label.Task) -> dict:
+    """The example of a task, with a label map that is not of our own making."""
+    example = label.read_pair(task.pair)
+    if made_by(example["label"]):
         raise mlt_s.MltSError(
-            f"{name} cannot be had as a SegFormer ({str(error).splitlines()[0]}). Without the Hub, give its folder as "
-            "the model, or from_config (--from-config) for fresh weights."
-        ) from error
+            f"The label map of {task.pair.image_id} was made by {MAKER}, and a network is not to learn from what "
+            "another one made up. Give the authors' or your own archive alone, by label_maps (--label-maps)."
+        )
+    return example
 
 
-def _with_hint(model):
-    """A model of three channels as one of four, which says the same as before of any hint until it is trained."""
-    embeddings = next(module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
-    weight = embeddings.weight.data
-    embeddings.weight = torch.nn.Parameter(torch.nn.functional.pad(weight, (0, 0, 0, 0, 0, CHANNELS - weight.shape[1])))
-    embeddings.in_channels = model.config.num_channels = CHANNELS
-    return model
+def crops_of(example: dict, rng: random.Random) -> list:
+    """Some words of an example that have text in their label map."""
+    values = np.asarray(example["label"])
+    classes = np.zeros((*values.shape, 3), np.uint8)
+    classes[..., 0], classes[..., 1] = 255 * (values == TEXT), 255 * (values == UNCERTAIN)
+    classes = Image.fromarray(classes)
+    quads = [word["quad"] for word in example["words"] if word["readable"]]
+    crops = []
+    for quad in rng.sample(quads, len(quads)):
+        box = word_box(quad, classes.size, 0)
+        if box and (values[box[1] : box[3], box[0] : box[2]] == TEXT).any():
+            crops.append(_crop_of(example["image"], classes, quad, rng))
+        if len(crops) == _WORDS:
+            break
+    return crops
 
 
-def _corrects_nothing(model):
-    """A model with a classifier that begins anew, from logits of 0: what the baseline says stays as it is."""
-    for parameter in model.decode_head.classifier.parameters():
-        torch.nn.init.zeros_(parameter)
-    return model
+def _crop_of(image, classes, quad, rng):
+    """A crop, float32 (height, width, 4); its text, from 0 to 1, and which pixels count, float32 (height, width).
+
+    The corners are moved a little, and colours change their places and their sign: a word may have any colour.
+    """
+    reach = _MOVED * shorter_side(quad)
+    quad = [[x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)] for x, y in quad]
+    frame = framing.frame(quad, image.size)
+    crop = framing.crop(image, frame)
+    crop[..., :3] = crop[..., rng.sample(range(3), 3)] * rng.choice(SIGNS)
+    text, uncertain, _ = np.moveaxis(framing.resampled(classes, frame) / 255, 2, 0)
+    return crop, np.ascontiguousarray(text), np.float32((uncertain < 0.02) & (crop[..., 3] > 0))
 
 
-def _arguments(folder, order, count):
-    on_gpu, fresh = torch.cuda.is_available(), order["model"] is None
-    return TrainingArguments(
-        str(folder),
-        max_steps=order["steps"],
-        per_device_train_batch_size=order["batch"] // count,
-        learning_rate=5e-3 if fresh else 2e-4,
-        lr_scheduler_type="cosine",
-        warmup_steps=order["steps"] // 20,
-        weight_decay=0.01,
-        use_cpu=not on_gpu and not torch.backends.mps.is_available(),
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        save_strategy="steps",
-        save_steps=max(50, order["steps"] // 20),
-        save_total_limit=2,
-        logging_steps=max(50, order["steps"] // 20),
-        remove_unused_columns=False,
-        dataloader_num_workers=_workers(on_gpu),
-        seed=order["seed"],
-        report_to=[],
-    )
+def _judged(made, start, held_out):
+    """The fgIoU of both networks on the images that are held out, and what may be said of the difference."""
+    shown = tqdm(held_out, desc="judging", unit=" images", disable=None, leave=False)
+    examples = ((of["image"], of["words"], np.asarray(of["label"])) for of in map(read, shown))
+    after, before = evaluate.count([made, start], examples)
+    difference = evaluate.difference(after, before)
+    return {
+        "images": len(held_out),
+        "after": _fgiou(after),
+        "before": _fgiou(before),
+        "interval": difference["interval"],
+        "verdict": difference["verdict"],
+    }
 
 
-def _workers(on_gpu):
-    """Processes that read and draw: on a GPU it would wait for them, on a processor they would take its time."""
-    return min(16, os.cpu_count() or 1) if on_gpu else 0
+def _fgiou(of):
+    return iou(of.tally.pixels(ALL, evaluate.FIXED).sum(0))

@@ -1,0 +1,103 @@
+"""Edges at the image's own pixels: a guided filter (He, Sun and Tang, 2013) of what a network saw in a coarser picture.
+
+In each window of the image, probabilities are made a linear function of the colours; so they change where the colours
+do. What is found of large words in windows of many pixels is found of a reduced picture (He and Sun, 2015).
+"""
+
+import numpy as np
+from PIL import Image
+
+_REACH = 0.08  # of a window to each side, in parts of the word's shorter side
+_SMOOTHNESS = 0.015  # a variance of colours, in their deviations, from which on they count
+_LEAST_RADIUS = 3  # pixels of a window's reach in a picture that is reduced
+_LEAST_SPREAD = 4.0  # grey levels
+SHIFT = 0.35  # of the logit, which makes 0.5 the best threshold
+_SUREST = 0.998  # of a probability
+_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # of colours, in the order of `_fitted`
+
+
+def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray:
+    """Probabilities with the edges of the picture.
+
+    Args:
+        colors: uint8 (height, width, 3).
+        values: float32 (height, width), probabilities.
+        side: the word's shorter side in pixels.
+
+    Returns:
+        float32 (height, width).
+    """
+    radius = max(1, round(min(_REACH * side, max(values.shape))))
+    factor = max(1, radius // _LEAST_RADIUS)
+    guide = np.ascontiguousarray(colors.transpose(2, 0, 1), np.float32)
+    guide -= guide.mean((1, 2), keepdims=True)
+    guide /= max(_LEAST_SPREAD, float(np.sqrt((guide**2).mean())))
+    small = np.stack([_reduced(plane, factor) for plane in (*guide, values)])
+    slopes = window_means(_fitted(small[:3], small[3], round(radius / factor)), round(radius / factor))
+    red, green, blue, constant = (_enlarged(plane, values.shape, factor) for plane in slopes)
+    found = red * guide[0] + green * guide[1] + blue * guide[2] + constant
+    found = np.clip(found, 1 - _SUREST, _SUREST)
+    return (1 / (1 + (1 - found) / found * np.float32(np.exp(-SHIFT)))).astype(np.float32)
+
+
+def _fitted(guide, values, radius):
+    """The linear functions that fit windows best: float32 (4, height, width), three slopes and a constant."""
+    products = [guide[one] * guide[other] for one, other in _PAIRS]
+    means = window_means(np.stack([*guide, values, *(guide * values), *products]), radius)
+    color, value, with_value = means[:3], means[3], means[4:7] - means[:3] * means[3]
+    rr, rg, rb, gg, gb, bb = (
+        means[7 + at] - color[one] * color[other] + (_SMOOTHNESS if one == other else 0)
+        for at, (one, other) in enumerate(_PAIRS)
+    )
+    # The inverse of a symmetric matrix, by its cofactors.
+    rows = [
+        [gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg],
+        [rb * gb - rg * bb, rr * bb - rb * rb, rb * rg - rr * gb],
+        [rg * gb - rb * gg, rb * rg - rr * gb, rr * gg - rg * rg],
+    ]
+    determinant = rr * rows[0][0] + rg * rows[0][1] + rb * rows[0][2]
+    slopes = [sum(of * to for of, to in zip(row, with_value)) / determinant for row in rows]
+    return np.stack([*slopes, value - sum(slope * mean for slope, mean in zip(slopes, color))])
+
+
+def window_means(planes: np.ndarray, radius: int) -> np.ndarray:
+    """Means over windows of (2 * radius + 1) pixels a side, smaller at the border: float32 (planes, height, width)."""
+    for axis in (1, 2):
+        length = planes.shape[axis]
+        at = np.arange(length)
+        counts = np.minimum(at + radius, length - 1) - np.maximum(at - radius, 0) + 1
+        margins = [(radius, radius) if one == axis else (0, 0) for one in range(3)]
+        sums = _sums(np.pad(planes, margins), 2 * radius + 1, axis)
+        planes = sums / counts.astype(np.float32).reshape([-1 if one == axis else 1 for one in range(3)])
+    return planes
+
+
+def _sums(planes, count, axis):
+    """Sums of `count` neighbours along an axis, by sums of 1, 2, 4, ... of them."""
+
+    def part(values, start, stop):
+        return values[(slice(None),) * axis + (slice(start, stop),)]
+
+    length = planes.shape[axis] - count + 1
+    total, taken, width = None, 0, 1
+    while True:
+        if count & width:
+            term = part(planes, taken, taken + length)
+            total, taken = term if total is None else total + term, taken + width
+        if 2 * width > count:
+            return total
+        planes = part(planes, 0, -width) + part(planes, width, None)
+        width *= 2
+
+
+def _reduced(plane, factor):
+    return plane if factor == 1 else np.asarray(Image.fromarray(plane).reduce(factor))
+
+
+def _enlarged(plane, shape, factor):
+    """A plane that was reduced, at its own size again: what it holds at its last row and column may be of fewer."""
+    if factor == 1:
+        return plane
+    height, width = shape
+    box = (0, 0, width / factor, height / factor)
+    return np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR, box=box))

@@ -1,0 +1,181 @@
+"""How a word is cut out of its image for the network, and how what the network says comes back to the image's pixels.
+
+Words differ in size and slant, and the network sees all of them alike: the shorter side `SIDE` pixels long, what slants
+turned level, colours in deviations from the word's own. Positions are those of the edges of pixels: the first pixel of
+an image reaches from 0 to 1, and the corner (x, y) of a word is the middle of a pixel, (x + 0.5, y + 0.5).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from mlt_s_tools.weak.network import MULTIPLE
+from mlt_s_tools.weak.patches import shorter_side
+
+SIDE = 48  # pixels of the shorter side of a word in its crop
+CONTEXT = 0.33  # what is seen around it, in parts of that
+LEVEL = math.radians(3.5)  # a word that slants by less is left as it is: turning blurs
+LONGEST, MOST_PIXELS = 2048, 1 << 19  # of a crop: what is longer or larger is seen smaller, for the sake of memory
+_LEAST = 2 * MULTIPLE  # pixels of a side of a crop
+_OVERSAMPLED = 4  # lines per pixel by which coverage is counted
+_FAR = 64.0  # a word that reaches farther out of its image, in sides of the image, is cut off there
+_LEAST_SPREAD, _MOST_DEVIATION = 4.0, 5.0  # grey levels; deviations
+_BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
+
+
+class Frame(NamedTuple):
+    """A crop: where it lies.
+
+    Attributes:
+        matrix: float64 (2, 3), from positions (x, y, 1) in the image to positions in the crop.
+        size: (width, height) in pixels, multiples of `MULTIPLE`.
+        is_level: whether it is scaled alone, and not turned.
+        corners: float64 (4, 2), of the word, in the crop.
+    """
+
+    matrix: np.ndarray
+    size: tuple
+    is_level: bool
+    corners: np.ndarray
+
+
+def frame(quad, size) -> Frame:
+    """The frame of a word's crop.
+
+    Args:
+        quad: four corners (x, y) in pixels of the image, in their order around the word.
+        size: (width, height) of the image.
+    """
+    sides = np.asarray(size, float)
+    corners = np.clip(np.asarray(quad, float) + 0.5, -_FAR * sides, (1 + _FAR) * sides)
+    turn = _turn(corners)
+    scale = SIDE / max(1.0, shorter_side(corners))
+    cosine, sine = math.cos(turn), math.sin(turn)
+    turned = corners @ np.array([[cosine, sine], [-sine, cosine]]).T
+    extent = scale * np.ptp(turned, 0) + 2 * CONTEXT * SIDE
+    fit = min(1.0, LONGEST / extent.max(), math.sqrt(MOST_PIXELS / extent.prod()))
+    linear = fit * scale * np.array([[cosine, sine], [-sine, cosine]])
+    width, height = (max(_LEAST, math.ceil(fit * side / MULTIPLE) * MULTIPLE) for side in extent)
+    middle = fit * scale * (turned.max(0) + turned.min(0)) / 2
+    shift = np.array([width, height]) / 2 - middle
+    return Frame(np.column_stack([linear, shift]), (width, height), turn == 0, corners @ linear.T + shift)
+
+
+def _turn(corners) -> float:
+    """By which angle a word slants, off the nearest of the image's axes; 0 where it is so little that it stays."""
+    along = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
+    across = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
+    x, y = along if np.hypot(*along) >= np.hypot(*across) else across
+    angle = math.atan2(y, x)
+    slant = angle - round(angle / (math.pi / 2)) * (math.pi / 2)
+    return slant if abs(slant) >= LEVEL else 0.0
+
+
+def crop(image, of: Frame) -> np.ndarray:
+    """What the network sees of a word: float32 (height, width, 4), colours in deviations and coverage from 0 to 1.
+
+    Args:
+        image: `PIL.Image` of mode "RGB".
+    """
+    colors = resampled(image, of)
+    covered = _coverage(of)
+    weights = covered.ravel() / max(float(covered.sum()), 1.0)
+    deviations = colors - weights @ colors.reshape(-1, 3)
+    spread = max(_LEAST_SPREAD, math.sqrt((weights @ np.square(deviations).reshape(-1, 3)).mean()))
+    seen = np.empty((*covered.shape, 4), np.float32)
+    np.clip(deviations / np.float32(spread), -_MOST_DEVIATION, _MOST_DEVIATION, out=seen[..., :3])
+    seen[..., 3] = covered
+    return seen
+
+
+def resampled(image, of: Frame) -> np.ndarray:
+    """A picture (`PIL.Image` of mode "RGB") in the pixels of a crop: float32 (height, width, 3).
+
+    Past the border of the image it is what it is at the border.
+    """
+    return (_scaled if of.is_level else _turned)(image, of)
+
+
+def _coverage(of):
+    width, height = of.size
+    picture = Image.new("L", (width * _OVERSAMPLED, height * _OVERSAMPLED))
+    ImageDraw.Draw(picture).polygon([tuple(corner) for corner in of.corners * _OVERSAMPLED], fill=255)
+    return np.asarray(picture.reduce(_OVERSAMPLED), np.float32) / 255
+
+
+def _scaled(image, of):
+    """As `resampled`, of a level crop."""
+    scale, shift = of.matrix[0, 0], of.matrix[:, 2]
+    ends = np.array([shift, shift + scale * np.array(image.size)])  # of the image, in the crop
+    first = np.clip(np.ceil(ends[0] - 1e-6), 0, np.array(of.size) - 1).astype(int)
+    last = np.clip(np.floor(ends[1] + 1e-6), first + 1, of.size).astype(int)
+    box = np.clip((np.array([first, last]) - shift) / scale, 0, image.size)
+    box[1] = np.maximum(box[1], box[0] + 1e-3)
+    within = np.asarray(image.resize(tuple(last - first), _BILINEAR, box=tuple(box.ravel())), np.float32)
+    return _padded(within, first, np.array(of.size) - last)
+
+
+def _turned(image, of):
+    """As `resampled`, of a crop that is turned level."""
+    inverse = np.linalg.inv(np.vstack([of.matrix, [0, 0, 1]]))
+    width, height = of.size
+    reach = (inverse @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]]))[:2]
+    low, high = np.floor(reach.min(1)) - 2, np.ceil(reach.max(1)) + 2
+    left, top = np.clip(low, 0, np.array(image.size) - 1).astype(int)
+    right, bottom = np.clip(high, [left + 1, top + 1], image.size).astype(int)
+    region = np.array([right - left, bottom - top])
+    # Reduced first, as the turn looks at no more than four pixels.
+    factor = min(1.0, float(np.hypot(*of.matrix[0, :2])))
+    reduced = np.maximum(1, np.rint(region * factor)).astype(int)
+    small = image.resize(tuple(reduced), _BILINEAR, box=(left, top, right, bottom))
+    ratio = reduced / region
+    before = np.ceil(np.maximum(0, np.array([left, top]) - low) * ratio).astype(int)
+    after = np.ceil(np.maximum(0, high - np.array([right, bottom])) * ratio).astype(int)
+    whole = Image.fromarray(_padded(np.asarray(small), before, after))
+    to = np.diag(ratio) @ inverse[:2]
+    to[:, 2] += before - ratio * np.array([left, top])
+    return np.asarray(whole.transform(of.size, Image.Transform.AFFINE, tuple(to.ravel()), _BILINEAR), np.float32)
+
+
+def _padded(values, before, after):
+    """An array with its border repeated by so many pixels of (x, y)."""
+    if not before.any() and not after.any():
+        return values
+    margins = [(before[1], after[1]), (before[0], after[0]), (0, 0)]
+    return np.pad(values, margins[: values.ndim], mode="edge")
+
+
+def restored(logits: np.ndarray, of: Frame, box) -> np.ndarray:
+    """Probabilities at the image's own pixels.
+
+    Args:
+        logits: float32 (height, width), of the crop.
+        of: its frame.
+        box: (left, top, right, bottom) in pixels of the image.
+
+    Returns:
+        float32 (bottom - top, right - left); 0.5 where a logit is no number.
+    """
+    logits = np.nan_to_num(logits, nan=0.0, posinf=30.0, neginf=-30.0)
+    linear = of.matrix[:, :2]
+    start = linear @ np.array(box[:2]) + of.matrix[:, 2]
+    size = (box[2] - box[0], box[3] - box[1])
+    if not of.is_level:
+        to = (*linear[0], start[0], *linear[1], start[1])
+        picture = Image.fromarray(logits).transform(size, Image.Transform.AFFINE, to, _BICUBIC)
+        return probabilities(np.asarray(picture))
+    scale, end = linear[0, 0], start + linear[0, 0] * np.array(size)
+    before = np.ceil(np.maximum(0, -start)).astype(int)
+    after = np.ceil(np.maximum(0, end - of.size)).astype(int)
+    place = tuple(np.concatenate([start + before, end + before]))
+    if scale > 1:  # it is reduced: probabilities have a mean, and logits may cancel out
+        values = Image.fromarray(_padded(probabilities(logits), before, after))
+        return np.asarray(values.resize(size, _BILINEAR, box=place))
+    return probabilities(np.asarray(Image.fromarray(_padded(logits, before, after)).resize(size, _BICUBIC, box=place)))
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """The sigmoid, float32."""
+    return (1 / (1 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
