@@ -1,4 +1,7 @@
-"""The version matrix: the loading tests on every supported `datasets`. `nox` runs all of it, `nox -l` lists it."""
+"""Style and types, then the version matrix: the loading tests on every supported `datasets`.
+
+`nox` runs the sessions in the order in which they stand here, `nox -l` lists them, `nox -s lint` is the quick one.
+"""
 
 import itertools
 import os
@@ -34,6 +37,21 @@ LOADING = [
 SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
 # With the newest release, which the README's commands install and run all tests on: .ci/run begins with them.
 NEWEST = Path(".venv/bin/python").absolute()
+
+
+@nox.session
+def lint(session):
+    """Checks style, layout and types of the source.
+
+    Beside the tools it installs only what ships types, and not PyTorch: mypy takes the rest for Any (pyproject.toml),
+    here and wherever more is installed.
+    """
+    tools = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["lint"]
+    requirements = Path("requirements.txt").read_text().splitlines()
+    session.install(*tools, *(line for line in requirements if not line.startswith(("#", "datasets"))))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
 
 
 def installed(python):

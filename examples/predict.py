@@ -13,6 +13,8 @@ orientation is turned by it, so its mask fits what a viewer shows; what is trans
 cannot be read is named, and the others are done. (Images of MLT are taken as stored, as their label maps are.)
 """
 
+from __future__ import annotations
+
 import argparse
 import functools
 import hashlib
@@ -20,10 +22,13 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
@@ -31,14 +36,15 @@ from transformers import AutoImageProcessor, SegformerForSemanticSegmentation
 
 import mlt_s
 from mlt_s_tools.metrics import predict
-from mlt_s_tools.training import ArchiveDataset, for_segformer
+from mlt_s_tools.training import ArchiveDataset, EvalTransform, for_segformer
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # Pillow knows others, one of which runs PostScript
 EXTENSIONS = {extension for extension, name in Image.registered_extensions().items() if name in FORMATS}
+Jobs = dict[str, Callable[[], dict[str, Any]]]  # the name of a mask -> what gives its example
 RECORD = "predict.json"  # in OUT: what its masks are of, and by which model
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_intermixed_args(arguments)
     try:
         jobs = of_folder(Path(options.images), Path(options.out)) if options.images else of_archives(options)
@@ -60,7 +66,7 @@ def main(arguments=None):
     return 1 if failed else 0
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     about = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = about.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder of a trained model and its image processor")
@@ -76,7 +82,7 @@ def parser():
 # --- What masks are wanted of: a dict of their names to functions that give the example ------------------------------
 
 
-def of_archives(options):
+def of_archives(options: argparse.Namespace) -> Jobs:
     if not options.data:
         raise SystemExit("predict.py: give DATA_DIR, the folder of the archives, or --images FOLDER")
     given = {"missing_images": "skip", "label_maps": options.label_maps}  # mlt-s evaluate says what is missing
@@ -84,7 +90,7 @@ def of_archives(options):
     return {pair.image_id: functools.partial(data.__getitem__, index) for index, pair in enumerate(data.pairs)}
 
 
-def of_folder(folder, out):
+def of_folder(folder: Path, out: Path) -> Jobs:
     """The pictures of a folder and of those in it. What is none is named, and `out` left out, if it lies there."""
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder")
@@ -104,11 +110,11 @@ def of_folder(folder, out):
     return {str(name): functools.partial(picture, folder / path) for name, path in zip(names, pictures)}
 
 
-def picture(path):
-    with Image.open(path, formats=FORMATS) as image:
-        if image.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
-            raise ValueError(f"it has more than 8 bits a channel (mode {image.mode}): save it with 8")
-        image = ImageOps.exif_transpose(image)
+def picture(path: Path) -> dict[str, Any]:
+    with Image.open(path, formats=FORMATS) as opened:
+        if opened.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
+            raise ValueError(f"it has more than 8 bits a channel (mode {opened.mode}): save it with 8")
+        image: Image.Image = ImageOps.exif_transpose(opened)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -118,7 +124,7 @@ def picture(path):
 # --- The model -------------------------------------------------------------------------------------------------------
 
 
-def load(checkpoint, reduce):
+def load(checkpoint: str, reduce: int) -> tuple[SegformerForSemanticSegmentation, EvalTransform]:
     """The model, where it runs, and the transform that goes with it."""
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -129,16 +135,16 @@ def load(checkpoint, reduce):
     return model.to(device).eval(), for_segformer(processor).evaluation(reduce=reduce)
 
 
-def mask_of(model, given):
+def mask_of(model: SegformerForSemanticSegmentation, given: dict[str, Any]) -> npt.NDArray[np.uint8]:
     """A mask, uint8 (height, width) of 0 and 255, of what the evaluation transform gave."""
     pixels = torch.from_numpy(given["pixel_values"])[None].to(model.device)
     as_trained = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16) if as_trained else nullcontext():
         logits = model(pixel_values=pixels).logits[0]
-    return np.uint8(predict(logits, given).cpu().numpy()) * 255
+    return predict(logits, given).cpu().numpy().astype(np.uint8) * 255
 
 
-def digest(model):
+def digest(model: torch.nn.Module) -> str:
     """Tells one set of weights from another."""
     found = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
@@ -149,7 +155,7 @@ def digest(model):
 # --- The masks -------------------------------------------------------------------------------------------------------
 
 
-def begin(out, record):
+def begin(out: Path, record: dict[str, Any]) -> None:
     """Makes the folder, or finds one that masks of the same images by the same model were written to."""
     path = out / RECORD
     if path.exists():
@@ -163,7 +169,7 @@ def begin(out, record):
         path.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def write_masks(jobs, model, transform, out):
+def write_masks(jobs: Jobs, model: SegformerForSemanticSegmentation, transform: EvalTransform, out: Path) -> int:
     """Writes the masks that are not there yet. Names images that could not be read, and returns how many."""
     todo = [name for name in jobs if not (out / f"{name}.png").exists()]
     failed = 0
@@ -182,7 +188,7 @@ def write_masks(jobs, model, transform, out):
     return failed
 
 
-def save(mask, path):
+def save(mask: npt.NDArray[np.uint8], path: Path) -> None:
     """Writes beside the place and renames, so that a mask is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")

@@ -17,28 +17,37 @@ The defaults fit a card of 8 GB: 8 crops of 512 x 512 a step. With 24 GB, take -
 After each epoch it evaluates by the published protocol and draws predictions beside label maps, in OUT/pictures.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import math
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
+import numpy as np
+import numpy.typing as npt
 import torch
 import transformers
 from transformers import (
     AutoImageProcessor,
+    BaseImageProcessor,
     SegformerConfig,
     SegformerForSemanticSegmentation,
     SegformerImageProcessor,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
 )
 
 import mlt_s
 from mlt_s_tools.metrics import TextMetrics, predict
-from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, EvalTransform, TextTrainer, collate, for_segformer
 from mlt_s_tools.worst import error_sheet
 
 PICTURED = 6  # validation images in the pictures of predictions
@@ -58,7 +67,7 @@ SMALL = {
 }
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     resumes = options.resume and os.path.isdir(options.out)
     checkpoint = transformers.trainer_utils.get_last_checkpoint(options.out) if resumes else None
@@ -89,7 +98,7 @@ def main(arguments=None):
     finish(trainer)
 
 
-def finish(trainer):
+def finish(trainer: TextTrainer) -> None:
     """Ends a process of several when all are done: one that ends while others still talk to it may be aborted."""
     if trainer.args.world_size > 1:
         trainer.accelerator.wait_for_everyone()
@@ -99,7 +108,7 @@ def finish(trainer):
     trainer.accelerator.end_training()
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     about = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = about.add_argument
     add("data", metavar="DATA", help="folder of the archives, or a built set: a folder or repository")
@@ -122,7 +131,9 @@ def parser():
 # --- The model ------------------------------------------------------------------------------------------------------
 
 
-def make_model(options, checkpoint):
+def make_model(
+    options: argparse.Namespace, checkpoint: str | None
+) -> tuple[SegformerForSemanticSegmentation, BaseImageProcessor]:
     """The model and the image processor that goes with it."""
     processor = SegformerImageProcessor() if options.from_config else AutoImageProcessor.from_pretrained(options.model)
     own = for_segformer(processor).model_options()
@@ -136,7 +147,7 @@ def make_model(options, checkpoint):
     return SegformerForSemanticSegmentation.from_pretrained(options.model, **weights), processor
 
 
-def class_weights(path):
+def class_weights(path: str) -> torch.Tensor:
     """The inverse square roots of the shares of background and text in the training set, with a mean of 1."""
     shares = json.loads(Path(path).read_text())["pixels"]["shares"]["train"]
     inverse = torch.tensor([shares[name] ** -0.5 for name in mlt_s.LABEL_MAP.names])
@@ -146,7 +157,7 @@ def class_weights(path):
 # --- The data -------------------------------------------------------------------------------------------------------
 
 
-def read(data, split):
+def read(data: str, split: str) -> ArchiveDataset | datasets.Dataset:
     """The examples of a split by number: straight from archives, or of a set that `mlt-s build` made."""
     path = Path(data).expanduser()
     if path.is_dir() and not (path / "manifest.json").exists():
@@ -154,7 +165,7 @@ def read(data, split):
     return datasets.load_dataset(str(path) if path.exists() else data, split=split)
 
 
-def training_arguments(options, examples):
+def training_arguments(options: argparse.Namespace, examples: int) -> TrainingArguments:
     on_gpu = torch.cuda.is_available()
     processes = int(os.environ.get("WORLD_SIZE", 1))
     steps = math.ceil(examples / (options.batch_size * processes))  # an epoch
@@ -186,15 +197,19 @@ def training_arguments(options, examples):
 class Pictures(TrainerCallback):
     """Draws predictions beside label maps at each evaluation."""
 
-    def __init__(self, examples, transform, out):
+    def __init__(self, examples: ArchiveDataset | datasets.Dataset, transform: EvalTransform, out: str) -> None:
         self.examples, self.transform, self.folder = examples, transform, Path(out, "pictures")
 
-    def on_evaluate(self, args, state, control, model=None, **kwargs):
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any
+    ) -> None:
         if state.is_world_process_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             error_sheet(self._rows(model)).save(self.folder / f"step-{state.global_step:06d}.png")
 
-    def _rows(self, model):
+    def _rows(
+        self, model: SegformerForSemanticSegmentation
+    ) -> Iterator[tuple[str, dict[str, Any], npt.NDArray[np.bool_]]]:
         model.eval()
         for index in range(min(PICTURED, len(self.examples))):
             example = self.examples[index]

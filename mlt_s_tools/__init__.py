@@ -5,10 +5,21 @@
 `crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`. `__version__` is `mlt_s`'s.
 """
 
+from __future__ import annotations
+
 import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 SAMPLE = Path(__file__).parent / "sample"
+
+if TYPE_CHECKING:  # the names of `_MODULES`, for checkers and editors
+    from mlt_s_tools.hub import build as build
+    from mlt_s_tools.preview import overlay as overlay
+    from mlt_s_tools.words import crop_word as crop_word
+    from mlt_s_tools.words import word_mask as word_mask
+
+    __version__: str
 
 # Lazy, because preview imports `datasets` (through mlt_s), which takes seconds.
 _MODULES = {"overlay": "preview", "word_mask": "words", "crop_word": "words", "build": "hub"}
@@ -16,7 +27,7 @@ _MODULES = {"overlay": "preview", "word_mask": "words", "crop_word": "words", "b
 __all__ = ["SAMPLE", *_MODULES]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.import_module("mlt_s").__version__
     if name not in _MODULES:

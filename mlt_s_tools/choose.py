@@ -4,15 +4,24 @@ To choose, only the directories of the archives are read. The pictures and words
 comes, so a few out of thousands cost no more than those few.
 """
 
+from __future__ import annotations
+
 import difflib
 import functools
+import os
 import random
 from collections import defaultdict
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import mlt_s
+
+if TYPE_CHECKING:
+    import datasets
+    import numpy.typing as npt
+    import PIL.Image
 
 
 class Choice(NamedTuple):
@@ -22,7 +31,7 @@ class Choice(NamedTuple):
     pair: mlt_s.Pair
 
     @property
-    def title(self):
+    def title(self) -> str:
         return f"{self.split}  {self.pair.image_id}"
 
 
@@ -42,7 +51,13 @@ class Source:
         mlt_s.MltSError: nothing can be loaded from there, or nothing of the split.
     """
 
-    def __init__(self, data_dir, label_maps=None, split=None, text_value=1):
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str],
+        label_maps: str | list[str] | None = None,
+        split: str | None = None,
+        text_value: int = 1,
+    ) -> None:
         options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
         self._builder = mlt_s.MltS(data_dir=data_dir, **options)
         self.choices = [
@@ -55,21 +70,21 @@ class Source:
             raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
 
     @property
-    def count(self):
+    def count(self) -> int:
         return len(self.choices)
 
-    def draw(self, count, seed):
+    def draw(self, count: int, seed: int) -> list[Choice]:
         """`count` of the choices by chance, or all there are, in their order; the same ones for one seed."""
         chosen = random.Random(seed).sample(range(len(self.choices)), min(count, len(self.choices)))
         return [self.choices[index] for index in sorted(chosen)]
 
-    def find(self, ids):
+    def find(self, ids: Sequence[str]) -> list[Choice]:
         """The choices of these ids, in this order. An id that occurs in both splits gives two.
 
         Raises:
             mlt_s.MltSError: there is no such id; the text says which, and what is near.
         """
-        by_id = {}
+        by_id: dict[str, list[Choice]] = {}
         for choice in self.choices:
             by_id.setdefault(choice.pair.image_id.lower(), []).append(choice)
         unknown = [image_id for image_id in ids if image_id.lower() not in by_id]
@@ -79,7 +94,7 @@ class Source:
             choice for image_id in dict.fromkeys(image_id.lower() for image_id in ids) for choice in by_id[image_id]
         ]
 
-    def _unknown(self, image_id, known):
+    def _unknown(self, image_id: str, known: list[str]) -> str:
         near = difflib.get_close_matches(image_id.lower(), known, n=3)
         names = {choice.pair.image_id.lower(): choice.pair.image_id for choice in self.choices}
         some = ", ".join(names[name] for name in near or known[:3])
@@ -89,7 +104,7 @@ class Source:
             else f"There is no pair {image_id!r}, but {some}."
         )
 
-    def read(self, choice):
+    def read(self, choice: Choice) -> dict[str, Any]:
         """The example of a choice, as `load_dataset` yields it.
 
         Raises:
@@ -97,7 +112,7 @@ class Source:
         """
         return read(choice.pair, self._builder.info.features, self._builder.config.remote_options)
 
-    def read_label(self, choice):
+    def read_label(self, choice: Choice) -> npt.NDArray[np.uint8]:
         """The label map of a choice in the frame of its image, (height, width), uint8. The image is not decoded.
 
         Raises:
@@ -107,7 +122,7 @@ class Source:
         return np.asarray(decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0]))
 
     @functools.cached_property
-    def _ground_truth(self):
+    def _ground_truth(self) -> tuple[dict[tuple[str, str], list[mlt_s.Member]], str]:
         """What `_ground_truth` finds, listed when the first words are asked for; and why it cannot, or ""."""
         config = self._builder.config
         try:
@@ -115,7 +130,7 @@ class Source:
         except mlt_s.MltSError as error:
             return {}, str(error)
 
-    def with_words(self, choice):
+    def with_words(self, choice: Choice) -> mlt_s.Pair:
         """The pair of a choice with its ground truth, where there is some.
 
         Raises:
@@ -127,7 +142,7 @@ class Source:
         copies = ground_truth.get((choice.split, mlt_s.name_key(choice.pair.image_id)), ())
         return choice.pair._replace(words=tuple(copies))
 
-    def read_words(self, choice):
+    def read_words(self, choice: Choice) -> list[dict[str, Any]] | None:
         """The words of a choice, as `mlt_s.parse_words` has them; None where there is no ground truth for it.
 
         Raises:
@@ -141,7 +156,7 @@ class Source:
         return mlt_s.read_example(pair, self._builder.config.remote_options)["words"]
 
 
-def read(pair, features, options):
+def read(pair: mlt_s.Pair, features: datasets.Features, options: dict[str, Any]) -> dict[str, Any]:
     """The example of a pair, decoded, with a label map, where it has one, that can be shown in colours.
 
     Raises:
@@ -159,7 +174,7 @@ def read(pair, features, options):
     return example
 
 
-def decoded(feature, picture, member):
+def decoded(feature: datasets.Image, picture: dict[str, Any], member: mlt_s.Member) -> PIL.Image.Image:
     """A picture of an example by its feature, as `PIL.Image`.
 
     Raises:
@@ -173,7 +188,7 @@ def decoded(feature, picture, member):
         raise mlt_s.MltSError(f"{member} cannot be decoded: {error}. Fetch it again.") from error
 
 
-def _ground_truth(root, options):
+def _ground_truth(root: str, options: dict[str, Any]) -> dict[tuple[str, str], list[mlt_s.Member]]:
     """(split, name of the image) -> the members of ground truth, which are one content or an error of that pair's."""
     listing = mlt_s.list_source(root, ("words",), options)
     stray = [member for role, member in listing.unplaced if role == "words"]

@@ -1,18 +1,25 @@
 """The command line `mlt-s`: one subcommand a task, each in a module of its own."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import importlib.metadata
 import os
 import platform
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mlt_s_tools import terminal
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
 
 _STANDS_ON = ("datasets", "huggingface_hub", "numpy", "pillow", "pyarrow", "torch", "transformers")
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int:
     """Runs `mlt-s`.
 
     Args:
@@ -28,7 +35,7 @@ def main(arguments=None):
         return _run(arguments)
 
 
-def _run(arguments):
+def _run(arguments: list[str] | None) -> int:
     options, strange = _parser().parse_known_args(arguments)
     if strange:  # said with the usage of the command, and not that of all
         options.parser.error(f"unrecognized arguments: {' '.join(strange)}")
@@ -49,12 +56,12 @@ def _run(arguments):
         return 130
 
 
-def _loader_error():
+def _loader_error() -> type[Exception]:
     """`mlt_s.MltSError`, once a command has imported the loader: its import takes seconds."""
     return sys.modules["mlt_s"].MltSError if "mlt_s" in sys.modules else OSError
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mlt-s", description="Tools for MLT_S, label maps of scene text.")
     parser.add_argument("--version", action=_Versions, help="print the versions that a bug report needs, and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -70,10 +77,10 @@ def _parser():
 class _Versions(argparse.Action):
     """Prints the version of this project and of what it stands on, one a line."""
 
-    def __init__(self, option_strings, dest, **options):
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
 
-    def __call__(self, parser, *arguments):
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: object) -> None:
         import mlt_s  # the one that is used, installed or not
 
         lines = [f"mlt-s {mlt_s.__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
@@ -84,7 +91,14 @@ class _Versions(argparse.Action):
         parser.exit()
 
 
-def _add(commands, name, run, about, more="", epilog=None):
+def _add(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int | None] | None,
+    about: str,
+    more: str = "",
+    epilog: str | None = None,
+) -> argparse.ArgumentParser:
     """The parser of a new command; `run` gets its options, among them the parser itself."""
     command = commands.add_parser(
         name,
@@ -97,7 +111,7 @@ def _add(commands, name, run, about, more="", epilog=None):
     return command
 
 
-def _add_label_maps(command):
+def _add_label_maps(command: argparse.ArgumentParser) -> None:
     about = "a label archive, its folder, or a built set, if not in DATA_DIR; once for each of several"
     command.add_argument("--label-maps", metavar="PATH", action="append", help=about)
     command.add_argument(
@@ -109,20 +123,20 @@ def _add_label_maps(command):
     )
 
 
-def _add_demo(commands):
+def _add_demo(commands: Commands) -> None:
     about = "load the bundled sample, say what came out, and draw a picture of it"
     command = _add(commands, "demo", _demo, about)
     command.add_argument("--out", metavar="FILE", default="preview.png", help="the PNG to write (default: %(default)s)")
 
 
-def _demo(options):
+def _demo(options: argparse.Namespace) -> None:
     # Imported here, because `datasets` takes seconds and `mlt-s --help` shall not wait for it.
     from mlt_s_tools import demo
 
     demo.run(options.out)
 
 
-def _add_preview(commands):
+def _add_preview(commands: Commands) -> None:
     about = "draw a contact sheet of your pairs, or write a page to leaf through them"
     command = _add(commands, "preview", _preview, about, " Words are outlined where DATA_DIR holds ground truth.")
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, as for load_dataset")
@@ -142,13 +156,13 @@ def _add_preview(commands):
     )
 
 
-def _positive(word):
+def _positive(word: str) -> int:
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"{word!r} is no number from 1 on")
     return int(word)
 
 
-def _preview(options):
+def _preview(options: argparse.Namespace) -> None:
     if options.check and not options.html:
         options.parser.error("--check goes with --html")
     from mlt_s_tools import preview
@@ -191,7 +205,7 @@ keys of the JSON file:
 """
 
 
-def _add_check(commands):
+def _add_check(commands: Commands) -> None:
     about = "see whether all archives are there and sound, and what to do where they are not"
     command = _add(commands, "check", _check, about, epilog=_CHECK_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
@@ -202,7 +216,7 @@ def _add_check(commands):
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
 
 
-def _check(options):
+def _check(options: argparse.Namespace) -> int:
     from mlt_s_tools import check
 
     return check.run(
@@ -224,7 +238,7 @@ OUT it compares and pushes only.
 """
 
 
-def _add_build(commands):
+def _add_build(commands: Commands) -> None:
     about = "write the data set as Parquet files that open without this project, for the Hub or a disk"
     command = _add(commands, "build", _build, about, epilog=_BUILD_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, unpacked or not")
@@ -255,7 +269,7 @@ def _add_build(commands):
     )
 
 
-def _build(options):
+def _build(options: argparse.Namespace) -> int | None:
     if options.private and not options.push_to:
         options.parser.error("--private goes with --push-to")
     from mlt_s_tools.hub import build
@@ -278,6 +292,7 @@ def _build(options):
     except KeyboardInterrupt:
         print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    return None
 
 
 _EVALUATE_EPILOG = """\
@@ -299,7 +314,7 @@ columns of the CSV file:
 """
 
 
-def _add_evaluate(commands):
+def _add_evaluate(commands: Commands) -> None:
     about = "compute the published metrics of predicted masks"
     command = _add(commands, "evaluate", _evaluate, about, epilog=_EVALUATE_EPILOG)
     command.add_argument(
@@ -317,7 +332,7 @@ def _add_evaluate(commands):
     command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: worst.png)")
 
 
-def _evaluate(options):
+def _evaluate(options: argparse.Namespace) -> int:
     if options.out and not options.worst:
         options.parser.error("--out goes with --worst")
     from mlt_s_tools import evaluate
@@ -326,7 +341,7 @@ def _evaluate(options):
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
 
 
-def _add_weak(commands):
+def _add_weak(commands: Commands) -> None:
     about = "make label maps from the boxes of words, repair those of MLT_S, and say how good they are"
     command = _add(commands, "weak", None, about)
     weak = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -336,7 +351,7 @@ def _add_weak(commands):
     _add_weak_train(weak)
 
 
-def _add_model(command, call):
+def _add_model(command: argparse.ArgumentParser, call: str) -> None:
     """The option of the model; where it is given in its former place, an error says the new call."""
     about = "the folder that mlt-s weak train wrote, or baseline, a local threshold (default: the network that ships)"
     command.add_argument("--model", metavar="FOLDER", help=about)
@@ -344,13 +359,13 @@ def _add_model(command, call):
     command.set_defaults(call=call)
 
 
-def _refuse_former(options, values):
+def _refuse_former(options: argparse.Namespace, values: dict[str, Any]) -> None:
     if options.former is not None:
         call = options.call.format(**values)
         options.parser.error(f"the model is an option now, and may be left out: mlt-s weak {call}")
 
 
-def _resumable(run, words):
+def _resumable(run: Callable[..., int | None], words: dict[str, Any]) -> int | None:
     """Runs what goes on where it stopped, and says so when it is interrupted."""
     try:
         return run(**words)
@@ -372,7 +387,7 @@ example["label"].info["Software"] starts with "mlt-s weak".
 """
 
 
-def _add_weak_label(commands):
+def _add_weak_label(commands: Commands) -> None:
     about = "make label maps for images that have words, in an archive like the authors'"
     command = _add(commands, "label", _weak_label, about, epilog=_WEAK_LABEL_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the images and their ground truth")
@@ -388,7 +403,7 @@ def _add_weak_label(commands):
     )
 
 
-def _share(word):
+def _share(word: str) -> float:
     try:
         if 0 <= float(word) <= 1:
             return float(word)
@@ -397,7 +412,7 @@ def _share(word):
     raise argparse.ArgumentTypeError(f"{word!r} is no number from 0 to 1")
 
 
-def _weak_label(options):
+def _weak_label(options: argparse.Namespace) -> int | None:
     _refuse_former(options, vars(options))
     for name, given in ("--label-maps", options.label_maps), ("--text-value", options.text_value != 1):
         if given and not options.unlabelled_only:
@@ -425,7 +440,7 @@ of. Each is signed: example["label"].info["Software"] starts with "mlt-s weak re
 """
 
 
-def _add_weak_repair(commands):
+def _add_weak_repair(commands: Commands) -> None:
     about = "resolve what is uncertain in label maps, where the network is sure"
     command = _add(commands, "repair", _weak_repair, about, epilog=_WEAK_REPAIR_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
@@ -439,7 +454,7 @@ def _add_weak_repair(commands):
     command.add_argument("--sure", metavar="P", type=_share, help=about)
 
 
-def _weak_repair(options):
+def _weak_repair(options: argparse.Namespace) -> int | None:
     _refuse_former(options, vars(options))
     if options.sure is not None and options.sure < 0.5:
         options.parser.error(f"--sure is from 0.5 to 1, not {options.sure}")
@@ -471,7 +486,7 @@ keys of the JSON file:
 """
 
 
-def _add_weak_evaluate(commands):
+def _add_weak_evaluate(commands: Commands) -> None:
     about = "compare what a model says with label maps, on images that it was not trained on"
     command = _add(commands, "evaluate", _weak_evaluate, about, epilog=_WEAK_EVALUATE_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
@@ -484,7 +499,7 @@ def _add_weak_evaluate(commands):
     command.add_argument("--json", metavar="FILE", help="write the figures for a program, too")
 
 
-def _weak_evaluate(options):
+def _weak_evaluate(options: argparse.Namespace) -> None:
     _refuse_former(options, vars(options))
     from mlt_s_tools.weak import evaluate
 
@@ -502,7 +517,7 @@ arguments. A GPU is taken where there is one.
 """
 
 
-def _add_weak_train(commands):
+def _add_weak_train(commands: Commands) -> None:
     about = "train the network further, on your label maps"
     command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
@@ -514,7 +529,7 @@ def _add_weak_train(commands):
     command.add_argument("--even-if-worse", action="store_true", help="save the network in any case")
 
 
-def _weak_train(options):
+def _weak_train(options: argparse.Namespace) -> int | None:
     _refuse_former(options, vars(options))
     from mlt_s_tools.weak import needed
 

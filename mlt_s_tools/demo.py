@@ -1,7 +1,12 @@
 """`mlt-s demo`: the main job on the bundled sample, and what came out."""
 
+from __future__ import annotations
+
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -15,7 +20,7 @@ from mlt_s_tools.writing import write_picture
 SHOWN = {"train": ["img_2", "img_47", "img_103", "img_6999"], "validation": ["img_1001", "img_1333"]}
 
 
-def run(out):
+def run(out: str | os.PathLike[str]) -> None:
     """Loads the bundled sample, draws a contact sheet of it and prints what is in it.
 
     Args:
@@ -33,14 +38,14 @@ def run(out):
         print("\n".join(_report(splits, output.written(out, replaces))))
 
 
-def _preview_rows(splits):
+def _preview_rows(splits: datasets.DatasetDict) -> Iterator[tuple[str, dict[str, Any]]]:
     for split, names in SHOWN.items():
         for example in splits[split]:
             if example["image_id"] in names:
                 yield f"{split}  {example['image_id']}", example
 
 
-def _report(splits, written):
+def _report(splits: datasets.DatasetDict, written: str) -> list[str]:
     return [
         f'load_dataset("mlt_s", data_dir="{SAMPLE}")',
         "",
@@ -55,13 +60,13 @@ def _report(splits, written):
     ]
 
 
-def _counts(splits):
+def _counts(splits: datasets.DatasetDict) -> Iterator[str]:
     yield "Splits"
     for split, examples in splits.items():
         yield f"  {split:<10} {len(examples):>4} examples"
 
 
-def _features(features):
+def _features(features: datasets.Features) -> Iterator[str]:
     image, label = features["image"], features["label"]
     classes = ", ".join(f"{value} {name}" for value, name in label.id2label.items())
     yield "Features"
@@ -70,14 +75,14 @@ def _features(features):
     yield f"  label      {type(label).__name__}: {classes}; {label.ignore_index} {label.ignore_name}, to be ignored"
 
 
-def _examples(splits):
+def _examples(splits: datasets.DatasetDict) -> Iterator[str]:
     yield f"{'split':<10}  {'image_id':<9} {'width x height':>14}  {'modes':<6}  {'text':>7}  {'uncertain':>9}"
     for split, examples in splits.items():
         for example in examples:
             yield f"{split:<10}  {_example(example)}"
 
 
-def _example(example):
+def _example(example: dict[str, Any]) -> str:
     image, label = example["image"], np.asarray(example["label"])
     size = f"{image.width} x {image.height}"
     modes = f"{image.mode}, {example['label'].mode}"

@@ -5,11 +5,15 @@ prediction, or with one that does not fit: it is named, the figures are those of
 status is 1.
 """
 
+from __future__ import annotations
+
 import csv
 import dataclasses
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import mlt_s
 from mlt_s_tools import output, workers
@@ -19,6 +23,10 @@ from mlt_s_tools.predictions import Predictions, read_prediction
 from mlt_s_tools.training.transforms import MULTIPLE
 from mlt_s_tools.worst import error_sheet
 from mlt_s_tools.writing import whole, write_json, write_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that spreadsheets compute
 _SHOWN = 5  # names of a kind; JSON has all of them
@@ -33,11 +41,11 @@ class Result:
     refused: Optional[str] = None
 
     @property
-    def image_id(self):
+    def image_id(self) -> str:
         return self.choice.pair.image_id
 
     @property
-    def state(self):
+    def state(self) -> str:
         return "missing" if self.counts is None and self.refused is None else "refused" if self.refused else "counted"
 
 
@@ -52,50 +60,50 @@ class Evaluation:
     """
 
     split: str
-    results: list
-    extra: list
+    results: list[Result]
+    extra: list[mlt_s.Member]
 
     @property
-    def counted(self):
+    def counted(self) -> list[Result]:
         return [result for result in self.results if result.state == "counted"]
 
     @property
-    def missing(self):
+    def missing(self) -> list[str]:
         return [result.image_id for result in self.results if result.state == "missing"]
 
     @property
-    def refused(self):
+    def refused(self) -> list[Result]:
         return [result for result in self.results if result.state == "refused"]
 
     @property
-    def is_whole(self):
+    def is_whole(self) -> bool:
         """Whether the figures are over all images that MLT_S has in the split."""
         return len(self.counted) == len(self.results) == mlt_s.PUBLISHED_COUNTS[self.split]
 
     @property
-    def worst_first(self):
+    def worst_first(self) -> list[Result]:
         """The counted results, by IoU of text, and by wrong pixels among equals; those without a wrong pixel last."""
-        return sorted(self.counted, key=lambda result: _badness(result.counts), reverse=True)
+        return sorted(self.counted, key=_badness, reverse=True)
 
-    def figures(self):
+    def figures(self) -> dict[str, float]:
         """What `TextMetrics.compute` returns."""
         metrics = TextMetrics()
-        metrics.add_counts([result.counts for result in self.counted])
+        metrics.add_counts([result.counts for result in self.results if result.counts])
         return metrics.compute()
 
 
 def run(
-    predictions,
-    data_dir,
-    split="validation",
-    label_maps=None,
-    per_image=False,
-    csv=None,
-    worst=None,
-    out="worst.png",
-    json=None,
-    text_value=1,
-):
+    predictions: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str],
+    split: str = "validation",
+    label_maps: str | list[str] | None = None,
+    per_image: bool = False,
+    csv: str | os.PathLike[str] | None = None,
+    worst: int | None = None,
+    out: str | os.PathLike[str] = "worst.png",
+    json: str | os.PathLike[str] | None = None,
+    text_value: int = 1,
+) -> int:
     """Evaluates the predictions of a split and prints the figures and what is wrong with the predictions.
 
     Args:
@@ -139,7 +147,7 @@ def run(
     return 0 if evaluation.is_whole else 1
 
 
-def evaluate(source, predictions, split):
+def evaluate(source: Source, predictions: Predictions, split: str) -> Evaluation:
     """Counts the pixels of every image of a split that has a prediction.
 
     Args:
@@ -159,7 +167,7 @@ def evaluate(source, predictions, split):
     return Evaluation(split, results, predictions.extra(result.image_id for result in results))
 
 
-def _result(source, predictions, choice):
+def _result(source: Source, predictions: Predictions, choice: Choice) -> Result:
     member = predictions.find(choice.pair.image_id)
     if member is None:
         return Result(choice)
@@ -176,7 +184,7 @@ def _result(source, predictions, choice):
         raise mlt_s.MltSError(f"{choice.pair.label[0]}: {error} Fetch its archive again.") from None
 
 
-def _misfit(member, shape, wanted):
+def _misfit(member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
     advice = "bring the logits, not the mask, to the image's own size, and decide then"
     if shape == wanted[::-1]:
         advice = "the image has an EXIF orientation, by which your reader turned it; load images with mlt_s"
@@ -185,16 +193,18 @@ def _misfit(member, shape, wanted):
     return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {advice}."
 
 
-def _size(shape):
+def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
 
 
-def _badness(counts):
+def _badness(result: Result) -> tuple[bool, float, int]:
+    counts = result.counts
+    assert counts, "only counted results are sorted"
     wrong = counts.fp + counts.fn
     return (wrong > 0, 1 - counts.iou, wrong)
 
 
-def _nothing_counted(evaluation, predictions):
+def _nothing_counted(evaluation: Evaluation, predictions: str | os.PathLike[str]) -> str:
     if evaluation.refused:
         first = evaluation.refused[0].refused
         return f"No prediction in {predictions} fits its image; the first of {len(evaluation.refused):,}: {first}"
@@ -204,14 +214,14 @@ def _nothing_counted(evaluation, predictions):
     )
 
 
-def _name(member):
+def _name(member: mlt_s.Member) -> str:
     return Path(member.name or member.address).name
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
 
 
-def _report(evaluation):
+def _report(evaluation: Evaluation) -> Iterator[str]:
     figures, published = evaluation.figures(), mlt_s.PUBLISHED_COUNTS[evaluation.split]
     counted = figures["images"]
     yield f"{evaluation.split}: {counted:,} of the {published:,} images of MLT_S" + (
@@ -224,7 +234,7 @@ def _report(evaluation):
         yield line
 
 
-def _figure_lines(figures):
+def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
     yield "As published"
     yield f"  fgIoU      {100 * figures['fgiou']:6.2f} %  of text, pixels of all images pooled"
     yield (
@@ -239,7 +249,7 @@ def _figure_lines(figures):
     yield f"  accuracy   {100 * figures['pixel_accuracy']:6.2f} %  of pixels"
 
 
-def _remarks(evaluation, figures):
+def _remarks(evaluation: Evaluation, figures: dict[str, float]) -> Iterator[str]:
     if without := figures["images_without_text"]:
         yield (
             f"No labelled text in {mlt_s.counted(without, 'image')}: 0 in precision and recall whatever is predicted, "
@@ -252,7 +262,7 @@ def _remarks(evaluation, figures):
         )
     if missing := evaluation.missing:
         yield f"No prediction for {mlt_s.counted(missing, 'image')}: {mlt_s.first_few(missing, _SHOWN)}."
-    if refused := [result.refused for result in evaluation.refused]:
+    if refused := [result.refused for result in evaluation.results if result.refused]:
         more = [f"and {len(refused) - _SHOWN:,} more"] if len(refused) > _SHOWN else []
         yield "\n  ".join([f"Refused {mlt_s.counted(refused, 'prediction')}:", *refused[:_SHOWN], *more])
     if extra := evaluation.extra:
@@ -260,7 +270,7 @@ def _remarks(evaluation, figures):
         yield f"Left out {mlt_s.counted(extra, 'prediction')} for no label map of this split: {names}."
 
 
-def _image_lines(evaluation):
+def _image_lines(evaluation: Evaluation) -> Iterator[str]:
     width = max(len("image"), *(len(result.image_id) for result in evaluation.results))
     yield f"{'image':<{width}}  {'IoU %':>6}  {'precision':>9}  {'recall':>6}  {'missed':>9}  {'wrong':>9}"
     for result in evaluation.results:
@@ -272,17 +282,20 @@ def _image_lines(evaluation):
         )
 
 
-def _sheet_rows(source, predictions, results):
+def _sheet_rows(
+    source: Source, predictions: Predictions, results: list[Result]
+) -> Iterator[tuple[str, dict[str, Any], npt.NDArray[np.bool_]]]:
     for result in results:
-        counts = result.counts
+        counts, member = result.counts, predictions.find(result.image_id)
+        assert counts and member, "only counted results are drawn"
         title = f"{result.image_id}   IoU {100 * counts.iou:.1f} %, pixels: {counts.fn:,} missed, {counts.fp:,} wrong"
-        yield title, source.read(result.choice), read_prediction(predictions.find(result.image_id))
+        yield title, source.read(result.choice), read_prediction(member)
 
 
 # --- For a program -------------------------------------------------------------------------------------------------
 
 
-def _write_csv(evaluation, path):
+def _write_csv(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
     with whole(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow([*output.TABLE, *Counts._fields, "iou", "precision", "recall"])
@@ -292,12 +305,12 @@ def _write_csv(evaluation, path):
             writer.writerow([_cell(result.image_id), result.state, *numbers])
 
 
-def _cell(text):
+def _cell(text: str) -> str:
     """A name as a cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _write_json(evaluation, path):
+def _write_json(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
     report = {
         "split": evaluation.split,
         "whole_split": evaluation.is_whole,

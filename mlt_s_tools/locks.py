@@ -1,12 +1,14 @@
 """A folder that one process at a time writes into."""
 
+from __future__ import annotations
+
 import os
 import time
 
 import filelock
 
 
-def acquire(folder, name, patience):
+def acquire(folder: str | os.PathLike[str], name: str, patience: float) -> filelock.BaseFileLock:
     """Makes a folder where there is none, and takes the lock in it.
 
     Whoever held it before may take the lock, and the folder, away when it is done, just while this process waits. Then

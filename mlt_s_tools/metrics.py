@@ -24,10 +24,23 @@ The protocol is that of "Rethinking Text Segmentation" (Xu et al., CVPR 2021), a
 Only numpy is needed. Where logits are PyTorch's tensors, the work is done on their device.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+
+    import PIL.Image
+    import torch
+    from transformers import EvalPrediction
+
+    Array = TypeVar("Array", np.ndarray, torch.Tensor)  # what comes back is of the kind that was given
+    Pixels = Union[np.ndarray, torch.Tensor, PIL.Image.Image]
+    Batch = Union[np.ndarray, torch.Tensor, Sequence[Pixels]]
 
 # Those of mlt_s.LABEL_MAP, whose import takes seconds, as it brings `datasets`.
 BACKGROUND, TEXT, UNCERTAIN = 0, 1, 255
@@ -50,17 +63,17 @@ class Counts(NamedTuple):
     tn: int  # background in both
 
     @property
-    def precision(self):
+    def precision(self) -> float:
         """The share of the predicted text that is right; 0 where none is predicted, as the protocol has it."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
-    def recall(self):
+    def recall(self) -> float:
         """The share of the labelled text that is found; 0 where none is labelled, as the protocol has it."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
-    def iou(self):
+    def iou(self) -> float:
         """Intersection over union of the text; 0 where there is none in either."""
         return _ratio(self.tp, self.tp + self.fp + self.fn)
 
@@ -83,21 +96,21 @@ class TextMetrics:
         images: how many were added.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets all images."""
         self.images = 0
         self._without_text = 0
-        self._pixels = (0, 0, 0, 0)
+        self._pixels: tuple[int, ...] = (0, 0, 0, 0)
         self._precision = self._recall = 0
 
-    def add(self, prediction, label):
+    def add(self, prediction: Pixels, label: Pixels) -> None:
         """Adds an image; arguments and errors are those of `count`."""
         self.add_counts([count(prediction, label)])
 
-    def add_batch(self, predictions, labels):
+    def add_batch(self, predictions: Batch, labels: Batch) -> None:
         """Adds images.
 
         Args:
@@ -110,7 +123,7 @@ class TextMetrics:
         _check_number(predictions, labels, "predictions")
         self.add_counts([count(*pair) for pair in zip(predictions, labels)])
 
-    def add_counts(self, counts):
+    def add_counts(self, counts: np.ndarray | torch.Tensor | Sequence[Sequence[int]]) -> None:
         """Adds images that were counted already, by `count` or `count_logits`.
 
         Args:
@@ -134,7 +147,7 @@ class TextMetrics:
             self._precision += _in_fractions(tp, tp + fp)
             self._recall += _in_fractions(tp, tp + fn)
 
-    def merge(self, other):
+    def merge(self, other: TextMetrics) -> None:
         """Adds the images of another instance, such as another process's; that one stays as it is."""
         self.images += other.images
         self._without_text += other._without_text
@@ -142,7 +155,7 @@ class TextMetrics:
         self._precision += other._precision
         self._recall += other._recall
 
-    def compute(self):
+    def compute(self) -> dict[str, float]:
         """The figures of all images added so far.
 
         Returns:
@@ -186,7 +199,7 @@ class TextMetrics:
             "images_without_text": self._without_text,
         }
 
-    def __call__(self, evaluation, compute_result=True):
+    def __call__(self, evaluation: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
         """What `Trainer` calls as `compute_metrics`: adds images; at the end gives the figures and forgets the images.
 
         Args:
@@ -212,10 +225,10 @@ class TextMetrics:
         self.reset()
         return figures
 
-    def _add_evaluated(self, evaluation):
-        batches = [(evaluation.predictions, evaluation.label_ids)]
+    def _add_evaluated(self, evaluation: EvalPrediction) -> None:
+        batches: Iterable[tuple[Any, Any]] = [(evaluation.predictions, evaluation.label_ids)]
         if isinstance(evaluation.predictions, list):  # with eval_do_concat_batches=False
-            batches = zip(*batches[0])
+            batches = zip(evaluation.predictions, evaluation.label_ids)
         for predictions, labels in batches:
             predictions = _logits_of(predictions)
             if predictions.ndim == 2:
@@ -226,7 +239,7 @@ class TextMetrics:
                 self.add_counts(count_logits(predictions, labels))
 
 
-def count(prediction, label):
+def count(prediction: Pixels, label: Pixels) -> Counts:
     """Counts the pixels of an image.
 
     Args:
@@ -250,7 +263,12 @@ def count(prediction, label):
     return Counts(*map(int, _count(is_text, label)))
 
 
-def predict(logits, size, input_size=None, content=None):
+def predict(
+    logits: Array,
+    size: Sequence[int] | Mapping[str, Any],
+    input_size: Sequence[int] | None = None,
+    content: Sequence[int] | None = None,
+) -> Array:
     """Logits of an image to a prediction of its label map's size: upsampled bilinearly, and only then decided.
 
     What `mlt_s_tools.training.EvalTransform` gave for the image knows its size and where it was padded:
@@ -283,7 +301,7 @@ def predict(logits, size, input_size=None, content=None):
     margin = _margin(logits)
     if (input_size is None) != (content is None):
         raise ValueError("input_size and content go together: one is the padded input, the other the picture in it.")
-    if content is not None:
+    if content is not None and input_size is not None:
         left, top, right, bottom = content
         if not (0 <= left < right <= input_size[1] and 0 <= top < bottom <= input_size[0]):
             raise ValueError(
@@ -294,7 +312,7 @@ def predict(logits, size, input_size=None, content=None):
     return _resized(margin, size) > 0
 
 
-def count_logits(logits, labels):
+def count_logits(logits: Array | tuple[Array, ...], labels: Array | Sequence[Array]) -> Array:
     """Counts the pixels of a batch at the size of its label maps: `preprocess_logits_for_metrics` for `Trainer`.
 
     Where inputs were resized, give label maps of their own sizes, and the figures are those of the full resolution.
@@ -326,7 +344,7 @@ def count_logits(logits, labels):
 # --- Arrays and tensors: what both can do is written once ----------------------------------------------------------
 
 
-def _count(is_text, label):
+def _count(is_text: Array, label: Array) -> tuple[Array, Array, Array, Array]:
     """tp, fp, fn and tn of a bool prediction and a label map, as numbers of the kind that the two are."""
     if is_text.ndim != 2 or is_text.shape != label.shape:
         raise ValueError(
@@ -341,15 +359,15 @@ def _count(is_text, label):
     return tp, fp, text.sum() - tp, background.sum() - fp
 
 
-def _is_tensor(values):
+def _is_tensor(values: object) -> TypeGuard[torch.Tensor]:
     return hasattr(values, "detach")  # told without importing torch
 
 
-def _array(values):
+def _array(values: object) -> np.ndarray:
     return np.asarray(values.detach().cpu() if _is_tensor(values) else values)
 
 
-def _beside(label, logits):
+def _beside(label: Pixels, logits: Array) -> Array:
     """The label map as what the logits are, and where they are."""
     if not _is_tensor(logits):
         return _array(label)
@@ -358,18 +376,18 @@ def _beside(label, logits):
     return (label if _is_tensor(label) else torch.from_numpy(np.array(label))).to(logits.device)
 
 
-def _logits_of(outputs):
+def _logits_of(outputs: Array | tuple[Array, ...]) -> Array:
     return outputs[0] if isinstance(outputs, tuple) else outputs  # models add hidden states and the like after them
 
 
-def _unpadded(label):
+def _unpadded(label: Array) -> Array:
     if not (label[-1:] == _PADDING).all():
         return label
     padded = (label == _PADDING).all(1)
     return label[: int((~padded).sum())]
 
 
-def _margin(logits):
+def _margin(logits: Array) -> Array:
     """By how much the logit of text is above that of background: float32 (height, width)."""
     logits = logits.detach().float() if _is_tensor(logits) else np.asarray(logits, np.float32)
     if logits.ndim != 3 or logits.shape[0] not in (1, 2):
@@ -380,7 +398,9 @@ def _margin(logits):
     return logits[1] - logits[0] if logits.shape[0] == 2 else logits[0]
 
 
-def _frame_of(given, input_size, content):
+def _frame_of(
+    given: Mapping[str, Any], input_size: Sequence[int] | None, content: Sequence[int] | None
+) -> tuple[tuple[int, int], tuple[int, ...], tuple[int, int, int, int]]:
     """Size, input_size and content, in pixels of the label map, of what `EvalTransform` gave for an image."""
     shapes = [np.shape(given[name]) for name in ("labels", "size") if name in given]
     if input_size is not None or content is not None or [len(shape) for shape in shapes] != [2, 1]:
@@ -392,7 +412,7 @@ def _frame_of(given, input_size, content):
     return (height, width), shapes[0], (0, 0, width, height)
 
 
-def _resized(values, size):
+def _resized(values: Array, size: Sequence[int]) -> Array:
     """Float (height, width) at another size, bilinearly between the middles of pixels, as `align_corners=False`."""
     size = tuple(map(int, size))
     if tuple(values.shape) == size:
@@ -404,7 +424,7 @@ def _resized(values, size):
     return _resized_rows(_resized_rows(values, size[0]).T, size[1]).T
 
 
-def _resized_rows(values, count):
+def _resized_rows(values: np.ndarray, count: int) -> np.ndarray:
     height = values.shape[0]
     at = np.clip((np.arange(count) + 0.5) * height / count - 0.5, 0, height - 1)
     upper = at.astype(int)
@@ -416,24 +436,24 @@ def _resized_rows(values, count):
 # --- Numbers -------------------------------------------------------------------------------------------------------
 
 
-def _ratio(part, whole):
+def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _in_fractions(part, whole):
+def _in_fractions(part: int, whole: int) -> int:
     return part * _FRACTION // whole if whole else 0
 
 
-def _harmonic_mean(first, second):
+def _harmonic_mean(first: float, second: float) -> float:
     return _ratio(2 * first * second, first + second)
 
 
-def _check_number(predictions, labels, what):
+def _check_number(predictions: Sized, labels: Sized, what: str) -> None:
     if len(predictions) != len(labels):
         raise ValueError(f"There are {what} of {len(predictions)} images, but {len(labels)} label maps.")
 
 
-def _some(values):
+def _some(values: Pixels) -> str:
     """A few values of an array or tensor, for a message."""
     values = np.unique(_array(values))
     return ", ".join(str(value) for value in values[:5].tolist()) + (", ..." if len(values) > 5 else "")

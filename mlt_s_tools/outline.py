@@ -3,10 +3,17 @@
 Elsewhere there is none, so that thin strokes stay thin.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image, ImageFilter
 
 from mlt_s import LABEL_MAP
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _VALUES = LABEL_MAP.str2int(["text", "uncertain"])
 LIGHT, DARK = (255, 255, 255), (0, 0, 0)  # the line on dark and on bright grounds
@@ -16,7 +23,9 @@ _SIDES = 400  # pixels of a picture's longer side for a pixel of the line
 _BRIGHT = 0.4  # of luma, from 0 to 1
 
 
-def outline(picture, label):
+def outline(
+    picture: Image.Image, label: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.bool_]]:
     """The line around text and uncertain pixels.
 
     Args:
@@ -29,7 +38,7 @@ def outline(picture, label):
     """
     wide = 2 * max(1, round(max(picture.size) / _SIDES)) + 1
     # As where the label map is drawn, the square root lifts strokes that are thinner than a pixel.
-    covered = {value: np.sqrt(_resized(np.uint8(label == value) * 255, picture.size)) for value in _VALUES}
+    covered = {value: np.sqrt(_resized((label == value).astype(np.uint8) * 255, picture.size)) for value in _VALUES}
     everywhere = np.maximum(*covered.values())
     line = np.zeros(picture.size[::-1], np.float32)
     for value, coverage in covered.items():
@@ -40,25 +49,27 @@ def outline(picture, label):
     return STRENGTH * line, _is_bright(picture, everywhere, ImageFilter.BoxBlur(3 * wide))
 
 
-def _is_bright(picture, covered, blur):
+def _is_bright(
+    picture: Image.Image, covered: npt.NDArray[np.floating], blur: ImageFilter.Filter
+) -> npt.NDArray[np.bool_]:
     """Whether the ground near a pixel is, what is covered by letters left out."""
     ground = 1 - covered
     luma = np.asarray(picture.convert("L")).astype(np.float32) / 255
     return _filtered(luma * ground, blur) >= _BRIGHT * _filtered(ground, blur)
 
 
-def _likeness(picture, color):
+def _likeness(picture: Image.Image, color: tuple[int, int, int]) -> npt.NDArray[np.floating]:
     """From 0 to 1, by the distance that weighs channels as the eye does ("redmean", www.compuphase.com/cmetric.htm)."""
     pixels = np.asarray(picture).astype(np.float32)
     red = (pixels[..., 0] + color[0]) / 2
     weights = np.stack([2 + red / 256, np.full_like(red, 4), 2 + (255 - red) / 256], axis=-1)
-    distance = np.sqrt((weights * (pixels - np.float32(color)) ** 2).sum(axis=-1))
+    distance = np.sqrt((weights * (pixels - np.array(color, np.float32)) ** 2).sum(axis=-1))
     return np.clip((FAR - distance) / (FAR - NEAR), 0, 1)
 
 
-def _resized(values, size):
+def _resized(values: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.floating]:
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BOX)).astype(np.float32) / 255
 
 
-def _filtered(values, kernel):
+def _filtered(values: npt.NDArray[np.floating], kernel: ImageFilter.Filter) -> npt.NDArray[np.floating]:
     return np.asarray(Image.fromarray(np.uint8(np.rint(255 * values))).filter(kernel)).astype(np.float32) / 255

@@ -1,5 +1,7 @@
 """Files that a command writes: one that is there is replaced if a command of this project wrote it, and else kept."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
@@ -13,18 +15,18 @@ TABLE = ("image_id", "state")  # how the table of mlt-s evaluate begins
 _REPORTS = ({"status", "problems", "notes"}, {"status", "error"}, {"whole_split", "figures"}, {"left_out", "models"})
 
 
-def check_free(*paths):
+def check_free(*paths: str | os.PathLike[str] | None) -> None:
     """Sees, before any work is done, that what is at these paths may be replaced; None is no path.
 
     Raises:
         FileExistsError: a file that no command of this project is known to have written.
     """
-    for path in filter(None, paths):
-        if os.path.isfile(path) and os.path.getsize(path) and not _is_ours(Path(path)):
+    for path in paths:
+        if path and os.path.isfile(path) and os.path.getsize(path) and not _is_ours(Path(path)):
             raise FileExistsError(f"{path} is there, and is not known to be from mlt-s: move it, or name another file.")
 
 
-def signed():
+def signed() -> PngInfo:
     """What Pillow puts into a PNG file by `pnginfo`."""
     text = PngInfo()
     for keyword, value in SIGNATURE.items():
@@ -32,12 +34,12 @@ def signed():
     return text
 
 
-def written(path, was_there):
+def written(path: str | os.PathLike[str], was_there: bool) -> str:
     """How a command names a file that it wrote."""
     return f"{Path(path).resolve()}{' (replaced)' if was_there else ''}"
 
 
-def _is_ours(path):
+def _is_ours(path: Path) -> bool:
     with open(path, "rb") as file:
         start = file.read(4096)
     (signature,) = (f"{keyword}\0{value}".encode() for keyword, value in SIGNATURE.items())

@@ -6,13 +6,17 @@ any strength. Words are polygons over them, in pixels of the stored image. Names
 that anyone may have made, so all text is escaped, and the policy lets no script run but page.js.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import html
 import io
+import os
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -23,6 +27,11 @@ from mlt_s_tools import records
 from mlt_s_tools.outline import DARK, LIGHT, outline
 from mlt_s_tools.writing import whole
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from mlt_s_tools.choose import Choice
+
 LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
 # Of the words of ground truth, as red, green, blue: no colour of a label map. A word takes some 120 bytes.
 WORD_COLORS = {"word": (0, 200, 255), "unreadable": (255, 90, 240)}
@@ -31,9 +40,9 @@ OUTSIDE = 0.05  # of a label map's text outside every word, from which on it is 
 LEVELS = 7  # of how much of a pixel a class covers; with two classes and background, a palette of 4 bits
 
 # What of a check's report is shown.
-_FINDING = {"split": (None, str), "image_id": (None, str), "text": str}
-_OUTSIDE = {"split": str, "image_id": str, "share": float}
-_REPORT = {"problems": [_FINDING], "notes": [_FINDING], "pixels": (None, {"outside?": [_OUTSIDE]})}
+_FINDING: records.Shape = {"split": (None, str), "image_id": (None, str), "text": str}
+_OUTSIDE: records.Shape = {"split": str, "image_id": str, "share": float}
+_REPORT: records.Shape = {"problems": [_FINDING], "notes": [_FINDING], "pixels": (None, {"outside?": [_OUTSIDE]})}
 
 _FOLDER = Path(__file__).parent
 _POLICY = (
@@ -65,7 +74,13 @@ class Problem(NamedTuple):
     weight: float
 
 
-def write_page(path, choices, read, read_words, problems=None):
+def write_page(
+    path: str | os.PathLike[str],
+    choices: Sequence[Choice],
+    read: Callable[[Choice], Mapping[str, Any]],
+    read_words: Callable[[Choice], list[dict[str, Any]] | None],
+    problems: Mapping[tuple[str, str], Sequence[Problem]] | None = None,
+) -> list[str]:
     """Writes the page, a pair at a time. A pair that cannot be read stands in it with the reason in place of pictures,
     one whose words cannot be read with the reason and without words.
 
@@ -102,7 +117,7 @@ def write_page(path, choices, read, read_words, problems=None):
     return unread
 
 
-def read_problems(path):
+def read_problems(path: str | os.PathLike[str]) -> dict[tuple[str, str], list[Problem]]:
     """What a check found of single pairs: (split, image_id) -> list of `Problem`.
 
     Args:
@@ -130,7 +145,7 @@ def read_problems(path):
     return dict(found)
 
 
-def _checked(choices, problems):
+def _checked(choices: Sequence[Choice], problems: Mapping[tuple[str, str], Sequence[Problem]] | None) -> str:
     """What stands over the pairs where a check was given and has nothing to say of them: else one would not see it."""
     if problems is None or any((choice.split, choice.pair.image_id) in problems for choice in choices):
         return ""
@@ -142,7 +157,7 @@ def _checked(choices, problems):
     return f'<p id="checked">{html.escape(said)}</p>\n'
 
 
-def _template(title, checked):
+def _template(title: str, checked: str) -> tuple[str, str]:
     """What stands before and after the pairs."""
     colors = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
     variables = " ".join(f"--{name}: rgb{color};" for name, color in {**colors, **WORD_COLORS}.items())
@@ -154,16 +169,22 @@ def _template(title, checked):
     return head.replace("{{checked}}", checked), tail  # last, as names in it can be anything
 
 
-def _source(name):
+def _source(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-def _hash(source):
+def _hash(source: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
-def _card(number, choice, example, words, problems):
-    known = {"name": html.escape(choice.pair.image_id), "split": html.escape(choice.split)}
+def _card(
+    number: int,
+    choice: Choice,
+    example: Mapping[str, Any] | None,
+    words: list[dict[str, Any]] | None,
+    problems: Sequence[Problem],
+) -> str:
+    known: dict[str, Any] = {"name": html.escape(choice.pair.image_id), "split": html.escape(choice.split)}
     if example is None:
         known.update(text=0, uncertain=0, size="", facts="", picture='<span class="unread">cannot be read</span>')
     else:
@@ -188,11 +209,11 @@ def _card(number, choice, example, words, problems):
     return _CARD.format(**known, number=number, weight=sum(problem.weight for problem in problems), problems=items)
 
 
-def _words_drawing(words, size):
+def _words_drawing(words: list[dict[str, Any]], size: tuple[int, int]) -> str:
     return _WORDS.format(*size, "".join(map(_word, words)))
 
 
-def _word(word):
+def _word(word: Mapping[str, Any]) -> str:
     return _WORD.format(
         kind="" if word["readable"] else ' class="unreadable"',
         points=" ".join(f"{x:.0f},{y:.0f}" for x, y in word["quad"]),
@@ -201,18 +222,18 @@ def _word(word):
     )
 
 
-def _words_facts(words):
+def _words_facts(words: list[dict[str, Any]]) -> str:
     facts = f'<span class="words-count">{len(words):,} {"word" if len(words) == 1 else "words"}</span>'
     unreadable = sum(not word["readable"] for word in words)
     return facts + (f'<span class="unreadable-count">{unreadable:,} unreadable</span>' if unreadable else "")
 
 
-def _size(size):
+def _size(size: tuple[int, int]) -> tuple[int, int]:
     scale = min(1, LONGEST / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _label_uri(label, size):
+def _label_uri(label: Image.Image, size: tuple[int, int]) -> str:
     """A PNG of a few colours: the published ones, the less opaque the less of a pixel is marked."""
     text, uncertain = mlt_s.LABEL_MAP.str2int(["text", "uncertain"])
     shares = [_share(label, value, size) for value in (text, uncertain)]
@@ -225,7 +246,7 @@ def _label_uri(label, size):
     return _layer_uri(picture)
 
 
-def _outline_drawing(picture, label):
+def _outline_drawing(picture: Image.Image, label: Image.Image) -> str:
     """The line around classes that the picture's colours hide, as a layer of its own; "" where none is needed."""
     line, dark = outline(picture, np.asarray(label))
     level = np.rint(LEVELS * line).astype(np.uint8)
@@ -237,18 +258,18 @@ def _outline_drawing(picture, label):
     return _OUTLINE.format(*picture.size, _layer_uri(layer))
 
 
-def _layer_uri(layer):
+def _layer_uri(layer: Image.Image) -> str:
     """A PNG of indices of 4 bits: 0, and twice the levels of how opaque a pixel is."""
     alphas = [round(255 * level / LEVELS) for level in range(1, LEVELS + 1)]
     return _uri(layer, "png", bits=4, optimize=True, transparency=bytes([0, *alphas, *alphas]))
 
 
-def _share(label, value, size):
+def _share(label: Image.Image, value: int, size: tuple[int, int]) -> npt.NDArray[np.floating]:
     mask = label.point([255 * (other == value) for other in range(256)])
     return np.asarray(mask.resize(size, Image.Resampling.BOX)) / 255
 
 
-def _uri(picture, format, **options):
+def _uri(picture: Image.Image, format: str, **options: Any) -> str:
     file = io.BytesIO()
     picture.save(file, format, **options)
     return f"data:image/{format};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,12 +1,19 @@
 """Predicted masks of text as PNG files, from any framework: which there are, and each as what is text in it."""
 
+from __future__ import annotations
+
 import io
 import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 import mlt_s
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _NAMING = "Predictions are PNG files named like the images, such as img_1.png for img_1.jpg."
 
@@ -23,8 +30,8 @@ class Predictions:
         mlt_s.MltSError: there is nothing, it cannot be read, it holds no PNG file, or two of one name.
     """
 
-    def __init__(self, root):
-        self._members = {}
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._members: dict[str, mlt_s.Member] = {}
         for stem, member in sorted(_png_files(root), key=lambda found: str(found[1])):
             first = self._members.setdefault(mlt_s.name_key(stem), member)
             if first is not member:
@@ -35,18 +42,18 @@ class Predictions:
         if not self._members:
             raise mlt_s.MltSError(f"There are no predictions in {root}. {_NAMING}")
 
-    def find(self, image_id):
+    def find(self, image_id: str) -> mlt_s.Member | None:
         """The prediction for that image, an `mlt_s.Member`; None where there is none."""
         return self._members.get(mlt_s.name_key(image_id))
 
-    def extra(self, image_ids):
+    def extra(self, image_ids: Iterable[str]) -> list[mlt_s.Member]:
         """Those for none of these images, a list of `mlt_s.Member` in the order of their names."""
         wanted = {mlt_s.name_key(image_id) for image_id in image_ids}
         names = sorted(self._members.keys() - wanted, key=mlt_s.number_order)
         return [self._members[name] for name in names]
 
 
-def _png_files(root):
+def _png_files(root: str | os.PathLike[str]) -> Iterator[tuple[str, mlt_s.Member]]:
     """Stem and member of every PNG file."""
     root = mlt_s.absolute_address(root)
     if not os.path.exists(root):
@@ -54,7 +61,7 @@ def _png_files(root):
     for file, parts in mlt_s.walk(root, {}):
         names = [(parts[-1], file)]
         if file.address == root and mlt_s.is_zip(root):
-            names = [(member.name, member) for member in mlt_s.archive_members(file, {})]
+            names = [(member.name, member) for member in mlt_s.archive_members(file, {}) if member.name]
         for path, member in names:
             *folders, name = path.replace("\\", "/").split("/")
             stem, _, extension = name.rpartition(".")
@@ -62,7 +69,7 @@ def _png_files(root):
                 yield stem, member
 
 
-def read_prediction(member):
+def read_prediction(member: mlt_s.Member) -> npt.NDArray[np.bool_]:
     """A prediction as what is text in it: bool (height, width).
 
     Text is 1, or 255 in a file without 1. The file may be grey of any depth up to 8 bits, a palette (its indices, or

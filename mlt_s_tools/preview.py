@@ -5,18 +5,26 @@ What draws are functions of values: they take examples as `load_dataset("mlt_s",
 any, as `mlt_s.parse_words` has them) and return pictures. All sizes are pixels.
 """
 
+from __future__ import annotations
+
+import os
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mlt_s import LABEL_MAP, MltSError
 from mlt_s_tools import output
-from mlt_s_tools.choose import Source
+from mlt_s_tools.choose import Choice, Source
 from mlt_s_tools.outline import DARK, LIGHT, outline
 from mlt_s_tools.page import WORD_COLORS, read_problems, write_page
 from mlt_s_tools.writing import write_picture
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 PANEL_NAMES = ("image", "label map", "overlay")
 PANEL_SIZE = (256, 192)
@@ -55,17 +63,17 @@ PAGE_COUNT = 300
 
 
 def run(
-    data_dir,
-    ids=None,
-    count=None,
-    seed=0,
-    split=None,
-    label_maps=None,
-    out="preview.png",
-    html=None,
-    check=None,
-    text_value=1,
-):
+    data_dir: str | os.PathLike[str],
+    ids: list[str] | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    split: str | None = None,
+    label_maps: str | list[str] | None = None,
+    out: str | os.PathLike[str] = "preview.png",
+    html: str | os.PathLike[str] | None = None,
+    check: str | os.PathLike[str] | None = None,
+    text_value: int = 1,
+) -> None:
     """Draws a contact sheet of some pairs, or writes a page of them, and prints where it is.
 
     Words are outlined where there is ground truth in `data_dir`. A pair whose ground truth cannot be read is shown
@@ -102,7 +110,7 @@ def run(
     print(f"{len(choices):,} of {source.count:,} pairs: {output.written(html or out, replaces)}")
 
 
-def _rows(source, choices, unread):
+def _rows(source: Source, choices: list[Choice], unread: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Titles and examples of the choices. Why words could not be read is added to the list `unread`."""
     for choice in choices:
         example = source.read(choice)
@@ -113,7 +121,7 @@ def _rows(source, choices, unread):
         yield choice.title, example
 
 
-def overlay(example, strength=STRENGTH):
+def overlay(example: Mapping[str, Any], strength: float = STRENGTH) -> Image.Image:
     """The image with its label map laid over it: text red, uncertain yellow, background untouched.
 
     Where the image is of such a colour itself, as a red sign is, they are outlined: white on dark ground, black on
@@ -136,7 +144,7 @@ def overlay(example, strength=STRENGTH):
     return _lay_over(example["image"], example["label"], example["image"].size, strength)
 
 
-def contact_sheet(rows):
+def contact_sheet(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Image.Image:
     """A picture that shows examples as image, label map in the published colours, and overlay side by side.
 
     Words are outlined on the image, unreadable ones in another colour: so each panel shows one thing.
@@ -162,7 +170,11 @@ def contact_sheet(rows):
     return sheet_of(small, PANEL_NAMES, [("", legend)])
 
 
-def sheet_of(rows, names, legends):
+def sheet_of(
+    rows: Sequence[tuple[str, Sequence[Image.Image], str]],
+    names: Sequence[str],
+    legends: Sequence[tuple[str, Sequence[tuple[str, str, Image.Image]]]],
+) -> Image.Image:
     """Rows of three panels, two rows abreast, under legends.
 
     Args:
@@ -190,7 +202,7 @@ def sheet_of(rows, names, legends):
     return sheet
 
 
-def label_sheet(rows):
+def label_sheet(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Image.Image:
     """A picture that shows label maps alone, in the published colours.
 
     Args:
@@ -219,7 +231,7 @@ def label_sheet(rows):
     return sheet
 
 
-def _check_pair(example):
+def _check_pair(example: Mapping[str, Any]) -> None:
     if "image" not in example:
         raise ValueError("This example has no image. Load the configuration 'segmentation', not 'labels'.")
     image, label = example["image"], example["label"]
@@ -230,17 +242,21 @@ def _check_pair(example):
         raise ValueError(f"The image is {sizes[0]}, its label map {sizes[1]}; a pair has one size.")
 
 
-def size_in_words(image):
+def size_in_words(image: Image.Image) -> str:
     """Width and height of a picture in pixels, as it is written beside it."""
     return f"{image.width} x {image.height}"
 
 
-def colored(label, size):
+def colored(
+    label: Image.Image | npt.NDArray[np.uint8], size: tuple[int, int]
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """The label map in the published colours, as `shrunk` gives them."""
     return shrunk(LABEL_MAP.colorize(label), np.asarray(label) != 0, size)
 
 
-def shrunk(colors, marked, size):
+def shrunk(
+    colors: Image.Image, marked: npt.NDArray[np.bool_], size: tuple[int, int]
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Colours on black at another size.
 
     Args:
@@ -251,19 +267,26 @@ def shrunk(colors, marked, size):
     Returns:
         Colours and coverage at that size, float arrays (height, width, 3 and 1).
     """
-    colors = np.asarray(colors.resize(size, Image.Resampling.BOX))
+    pixels = np.asarray(colors.resize(size, Image.Resampling.BOX))
     share = np.asarray(Image.fromarray(np.uint8(marked) * 255).resize(size, Image.Resampling.BOX))[..., None] / 255
     # A stroke thinner than a pixel of the panel covers little of it. The square root lifts that little, so that thin
     # strokes stay visible and their edges stay smooth; what is covered fully, or not at all, stays as it is.
     coverage = np.sqrt(share)
-    return colors / np.maximum(coverage, 1 / 255), coverage
+    return pixels / np.maximum(coverage, 1 / 255), coverage
 
 
-def _lay_over(image, label, size, strength):
+def _lay_over(image: Image.Image, label: Image.Image, size: tuple[int, int], strength: float) -> Image.Image:
     return _laid_over(image, label, *colored(label, size), size, strength)
 
 
-def _laid_over(image, label, colors, coverage, size, strength):
+def _laid_over(
+    image: Image.Image,
+    label: Image.Image,
+    colors: npt.NDArray[np.floating],
+    coverage: npt.NDArray[np.floating],
+    size: tuple[int, int],
+    strength: float,
+) -> Image.Image:
     base = image.resize(size, Image.Resampling.LANCZOS)
     laid = np.asarray(base, float) * (1 - strength * coverage) + strength * colors
     line, dark = outline(base, np.asarray(label))
@@ -271,12 +294,12 @@ def _laid_over(image, label, colors, coverage, size, strength):
     return as_picture(laid * (1 - line) + line * np.where(dark[..., None], DARK, LIGHT))
 
 
-def as_picture(values):
+def as_picture(values: npt.NDArray[np.floating]) -> Image.Image:
     """A `PIL.Image` of mode "RGB" from values (height, width, 3), rounded and cut off at 0 and 255."""
     return Image.fromarray(np.uint8(np.clip(np.rint(values), 0, 255)))
 
 
-def _panels(example):
+def _panels(example: Mapping[str, Any]) -> tuple[Image.Image, Image.Image, Image.Image]:
     """The three pictures of a row, all of one size that fits a panel."""
     _check_pair(example)
     image, label = example["image"], example["label"]
@@ -288,13 +311,13 @@ def _panels(example):
     return small, as_picture(colors), _laid_over(image, label, colors, coverage, size, STRENGTH)
 
 
-def fitting(picture):
+def fitting(picture: Image.Image) -> tuple[int, int]:
     """The size in which a picture fits a panel."""
     scale = min(PANEL_SIZE[0] / picture.width, PANEL_SIZE[1] / picture.height)
     return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
 
 
-def _outlined(picture, words, scale):
+def _outlined(picture: Image.Image, words: Sequence[Mapping[str, Any]], scale: float) -> Image.Image:
     """The picture with the words' quadrilaterals outlined on it; `scale` is its size over that of the stored image."""
     outlined = picture.copy()
     size = (SMOOTH * picture.width, SMOOTH * picture.height)
@@ -311,23 +334,29 @@ def _outlined(picture, words, scale):
     return outlined
 
 
-def _group_left(column):
+def _group_left(column: int) -> int:
     return MARGIN + column * (GROUP_WIDTH + COLUMN_GAP)
 
 
-def _panel_left(left, panel):
+def _panel_left(left: int, panel: int) -> int:
     return left + panel * (PANEL_SIZE[0] + GAP)
 
 
-def _font():
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=FONT_SIZE)
 
 
-def _class_legend():
+def _class_legend() -> list[tuple[str, str, Image.Image]]:
     return [(LABEL_MAP.int2str(value), str(value), swatch_of(color)) for value, color in LABEL_MAP.colors.items()]
 
 
-def _draw_legend(sheet, draw, corner, title, entries):
+def _draw_legend(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    title: str,
+    entries: Sequence[tuple[str, str, Image.Image]],
+) -> None:
     left, top = corner
     middle = top + SWATCH // 2
     if title:
@@ -340,25 +369,32 @@ def _draw_legend(sheet, draw, corner, title, entries):
         left += _draw_words(draw, (left, middle), value, FAINT_INK) + COLUMN_GAP if value else 0
 
 
-def swatch_of(color):
+def swatch_of(color: tuple[int, int, int]) -> Image.Image:
     """A square of a colour, for a legend."""
     swatch = Image.new("RGB", (SWATCH + 1, SWATCH + 1), color)
     ImageDraw.Draw(swatch).rectangle((0, 0, SWATCH, SWATCH), outline=FAINT_INK)
     return swatch
 
 
-def _word_swatch(readable):
+def _word_swatch(readable: bool) -> Image.Image:
     near, far = 2, SWATCH - 2
     word = {"quad": [(near, near), (far, near), (far, far), (near, far)], "readable": readable}
     return _outlined(Image.new("RGB", (SWATCH + 1, SWATCH + 1), CELL), [word], 1)
 
 
-def _draw_heads(draw, corner, names):
+def _draw_heads(draw: ImageDraw.ImageDraw, corner: tuple[int, int], names: Sequence[str]) -> None:
     for panel, name in enumerate(names):
         _draw_words(draw, (_panel_left(corner[0], panel), corner[1] + HEAD_HEIGHT // 2), name, FAINT_INK)
 
 
-def _draw_row(sheet, draw, corner, title, panels, size):
+def _draw_row(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    corner: tuple[int, int],
+    title: str,
+    panels: Sequence[Image.Image],
+    size: str,
+) -> None:
     left, top = corner
     for index, panel in enumerate(panels):
         _draw_panel(sheet, draw, (_panel_left(left, index), top), panel)
@@ -367,14 +403,14 @@ def _draw_row(sheet, draw, corner, title, panels, size):
     _draw_words(draw, (end + 14, middle), size, FAINT_INK)
 
 
-def _draw_panel(sheet, draw, corner, picture):
+def _draw_panel(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], picture: Image.Image) -> None:
     left, top = corner
     width, height = PANEL_SIZE
     draw.rectangle((left, top, left + width - 1, top + height - 1), fill=CELL)
     sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
 
 
-def _shortened(draw, words, width):
+def _shortened(draw: ImageDraw.ImageDraw, words: str, width: int) -> str:
     """The words as the font can draw them, cut where they are wider: names come from archives, and can be anything."""
     words = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words[:200])
     while draw.textlength(words, font=_font()) > width:
@@ -382,7 +418,7 @@ def _shortened(draw, words, width):
     return words
 
 
-def _draw_words(draw, position, words, color):
+def _draw_words(draw: ImageDraw.ImageDraw, position: tuple[int, int], words: str, color: tuple[int, int, int]) -> int:
     """Draws words from the left, centred on the height given, and returns how wide they are."""
     font = _font()
     draw.text(position, words, fill=color, font=font, anchor="lm")

@@ -4,13 +4,22 @@ Words are what the configuration "words" yields (`mlt_s.parse_words`): `quad` is
 of the image, x to the right and y down from the middle of its first pixel. All functions return new objects.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-def word_mask(quads, size):
+
+def word_mask(
+    quads: Iterable[Sequence[Sequence[float]]] | npt.NDArray[Any], size: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
     """Which pixels lie in a word: inside one of the quadrilaterals, or on its border.
 
     Box-supervised training takes it as a label of its own. To leave unreadable words out of loss and evaluation:
@@ -28,14 +37,15 @@ def word_mask(quads, size):
     Returns:
         A bool array (height, width).
     """
-    mask = Image.new("L", tuple(size))
+    width, height = size
+    mask = Image.new("L", (width, height))
     draw = ImageDraw.Draw(mask)
     for quad in quads:
         draw.polygon([(float(x), float(y)) for x, y in quad], fill=1, outline=1)
     return np.array(mask, bool)
 
 
-def crop_word(example, word, margin=0):
+def crop_word(example: Mapping[str, Any], word: Mapping[str, Any], margin: int = 0) -> dict[str, Any]:
     """A word cut out of an image and its label map: the upright rectangle around its quadrilateral, no pixel resampled.
 
     What else lies in the rectangle stays in it: `word_mask([crop["quad"]], crop["image"].size)` tells the word's own

@@ -1,11 +1,19 @@
 """A picture of predictions and what is wrong in them: image, label map, and prediction with its errors in colours."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from PIL import Image
 
 from mlt_s import LABEL_MAP
 from mlt_s_tools import preview
 from mlt_s_tools.metrics import TEXT, UNCERTAIN
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 PANEL_NAMES = ("image", "label map", "prediction")
 GROUND = (0, 0, 0)
@@ -18,7 +26,7 @@ ERROR_COLORS = {
 }
 
 
-def error_sheet(rows):
+def error_sheet(rows: Iterable[tuple[str, Mapping[str, Any], npt.NDArray[np.bool_]]]) -> Image.Image:
     """A picture that shows images, their label maps and their predictions side by side, two abreast.
 
     Args:
@@ -40,7 +48,7 @@ def error_sheet(rows):
     return preview.sheet_of(small, PANEL_NAMES, legends)
 
 
-def colored_errors(prediction, label):
+def colored_errors(prediction: npt.NDArray[np.bool_], label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """A prediction in the colours of `ERROR_COLORS`, on black.
 
     Args:
@@ -63,7 +71,9 @@ def colored_errors(prediction, label):
     return colors
 
 
-def _panels(example, prediction):
+def _panels(
+    example: Mapping[str, Any], prediction: npt.NDArray[np.bool_]
+) -> tuple[Image.Image, Image.Image, Image.Image]:
     """The three pictures of a row, all of one size that fits a panel."""
     image, label = example["image"], np.asarray(example["label"])
     size = preview.fitting(image)

@@ -1,19 +1,26 @@
 """Files that a command writes: each takes its name when it is whole, and a file that was there stays until then."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
 
 import mlt_s
 from mlt_s_tools import output
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _ENDLESS = ("/dev/", "/proc/")  # such as /dev/stdout, which may lead to a file: it is written where it is
 
 
 @contextlib.contextmanager
-def whole(path, mode="wb", **options):
+def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
     """A file to write. Without an error it has its name at the end; otherwise nothing is left of it.
 
     What is no file, such as a pipe, is written as it is.
@@ -50,7 +57,7 @@ def whole(path, mode="wb", **options):
         raise OSError(error.errno, error.strerror, path) from error
 
 
-def check(path):
+def check(path: str | os.PathLike[str]) -> None:
     """Sees that a file can be written, before the work that ends in it.
 
     Raises:
@@ -65,7 +72,7 @@ class _Unused(Exception):
     """Ends the writing of a file that is not wanted yet."""
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Writes a value as JSON has it, in UTF-8; what is no Unicode in a name as an escape that gives the same back.
 
     Passwords and keys in addresses are left out.
@@ -75,11 +82,11 @@ def write_json(path, value):
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def write_picture(path, picture):
+def write_picture(path: str | os.PathLike[str], picture: Image.Image) -> None:
     """Writes a `PIL.Image` as a PNG file that says which program made it."""
     with whole(path) as file:
         picture.save(file, "PNG", pnginfo=output.signed())
 
 
-def _is_file(path):
+def _is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path) and not os.path.abspath(path).startswith(_ENDLESS)

@@ -116,6 +116,7 @@ class Repository:
     head: Commit
     objects: dict = dataclasses.field(default_factory=dict)  # LFS files by SHA-256, uploaded before they are committed
     parts: dict = dataclasses.field(default_factory=dict)  # of LFS files, by SHA-256 and number
+    is_listed: bool = True  # whether what is said of it names its files
 
     def at(self, revision: str) -> Commit:
         commit = self.head
@@ -263,6 +264,8 @@ class Hub:
         commit = repository.at(revision or "main")
         about = {"id": name, "author": name.split("/")[0], "sha": commit.id, "private": repository.private}
         about.update(gated=False, disabled=False, downloads=0, likes=0, tags=[], createdAt=DATE, lastModified=DATE)
+        if not repository.is_listed:
+            return Answer(about)
         about["siblings"] = [{"rfilename": path} for path in sorted(commit.files)]
         for sibling in about["siblings"] if call.asks("blobs") else []:
             file = commit.files[sibling["rfilename"]]

@@ -302,6 +302,10 @@ REFUSED = {
         "lab/cats holds Parquet files that mlt-s did not build (data/train-0.parquet and others), which would be mixed "
         "with ours. Delete them, or choose another name.",
     ),
+    "no list of files": (
+        'prepared("lab/unlisted")',
+        "The Hub at {endpoint} does not say which files lab/unlisted holds",
+    ),
     "a failing Hub": ('prepared("lab/fails")', "The Hub at {endpoint} did not create lab/fails: "),
 }
 
@@ -314,6 +318,8 @@ def refused(tmp_path_factory):
         hub.put("lab/mlt_s", SCRIPT)
         hub.put("lab/name", {"README.md": b"# Public\n"})
         hub.put("lab/cats", {"data/train-0.parquet": b""})
+        hub.put("lab/unlisted", {"data/train-0.parquet": b""})
+        hub.repositories["lab/unlisted"].is_listed = False
         before = {name: hub.files(name) for name in hub.repositories}
         hub.fail("POST", "/repos/create", 402)
         calls = ", ".join(call for call, _ in reversed(REFUSED.values()))

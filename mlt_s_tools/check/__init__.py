@@ -5,10 +5,14 @@
 loader itself uses.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from typing import TextIO
 
 import datasets
 from tqdm import tqdm  # comes with datasets
@@ -17,13 +21,22 @@ import mlt_s
 from mlt_s_tools import output, workers, writing
 from mlt_s_tools.check import inventory as inventories
 from mlt_s_tools.check import judgement, pairing, pixels
+from mlt_s_tools.check.findings import Finding
 from mlt_s_tools.check.report import Report, as_json, as_text, terminal_width
 
 COULD_NOT_LOOK = 2
 INTERRUPTED = 130  # as shells give it to what SIGINT ended
 
 
-def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None, json_file=None, text_value=1):
+def run(
+    data_dir: str | os.PathLike[str],
+    label_maps: str | list[str] | None = None,
+    checksums: bool = False,
+    read_pixels: bool = False,
+    jobs: int | None = None,
+    json_file: str | os.PathLike[str] | None = None,
+    text_value: int = 1,
+) -> int:
     """Checks a folder, prints what was found, and returns the exit status.
 
     Args:
@@ -59,7 +72,7 @@ def run(data_dir, label_maps=None, checksums=False, read_pixels=False, jobs=None
     return report.status
 
 
-def _check(report, checksums, read_pixels, jobs):
+def _check(report: Report, checksums: bool, read_pixels: bool, jobs: int) -> None:
     try:
         sources = _sources(report)
         inventory = inventories.take(sources, {})
@@ -87,7 +100,9 @@ def _check(report, checksums, read_pixels, jobs):
         _read(report, list(_works(inventory, joined)), jobs)
 
 
-def _text_values(report, sources, joined, read_pixels):
+def _text_values(
+    report: Report, sources: list[inventories.Source], joined: dict[str, pairing.Joined], read_pixels: bool
+) -> Iterator[Finding]:
     """Problems of label maps that the text value does not fit, by a look at a few; the rest, if all are read, is found
     then.
     """
@@ -100,7 +115,7 @@ def _text_values(report, sources, joined, read_pixels):
                 yield judgement.of_text_value(split, misread, report.text_value)
 
 
-def _sources(report):
+def _sources(report: Report) -> list[inventories.Source]:
     if os.path.isfile(report.data_dir) and not report.data_dir.lower().endswith(".zip"):
         raise mlt_s.MltSError(f"{report.data_dir} is a file: give the folder of the archives.")
     given = report.label_maps
@@ -110,7 +125,7 @@ def _sources(report):
     return [(report.data_dir, ("image", "words"), "image", given), *labels]
 
 
-def _label_archive(source):
+def _label_archive(source: str) -> str:
     """Where the label maps of a source lie as files: downloaded, or gathered from a built set, if need be."""
     if source.startswith(("http://", "https://")):
         return mlt_s.fetch_label_archive(source, str(datasets.config.DOWNLOADED_DATASETS_PATH))
@@ -118,7 +133,7 @@ def _label_archive(source):
     return mlt_s.built_label_archive(parquet, {}) or source
 
 
-def _works(inventory, joined):
+def _works(inventory: inventories.Inventory, joined: dict[str, pairing.Joined]) -> Iterator[pixels.Work]:
     for split, of in joined.items():
         for pair in of.pairs + of.singles:
             yield pixels.Work(split, pair)
@@ -128,7 +143,7 @@ def _works(inventory, joined):
         yield pixels.Work(file=member)
 
 
-def _read(report, works, jobs):
+def _read(report: Report, works: list[pixels.Work], jobs: int) -> None:
     totals = report.pixels = pixels.Totals(sum(len(work.members()) for work in works))
     looking = pixels.look_at_all(works, min(jobs, max(1, len(works))), {})
     try:
@@ -151,16 +166,16 @@ def _read(report, works, jobs):
     report.add(notes=judgement.of_pixels(totals))
 
 
-def _bar(total, unit):
+def _bar(total: int, unit: str) -> tqdm:
     tqdm.monitor_interval = 0  # no thread beside us when processes are forked
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", disable=None, leave=False, dynamic_ncols=True)
 
 
-def _is_colored(stream):
+def _is_colored(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _print(lines):
+def _print(lines: Iterable[str]) -> None:
     """Prints lines that are printable but for their colours."""
     encoding, write = sys.stdout.encoding or "utf-8", getattr(sys.stdout, "write_styled", sys.stdout.write)
     for line in map(mlt_s.without_secrets, lines):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional
 
-from mlt_s import IMAGES_URL, LABEL_ARCHIVE
+from mlt_s import IMAGES_URL, LABEL_ARCHIVE, Member
 
 _AGAIN = "Each line says what to do. A damaged file of an unpacked archive may only need to be unpacked again."
 
@@ -160,6 +160,6 @@ class Finding(NamedTuple):
     image_id: Optional[str] = None
 
 
-def about(kind, member, text):
+def about(kind: str, member: Member, text: object) -> Finding:
     """A finding about a file: an `mlt_s.Member`."""
     return Finding(kind, str(text), member.address, member.name)

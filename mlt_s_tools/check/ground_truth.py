@@ -1,10 +1,16 @@
 """What the ground truth of an image says of its words, and how they lie in the image."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mlt_s
+
+if TYPE_CHECKING:
+    Quad = Sequence[Sequence[float]]
 
 _SMALLEST = 0.5  # pixels: no quad of whole coordinates has less area, unless it has none
 _SCRIPT = 8  # the field of a line, after the coordinates
@@ -26,7 +32,7 @@ class Words(NamedTuple):
 
     words: int
     unreadable: int
-    by_script: Counter
+    by_script: Counter[str]
     outside: int
     inside_if_turned: int
     folded: int
@@ -67,12 +73,12 @@ class SplitWords:
     files: int = 0
     words: int = 0
     unreadable: int = 0
-    by_script: dict = dataclasses.field(default_factory=lambda: dict.fromkeys(mlt_s.SCRIPTS, 0))
-    unknown_scripts: Counter = dataclasses.field(default_factory=Counter)
+    by_script: dict[str, int] = dataclasses.field(default_factory=lambda: dict.fromkeys(mlt_s.SCRIPTS, 0))
+    unknown_scripts: Counter[str] = dataclasses.field(default_factory=Counter)
     outside: list[OutsideImage] = dataclasses.field(default_factory=list)
     misshapen: list[Misshapen] = dataclasses.field(default_factory=list)
 
-    def add(self, image_id, of_image, orientation):
+    def add(self, image_id: str, of_image: Words, orientation: int) -> None:
         self.files += 1
         self.words += of_image.words
         self.unreadable += of_image.unreadable
@@ -83,14 +89,16 @@ class SplitWords:
         if of_image.folded or of_image.without_area:
             self.misshapen.append(Misshapen(image_id, of_image.folded, of_image.without_area))
 
-    def sort(self):
+    def sort(self) -> None:
         """Images by name and unknown scripts by number, whatever the order in which the processes were done."""
         for images in (self.outside, self.misshapen):
             images.sort(key=lambda image: mlt_s.number_order(image.image_id))
         self.unknown_scripts = Counter(dict(sorted(self.unknown_scripts.items(), key=lambda one: (-one[1], one[0]))))
 
 
-def counted(words, data, size=None, orientation=1):
+def counted(
+    words: list[dict[str, Any]], data: bytes, size: tuple[int, int] | None = None, orientation: int = 1
+) -> Words:
     """Counts the words of an image.
 
     Args:
@@ -108,19 +116,19 @@ def counted(words, data, size=None, orientation=1):
         by_script=Counter(_scripts(words, data)),
         outside=len(outside),
         # From 5 on the tags lay the image on its side; by the others its size stays the same.
-        inside_if_turned=sum(orientation >= 5 and _is_inside(quad, size[::-1]) for quad in outside),
+        inside_if_turned=sum(orientation >= 5 and _is_inside(quad, size[::-1]) for quad in outside if size),
         folded=shapes["folded"],
         without_area=shapes["without area"],
     )
 
 
-def _is_inside(quad, size):
+def _is_inside(quad: Quad, size: tuple[int, int]) -> bool:
     """Whether all corners lie in an image of that size, its far edges included, which some count as a pixel more."""
     width, height = size
     return all(0 <= x <= width and 0 <= y <= height for x, y in quad)
 
 
-def _shape(quad):
+def _shape(quad: Quad) -> str:
     """How a word's outline runs: folded where its corners are not in the order around it, so that sides cross."""
     a, b, c, d = quad
     if _cross(a, b, c, d) or _cross(b, c, d, a):
@@ -129,16 +137,16 @@ def _shape(quad):
     return "without area" if area < _SMALLEST else "sound"
 
 
-def _cross(a, b, c, d):
+def _cross(a: Sequence[float], b: Sequence[float], c: Sequence[float], d: Sequence[float]) -> bool:
     return _turn(a, b, c) * _turn(a, b, d) < 0 and _turn(c, d, a) * _turn(c, d, b) < 0
 
 
-def _turn(a, b, c):
+def _turn(a: Sequence[float], b: Sequence[float], c: Sequence[float]) -> float:
     """Twice the area of a triangle, negative where its corners go the other way round."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def _scripts(words, data):
+def _scripts(words: list[dict[str, Any]], data: bytes) -> Iterator[str]:
     """The script of each word. The parser keeps no name of one that MLT does not have: it is read from the line."""
     lines = (line for line in mlt_s.LINE_END.split(data.decode("utf-8-sig")) if line.strip())
     for word, line in zip(words, lines):

@@ -1,16 +1,24 @@
 """What lies in the folder: each archive on its own, so that a damaged one hides no other."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import os
-from typing import Optional
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Optional
 
 import fsspec  # comes with datasets
 
 import mlt_s
 from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE, WORDS_ARCHIVES
-from mlt_s_tools.check.findings import about
+from mlt_s_tools.check.findings import Finding, about
 from mlt_s_tools.origin import RECORD
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    Source = tuple[str, tuple[str, ...], str, Sequence[str]]  # as `take` has them
 
 # As open-mmlab/mmocr#1807 gives them; nobody has published any for MLT_S_labels.zip.
 KNOWN_MD5 = {
@@ -75,11 +83,11 @@ class Inventory:
     places: dict[str, Place]
     listing: mlt_s.Listing = dataclasses.field(default_factory=mlt_s.Listing)
     others: list[mlt_s.Member] = dataclasses.field(default_factory=list)
-    problems: list = dataclasses.field(default_factory=list)
+    problems: list[Finding] = dataclasses.field(default_factory=list)
     weak: list[str] = dataclasses.field(default_factory=list)
 
 
-def take(sources, options):
+def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
     """Lists what the sources hold.
 
     Args:
@@ -102,12 +110,12 @@ def take(sources, options):
     return inventory
 
 
-def _take_archive(inventory, seen):
+def _take_archive(inventory: Inventory, seen: mlt_s.Seen) -> None:
     place = _place_of(inventory, seen.parts[-1], "/".join(seen.parts))
     place.state, place.path, place.size = "archive", seen.file.address, place.size + seen.file.size
     place.files += len(seen.used)
     inventory.others += seen.others
-    if any(member.name.rpartition("/")[2] == RECORD for member in seen.others):
+    if any((member.name or "").rpartition("/")[2] == RECORD for member in seen.others):
         inventory.weak.append(seen.file.address)
     if seen.error:
         place.state = "damaged"
@@ -116,7 +124,7 @@ def _take_archive(inventory, seen):
         inventory.places.setdefault(place.name, place)
 
 
-def _take_loose(inventory, seen):
+def _take_loose(inventory: Inventory, seen: mlt_s.Seen) -> None:
     *folders, name = seen.parts
     if name == RECORD:
         inventory.weak.append(os.path.dirname(seen.file.address))
@@ -130,13 +138,13 @@ def _take_loose(inventory, seen):
     place.files, place.size = place.files + 1, place.size + seen.file.size
 
 
-def _place_of(inventory, archive, elsewhere):
+def _place_of(inventory: Inventory, archive: str, elsewhere: str) -> Place:
     """The place of an expected archive; or another one, which counts once something of use is found there."""
     name = _WRITTEN.get(archive.lower(), elsewhere)
     return inventory.places.get(name) or Place(name, "other")
 
 
-def add_checksums(inventory, options, bar):
+def add_checksums(inventory: Inventory, options: dict[str, Any], bar: Callable[[int, str], tqdm]) -> None:
     """Computes the MD5 of every archive that was found.
 
     Args:
@@ -145,10 +153,10 @@ def add_checksums(inventory, options, bar):
     archives = [place for place in inventory.places.values() if place.state in ("archive", "damaged")]
     with bar(sum(place.size for place in archives), "B") as progress:
         for place in archives:
-            place.md5 = _md5(place.path, options, progress)
+            place.md5 = place.path and _md5(place.path, options, progress)
 
 
-def _md5(address, options, progress):
+def _md5(address: str, options: dict[str, Any], progress: tqdm) -> str | None:
     digest = hashlib.md5(usedforsecurity=False)
     try:
         with fsspec.open(address, "rb", **options) if mlt_s.is_remote(address) else open(address, "rb") as file:

@@ -4,14 +4,25 @@ A problem is what keeps a pair of MLT_S from being loaded, or spoils one: whoeve
 whoever lacks a part of it has one. What only differs is a note.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import mlt_s
 from mlt_s import LABEL_ARCHIVE, WORDS_ARCHIVES
 from mlt_s_tools.check.findings import Finding, about
 
+if TYPE_CHECKING:
+    from mlt_s_tools.check.ground_truth import Misshapen, OutsideImage, SplitWords
+    from mlt_s_tools.check.inventory import Inventory, Place
+    from mlt_s_tools.check.pairing import Split
+    from mlt_s_tools.check.pixels import Totals
+
 _SUSPICIOUS = 0.5  # of a label map's text outside every word
 
 
-def of_inventory(inventory, splits):
+def of_inventory(inventory: Inventory, splits: dict[str, Split]) -> tuple[list[Finding], list[Finding]]:
     """Findings on the archives and on the files that fit nowhere. Marks archives that lie elsewhere.
 
     Args:
@@ -42,7 +53,7 @@ def of_inventory(inventory, splits):
     return problems, notes + _unplaced(inventory.listing.unplaced, problems)
 
 
-def _left_out(left_out, is_complete):
+def _left_out(left_out: Mapping[str, Iterable[str]], is_complete: bool) -> Iterator[Finding]:
     """Notes on what was passed over, by its reason; some of it matters only where something is missing."""
     for reason in mlt_s.LEFT_OUT:
         places = sorted(left_out.get(reason, ()))
@@ -50,7 +61,7 @@ def _left_out(left_out, is_complete):
             yield Finding(reason, mlt_s.first_few(places, 8))
 
 
-def _no_label_maps(place, splits):
+def _no_label_maps(place: Place, splits: dict[str, Split]) -> list[Finding]:
     if any(split.label_maps for split in splits.values()):
         if place.state == "missing":
             place.state = "elsewhere"
@@ -60,7 +71,7 @@ def _no_label_maps(place, splits):
     return []
 
 
-def _unplaced(unplaced, problems):
+def _unplaced(unplaced: list[tuple[str, mlt_s.Member]], problems: list[Finding]) -> list[Finding]:
     """Notes on files of no known split; such label maps, at which the loader stops, are put among the problems."""
     labels = [member for role, member in unplaced if role == "label"]
     words = [member for role, member in unplaced if role == "words"]
@@ -76,7 +87,7 @@ def _unplaced(unplaced, problems):
     return notes
 
 
-def of_counts(inventory, splits):
+def of_counts(inventory: Inventory, splits: dict[str, Split]) -> tuple[list[Finding], list[Finding]]:
     """Findings on the counts of the splits: problems and notes."""
     problems, notes = [], []
     any_of_authors = any(split.label_maps > split.weak for split in splits.values())
@@ -105,7 +116,7 @@ def of_counts(inventory, splits):
     return problems, notes + _no_ground_truth(splits)
 
 
-def of_text_value(split, misread, text_value):
+def of_text_value(split: str, misread: mlt_s.Misread, text_value: int) -> Finding:
     """The problem of an `mlt_s.Misread`."""
     if misread.is_text_255:
         count = mlt_s.counted(misread.looked, "label map")
@@ -115,21 +126,21 @@ def of_text_value(split, misread, text_value):
     return about(kind, misread.member, f"{misread.member}: {misread.reason}")._replace(split=split)
 
 
-def _no_ground_truth(splits):
+def _no_ground_truth(splits: dict[str, Split]) -> list[Finding]:
     """A note on a split that has none while the other one has: whoever has fetched it at all may want it for both."""
     with_any = [name for name, split in splits.items() if split.ground_truth]
     lacking = [name for name, split in splits.items() if split.pairs and not split.ground_truth]
     return [Finding("no-ground-truth", f"{name}: none, and {with_any[0]} has some") for name in lacking if with_any]
 
 
-def after_reading(problems, notes):
+def after_reading(problems: list[Finding], notes: list[Finding]) -> list[Finding]:
     """The notes, with what may have been copies counted as such, now that none was found to differ."""
     if any(problem.kind == "two-contents" for problem in problems):
         return [note for note in notes if note.kind != "maybe-copies"]
     return [note._replace(kind="copies") if note.kind == "maybe-copies" else note for note in notes]
 
 
-def of_pixels(totals):
+def of_pixels(totals: Totals) -> list[Finding]:
     """Notes on all pixels together; what is wrong with a file was found where it was read."""
     notes = [
         Finding("no-text", f"{split}: {mlt_s.counted(names, 'label map')}: {mlt_s.first_few(names)}")
@@ -144,7 +155,7 @@ def of_pixels(totals):
     return notes + [note for split, words in totals.words.items() for note in _of_words(split, words)]
 
 
-def _of_words(split, words):
+def _of_words(split: str, words: SplitWords) -> Iterator[Finding]:
     """Notes on the ground truth of a split."""
     if words.unknown_scripts:
         named = [f"{name!r} ({mlt_s.counted(count, 'word')})" for name, count in words.unknown_scripts.items()]
@@ -166,6 +177,6 @@ def _of_words(split, words):
         yield Finding("misshapen-word", f"{split}: {' and '.join(counts)} in {_images(words.misshapen)}")
 
 
-def _images(ones):
+def _images(ones: Sequence[OutsideImage] | Sequence[Misshapen]) -> str:
     names = [one.image_id for one in ones]
     return f"{mlt_s.counted(names, 'image')}: {mlt_s.first_few(names, 10)}"

@@ -1,10 +1,17 @@
 """Counts a split: what there is, what belongs together, and what is left over."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import mlt_s
 from mlt_s_tools.check.findings import Finding, about
+
+if TYPE_CHECKING:
+    Named = tuple[str, mlt_s.Member]  # the stem of a file, and the file
 
 _ROLES = {"label": "label maps", "image": "images", "words": "ground truth"}
 
@@ -57,7 +64,7 @@ class Joined:
     notes: list[Finding]
 
 
-def join(listing, split, weak=(), text_value=1):
+def join(listing: mlt_s.Listing, split: str, weak: Sequence[str] = (), text_value: int = 1) -> Joined:
     """Joins a split as the loader does, around the names that the loader would stop at.
 
     Args:
@@ -94,13 +101,13 @@ def join(listing, split, weak=(), text_value=1):
     return Joined(counts, pairs, singles, rest, problems, notes + _from_elsewhere(pairs, split))
 
 
-def _strangers(members, split):
+def _strangers(members: list[mlt_s.Member], split: str) -> list[Finding]:
     """A note on the images of other data sets."""
     text = f"{split}: {mlt_s.counted(members, 'image')}: {mlt_s.first_few(members)}"
     return [Finding("stranger", text)] * bool(members)
 
 
-def _from_elsewhere(pairs, split):
+def _from_elsewhere(pairs: list[mlt_s.Pair], split: str) -> list[Finding]:
     """A note where some images come from MLT's archives and some do not."""
     others = mlt_s.images_from_elsewhere(pairs)
     places = mlt_s.first_few(sorted(set(map(mlt_s.place_of, others))))
@@ -108,28 +115,36 @@ def _from_elsewhere(pairs, split):
     return [Finding("elsewhere-images", text)] * bool(others)
 
 
-def _grouped(files):
+def _grouped(files: Iterable[Named]) -> dict[str, list[Named]]:
     groups = defaultdict(list)
     for stem, member in files:
         groups[mlt_s.name_key(stem)].append((stem, member))
     return groups
 
 
-def _all_pairs(files, text_value):
+def _all_pairs(
+    files: dict[str, dict[str, tuple[str, tuple[mlt_s.Member, ...]]]], text_value: int
+) -> dict[str, mlt_s.Pair]:
     """What belongs together, by name, whole or not, of role -> name -> (stem, members)."""
-    found = {}
-    for role, by_name in files.items():
-        for name, (stem, members) in by_name.items():
-            found[name] = found.get(name, mlt_s.Pair(stem, text_value=text_value))._replace(**{role: members})
-    return found
+    stems: dict[str, str] = {}
+    for by_name in files.values():
+        for name, (stem, _) in by_name.items():
+            stems.setdefault(name, stem)
+    label, image, words = (
+        {name: members for name, (_, members) in files[role].items()} for role in ("label", "image", "words")
+    )
+    return {
+        name: mlt_s.Pair(stem, label.get(name, ()), image.get(name, ()), words.get(name, ()), text_value)
+        for name, stem in stems.items()
+    }
 
 
-def _lacking(pairs, ground_truth):
+def _lacking(pairs: list[mlt_s.Pair], ground_truth: Mapping[str, object]) -> list[str]:
     """Names of the pairs without ground truth, which is no fault where there is none at all."""
     return [pair.image_id for pair in pairs if ground_truth and mlt_s.name_key(pair.image_id) not in ground_truth]
 
 
-def _sound(groups, split):
+def _sound(groups: dict[str, list[Named]], split: str) -> tuple[list[Named], list[Finding]]:
     """The files without those whose name has two contents, and a finding about each such name."""
     sound, conflicts = [], []
     for group in groups.values():
@@ -141,9 +156,9 @@ def _sound(groups, split):
     return sound, conflicts
 
 
-def _seen_twice(files, what):
+def _seen_twice(files: list[Named], what: str) -> Iterator[Finding]:
     """Notes on the names that several files have, apart for those known to be equal and those that may be."""
-    named = {"copies": [], "maybe-copies": []}
+    named: dict[str, list[str]] = {"copies": [], "maybe-copies": []}
     for group in _grouped(files).values():
         if len(group) > 1:
             kind = "copies" if all(member.crc is not None for _, member in group) else "maybe-copies"

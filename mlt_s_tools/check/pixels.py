@@ -1,5 +1,7 @@
 """Reads everything, in all cores: the CRC of each file, the pixels of each picture, the fit of each pair."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import dataclasses
 import io
@@ -7,8 +9,8 @@ import logging
 import multiprocessing
 import warnings
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar
 
 import numpy as np
 
@@ -19,6 +21,11 @@ from mlt_s_tools.check.findings import Finding, about
 from mlt_s_tools.check.ground_truth import SplitWords, Words, counted
 from mlt_s_tools.origin import is_signed
 from mlt_s_tools.words import word_mask
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Found = TypeVar("Found")
 
 _TEXT = LABEL_MAP.label2id["text"]
 
@@ -36,9 +43,11 @@ class Work(NamedTuple):
     pair: Optional[mlt_s.Pair] = None
     file: Optional[mlt_s.Member] = None
 
-    def members(self):
+    def members(self) -> tuple[mlt_s.Member, ...]:
         """The files that the call reads."""
-        return self.pair.label + self.pair.image + self.pair.words if self.pair else (self.file,)
+        if self.pair:
+            return self.pair.label + self.pair.image + self.pair.words
+        return (self.file,) if self.file else ()
 
 
 class Outside(NamedTuple):
@@ -54,8 +63,8 @@ class Outside(NamedTuple):
 class Looked(NamedTuple):
     """What a call saw. Counts that name nothing else are of pixels."""
 
-    split: Optional[str]
-    image_id: Optional[str] = None
+    split: str = ""  # empty, as image_id is, of a file that was only read
+    image_id: str = ""
     files: int = 1
     image_kind: Optional[str] = None  # format and mode of the file, such as "JPEG RGB"
     label_kind: Optional[str] = None
@@ -78,7 +87,7 @@ class Shares:
     text: int = 0
     uncertain: int = 0
 
-    def add(self, values):
+    def add(self, values: tuple[int, int, int]) -> None:
         self.label_maps += 1
         self.background += values[0]
         self.text += values[1]
@@ -107,20 +116,26 @@ class Totals:
 
     files: int
     looked: int = 0
-    image_kinds: Counter = dataclasses.field(default_factory=Counter)
-    label_kinds: Counter = dataclasses.field(default_factory=Counter)
-    orientations: Counter = dataclasses.field(default_factory=Counter)
-    turned: Counter = dataclasses.field(default_factory=Counter)
+    image_kinds: Counter[str] = dataclasses.field(default_factory=Counter)
+    label_kinds: Counter[str] = dataclasses.field(default_factory=Counter)
+    orientations: Counter[int] = dataclasses.field(default_factory=Counter)
+    turned: Counter[int] = dataclasses.field(default_factory=Counter)
     weak: int = 0
-    shares: dict = dataclasses.field(default_factory=lambda: {split: Shares() for split in mlt_s.PUBLISHED_COUNTS})
-    no_text: dict = dataclasses.field(default_factory=lambda: {split: [] for split in mlt_s.PUBLISHED_COUNTS})
-    words: dict = dataclasses.field(default_factory=lambda: {split: SplitWords() for split in mlt_s.PUBLISHED_COUNTS})
+    shares: dict[str, Shares] = dataclasses.field(
+        default_factory=lambda: {split: Shares() for split in mlt_s.PUBLISHED_COUNTS}
+    )
+    no_text: dict[str, list[str]] = dataclasses.field(
+        default_factory=lambda: {split: [] for split in mlt_s.PUBLISHED_COUNTS}
+    )
+    words: dict[str, SplitWords] = dataclasses.field(
+        default_factory=lambda: {split: SplitWords() for split in mlt_s.PUBLISHED_COUNTS}
+    )
     with_words: int = 0
     text_with_words: int = 0
     text_outside: int = 0
     outside: list[Outside] = dataclasses.field(default_factory=list)
 
-    def add(self, looked):
+    def add(self, looked: Looked) -> None:
         self.looked += looked.files
         if looked.image_kind:
             self.image_kinds[looked.image_kind] += 1
@@ -136,19 +151,18 @@ class Totals:
                 self.no_text[looked.split].append(looked.image_id)
         if looked.words:
             self.words[looked.split].add(looked.image_id, looked.words, looked.orientation)
-        if looked.outside is not None:
-            self._add_outside(looked)
+        if looked.values and looked.outside is not None:
+            self._add_outside(looked, looked.values[1], looked.outside)
 
-    def _add_outside(self, looked):
-        text = looked.values[1]
+    def _add_outside(self, looked: Looked, text: int, outside: int) -> None:
         self.with_words += 1
         self.text_with_words += text
-        self.text_outside += looked.outside
-        if looked.outside:
-            share = looked.outside / text
+        self.text_outside += outside
+        if outside:
+            share = outside / text
             self.outside.append(Outside(share, looked.split, looked.image_id, text, looked.orientation))
 
-    def sort(self):
+    def sort(self) -> None:
         """Worst first; and what came in the order in which the processes were done, by name."""
         self.outside.sort(key=lambda one: (-one.share, one.split, one.image_id))
         for names in self.no_text.values():
@@ -160,15 +174,15 @@ class Totals:
 # --- One call ------------------------------------------------------------------------------------------------------
 
 
-def look(work, options):
+def look(work: Work, options: dict[str, Any]) -> Looked:
     """Looks at a pair, or reads a file. What is wrong comes back as findings, never as an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about size and EXIF: what matters of it is found below
-        looked = look_at(work, options) if work.pair else _read_only(work.file, options)
+        looked = _read_only(work.file, options) if work.file else look_at(work, options)
     return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, looked.notes))
 
 
-def _of_pair(work, findings):
+def _of_pair(work: Work, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     image_id = work.pair and work.pair.image_id
     return tuple(finding._replace(split=work.split, image_id=image_id) for finding in findings)
 
@@ -176,34 +190,37 @@ def _of_pair(work, findings):
 class _heard(logging.Handler):
     """Keeps what the loader warns of, which would break the progress bar."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.texts = []
+        self.texts: list[str] = []
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         self.texts.append(record.getMessage())
 
-    def __enter__(self):
+    def __enter__(self) -> _heard:
         self.propagate, mlt_s.logger.propagate = mlt_s.logger.propagate, False
         mlt_s.logger.addHandler(self)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         mlt_s.logger.removeHandler(self)
         mlt_s.logger.propagate = self.propagate
 
 
-def _read_only(file, options):
+def _read_only(file: mlt_s.Member, options: dict[str, Any]) -> Looked:
     try:
         mlt_s.read_member(file, options)
     except mlt_s.MltSError as error:
-        return Looked(None, problems=(about("unreadable-file", file, error),))
-    return Looked(None)
+        return Looked(problems=(about("unreadable-file", file, error),))
+    return Looked()
 
 
-def look_at(work, options):
+def look_at(work: Work, options: dict[str, Any]) -> Looked:
     """Reads what a `Work` names, and returns what was found as `Looked`."""
-    pair, problems, notes = work.pair, [], []
+    pair = work.pair
+    assert pair and work.split, "a file that belongs to no pair is read, and not looked at"
+    problems: list[Finding] = []
+    notes: list[Finding] = []
     image = _attempt(problems, pair.image, lambda: _image(pair.image, options, notes))
     label = _attempt(problems, pair.label, lambda: _label(pair.label, pair.text_value, options))
     words = _attempt(problems, pair.words, lambda: _words(pair.words, image and image.picture.size, options))
@@ -231,13 +248,13 @@ def look_at(work, options):
 
 class _Picture(NamedTuple):
     kind: str
-    picture: "PIL.Image.Image"  # noqa: F821
+    picture: PIL.Image.Image
     data: bytes
     orientation: int
 
 
 class _Words(NamedTuple):
-    parsed: list
+    parsed: list[dict[str, Any]]
     data: bytes
 
 
@@ -245,7 +262,7 @@ class _Wrong(Exception):
     """A finding on its way up."""
 
 
-def _attempt(problems, files, call):
+def _attempt(problems: list[Finding], files: tuple[mlt_s.Member, ...], call: Callable[[], Found]) -> Found | None:
     """What the call returns, or None where it found something wrong, or where there is nothing to look at."""
     if not files:
         return None
@@ -256,13 +273,13 @@ def _attempt(problems, files, call):
     return None
 
 
-def _content(copies, options):
+def _content(copies: tuple[mlt_s.Member, ...], options: dict[str, Any]) -> bytes:
     """The bytes of a file, once its copies are known to be equal."""
     data = _do("unreadable-file", copies[0], mlt_s.read_member, copies[0], options)
     return data if len(copies) == 1 else _do("two-contents", copies[0], mlt_s.read_copies, copies, options)
 
 
-def _image(copies, options, notes):
+def _image(copies: tuple[mlt_s.Member, ...], options: dict[str, Any], notes: list[Finding]) -> _Picture:
     data = _content(copies, options)
     with _heard() as heard:
         stored, _, orientation = _do("broken-image", copies[0], mlt_s.stored_image, data, copies[0])
@@ -272,18 +289,18 @@ def _image(copies, options, notes):
     return _Picture(f"{picture.format} {picture.mode}", picture, stored, orientation)
 
 
-def _label(copies, text_value, options):
+def _label(copies: tuple[mlt_s.Member, ...], text_value: int, options: dict[str, Any]) -> _Picture:
     data = _content(copies, options)
     if text_value != 1:  # of which damage is to be told from other values
         _do("broken-label-map", copies[0], _decoded, data)
     kind = "broken-label-map" if text_value == 1 else "text-value"
     indexed = _do(kind, copies[0], mlt_s.indexed_label, data, copies[0], text_value)
     picture = _do("broken-label-map", copies[0], _decoded, indexed)
-    kind = picture if indexed is data else _opened(data)
-    return _Picture(f"{kind.format} {kind.mode}", picture, indexed, 1)
+    stored = picture if indexed is data else _opened(data)
+    return _Picture(f"{stored.format} {stored.mode}", picture, indexed, 1)
 
 
-def _words(copies, size, options):
+def _words(copies: tuple[mlt_s.Member, ...], size: tuple[int, int] | None, options: dict[str, Any]) -> _Words:
     data = _content(copies, options)
     with _heard():  # of scripts that MLT does not have: they are counted
         words = _do("no-word", copies[0], mlt_s.parse_words, data, copies[0])
@@ -292,7 +309,7 @@ def _words(copies, size, options):
     return _Words(words, data)
 
 
-def _in_frame(label, image, pair):
+def _in_frame(label: _Picture, image: _Picture, pair: mlt_s.Pair) -> _Picture:
     size = image.picture.size
     data = _do(
         "size", pair.label[0], mlt_s.label_in_frame, label.data, pair.label[0], pair.image[0], size, image.orientation
@@ -300,7 +317,7 @@ def _in_frame(label, image, pair):
     return label if data is label.data else label._replace(picture=_decoded(data), data=data)
 
 
-def _do(kind, member, call, *arguments):
+def _do(kind: str, member: mlt_s.Member, call: Callable[..., Found], *arguments: object) -> Found:
     try:
         return call(*arguments)
     except mlt_s.MltSError as error:
@@ -313,19 +330,19 @@ def _do(kind, member, call, *arguments):
         ) from error
 
 
-def _opened(data):
+def _opened(data: bytes) -> PIL.Image.Image:
     import PIL.Image
 
     return PIL.Image.open(io.BytesIO(data))
 
 
-def _decoded(data):
+def _decoded(data: bytes) -> PIL.Image.Image:
     picture = _opened(data)
     picture.load()
     return picture
 
 
-def _by_class(label):
+def _by_class(label: PIL.Image.Image) -> tuple[tuple[int, int, int], str]:
     """Pixels of (background, text, uncertain), and a text on the other values, if there are any."""
     counts = label.histogram()
     strange = [
@@ -333,10 +350,11 @@ def _by_class(label):
         for value, count in enumerate(counts)
         if count and value not in LABEL_MAP.colors
     ]
-    return tuple(counts[value] for value in LABEL_MAP.colors), mlt_s.first_few(strange, 5)
+    background, text, uncertain = (counts[value] for value in LABEL_MAP.colors)
+    return (background, text, uncertain), mlt_s.first_few(strange, 5)
 
 
-def _text_outside(label, words):
+def _text_outside(label: PIL.Image.Image, words: list[dict[str, Any]]) -> int:
     """How many text pixels of a label map lie outside every word."""
     text = np.asarray(label) == _TEXT
     return int(np.count_nonzero(text & ~word_mask([word["quad"] for word in words], label.size)))
@@ -345,7 +363,7 @@ def _text_outside(label, words):
 # --- All calls -----------------------------------------------------------------------------------------------------
 
 
-def look_at_all(works, jobs, options):
+def look_at_all(works: list[Work], jobs: int, options: dict[str, Any]) -> Generator[Looked, None, None]:
     """Makes all calls in that many processes, and yields what each saw, in any order.
 
     Raises:

@@ -1,15 +1,24 @@
 """The report of a check: text for the eye, JSON for a program, and the exit status."""
 
+from __future__ import annotations
+
 import dataclasses
 import shutil
 import textwrap
-from typing import Optional
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TextIO, Union
 
 import mlt_s
 from mlt_s_tools.check.findings import NOTES, PROBLEMS, Finding
 from mlt_s_tools.check.inventory import Place
 from mlt_s_tools.check.pixels import Totals
 from mlt_s_tools.terminal import printable
+
+if TYPE_CHECKING:
+    from mlt_s_tools.check.ground_truth import SplitWords
+    from mlt_s_tools.check.pairing import Split
+
+    Cell = Union[str, tuple[str, Optional[str]]]  # a text, or one and its style
 
 SHOWN = 10  # of a kind; JSON has all of them
 _WIDTH = 100  # columns, where there is no terminal to ask
@@ -31,10 +40,10 @@ class Report:
     """
 
     data_dir: str
-    label_maps: list = dataclasses.field(default_factory=list)
+    label_maps: list[str] = dataclasses.field(default_factory=list)
     text_value: int = 1
     places: list[Place] = dataclasses.field(default_factory=list)
-    splits: dict = dataclasses.field(default_factory=dict)
+    splits: dict[str, Split] = dataclasses.field(default_factory=dict)
     pixels: Optional[Totals] = None
     problems: list[Finding] = dataclasses.field(default_factory=list)
     notes: list[Finding] = dataclasses.field(default_factory=list)
@@ -42,37 +51,37 @@ class Report:
     stopped_status: int = 0
 
     @property
-    def status(self):
+    def status(self) -> int:
         return self.stopped_status or int(bool(self.problems))
 
-    def add(self, problems=(), notes=()):
+    def add(self, problems: Iterable[Finding] = (), notes: Iterable[Finding] = ()) -> None:
         """Adds findings, with paths as seen from the folder."""
         self.problems += [self._shortened(finding) for finding in problems]
         self.notes += [self._shortened(finding) for finding in notes]
 
-    def sort(self):
+    def sort(self) -> None:
         """By pair and file, as the processes that found something were done in any order."""
         for findings in (self.problems, self.notes):
             findings.sort(key=_place_in_order)
 
-    def stop(self, reason, status):
+    def stop(self, reason: str, status: int) -> None:
         self.stopped, self.stopped_status = reason, status
 
-    def _shortened(self, finding):
+    def _shortened(self, finding: Finding) -> Finding:
         # Texts of the loader's errors come without secrets, so the folder is looked for in that form.
         root, text = (mlt_s.without_secrets(part) for part in (self.data_dir.rstrip("/") + "/", finding.text))
         archive = mlt_s.without_secrets(finding.archive).replace(root, "", 1) if finding.archive else None
         return finding._replace(text=text.replace(root, ""), archive=archive)
 
 
-def _place_in_order(finding):
+def _place_in_order(finding: Finding) -> tuple[str, list[Any], str, str]:
     return finding.split or "", mlt_s.number_order(finding.image_id or ""), finding.archive or "", finding.member or ""
 
 
 # --- For a program -------------------------------------------------------------------------------------------------
 
 
-def as_json(report):
+def as_json(report: Report) -> dict[str, Any]:
     """The report as what `json.dump` takes; `mlt-s check --help` says what the keys mean."""
     return {
         "status": report.status,
@@ -89,24 +98,24 @@ def as_json(report):
     }
 
 
-def _pixels_as_json(totals):
+def _pixels_as_json(totals: Totals) -> dict[str, Any]:
     shares = {split: dataclasses.asdict(of) for split, of in totals.shares.items()}
     words = {split: _words_as_json(of) for split, of in totals.words.items()}
     return {**vars(totals), "shares": shares, "words": words, "outside": [one._asdict() for one in totals.outside]}
 
 
-def _words_as_json(words):
+def _words_as_json(words: SplitWords) -> dict[str, Any]:
     outside, misshapen = ([one._asdict() for one in ones] for ones in (words.outside, words.misshapen))
     return {**vars(words), "outside": outside, "misshapen": misshapen}
 
 
-def _finding_as_json(finding, kinds):
+def _finding_as_json(finding: Finding, kinds: dict[str, tuple[str, str]]) -> dict[str, Any]:
     return {**finding._asdict(), "advice": kinds[finding.kind][1]}
 
 
-def by_pair(written):
+def by_pair(written: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
     """What was found of single pairs, of a report as JSON: (split, image_id) -> list of str."""
-    found = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for finding in written.get("problems", []) + written.get("notes", []):
         if finding["image_id"]:
             found.setdefault((finding["split"], finding["image_id"]), []).append(finding["text"])
@@ -133,14 +142,14 @@ _CODES = {"bold": "1", "faint": "2", "red": "31", "green": "32", "yellow": "33",
 class Page:
     """Lines of text as wide as the terminal, in colour if that is wanted."""
 
-    def __init__(self, width, colored):
+    def __init__(self, width: int, colored: bool) -> None:
         self.width, self.colored = width, colored
-        self.lines = []
+        self.lines: list[str] = []
 
-    def add(self, line="", *styles):
+    def add(self, line: str = "", *styles: str) -> None:
         self.lines.append(self.styled(printable(line), *styles))
 
-    def wrap(self, text, indent=0, *styles, hanging=None):
+    def wrap(self, text: str, indent: int = 0, *styles: str, hanging: int | None = None) -> None:
         """Adds a text, broken at blanks, indented, and its further lines by `hanging`."""
         hanging = indent if hanging is None else hanging
         lines = textwrap.wrap(
@@ -153,7 +162,7 @@ class Page:
         )
         self.lines += [self.styled(line, *styles) for line in lines]
 
-    def table(self, heads, rows):
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Adds rows of cells under their heads: the first column to the left, the others to the right.
 
         A cell is a text, or a pair of a text and a style. The first column gives way where the page is narrow.
@@ -166,28 +175,28 @@ class Page:
             styles = [cell[1] if isinstance(cell, tuple) else None for cell in row]
             self.lines.append(_row(cells, widths, [self._style_of(style) for style in styles]))
 
-    def _style_of(self, style):
+    def _style_of(self, style: str | None) -> Callable[[str], str]:
         return lambda text: self.styled(text, style) if style else text
 
-    def styled(self, text, *styles):
+    def styled(self, text: str, *styles: str) -> str:
         if not self.colored or not styles or not text:
             return text
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
 
-def _row(cells, widths, styles=None):
+def _row(cells: Sequence[str], widths: Sequence[int], styles: Sequence[Callable[[str], str]] | None = None) -> str:
     padded = [_elided(cells[0], widths[0]).ljust(widths[0])] + [c.rjust(w) for c, w in zip(cells[1:], widths[1:])]
     return "  ".join(style(cell) for style, cell in zip(styles or [str] * len(padded), padded)).rstrip()
 
 
-def _elided(text, width):
+def _elided(text: str, width: int) -> str:
     if len(text) <= width:
         return text
     head = (width - 3) // 2
     return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
 
 
-def as_text(report, width=None, colored=False):
+def as_text(report: Report, width: int | None = None, colored: bool = False) -> list[str]:
     """The report as lines of text, the problems last.
 
     Args:
@@ -214,20 +223,20 @@ def as_text(report, width=None, colored=False):
     return page.lines
 
 
-def _write_places(page, places):
+def _write_places(page: Page, places: list[Place]) -> None:
     with_md5 = any(place.md5 for place in places)
-    rows = []
+    rows: list[list[Cell]] = []
     for place in places:
         faint = place.kind == "ground truth" and place.state == "missing"
         state = "not there" if faint else _STATES.get(place.state, place.state)
         style = "faint" if faint else "red" if place.state in ("missing", "damaged") else None
         known = [f"{place.files:,}", _size(place.size)] if place.path else ["", ""]
-        rows.append([(place.name, style), (state, style), *known] + [_md5(place)] * with_md5)
+        rows.append([(place.name, style), (state, style), *known, *[_md5(place)] * with_md5])
     page.add()
     page.table(["Archive", "found", "files", "size"] + ["MD5"] * with_md5, rows)
 
 
-def _md5(place):
+def _md5(place: Place) -> Cell:
     if not place.md5:
         return ""
     if not place.md5_known:
@@ -235,7 +244,7 @@ def _md5(place):
     return "same" if place.md5 == place.md5_known else ("differs", "yellow")
 
 
-def _size(number):
+def _size(number: float) -> str:
     """Bytes in the units of MLT's download page."""
     for unit in ("B", "kB", "MB"):
         if number < 1000:
@@ -244,8 +253,8 @@ def _size(number):
     return f"{number:.2f} GB"
 
 
-def _write_splits(page, splits):
-    rows = []
+def _write_splits(page: Page, splits: dict[str, Split]) -> None:
+    rows: list[list[Cell]] = []
     for name, split in splits.items():
         labels, missing = split.label_maps, len(split.without_image)
         label_style = None if labels - split.weak in (0, split.label_maps_published) else "red"
@@ -264,10 +273,10 @@ def _write_splits(page, splits):
     page.table(["Split", "images", "of MLT", "label maps", "published", "pairs", "without image"], rows)
 
 
-def _write_ground_truth(page, splits):
+def _write_ground_truth(page: Page, splits: dict[str, Split]) -> None:
     if not any(split.ground_truth for split in splits.values()):
         return  # it is optional
-    rows = []
+    rows: list[list[Cell]] = []
     for name, split in splits.items():
         lacking = len(split.without_ground_truth)
         pairs_with = split.pairs - lacking if split.ground_truth else 0
@@ -277,7 +286,7 @@ def _write_ground_truth(page, splits):
     page.table(["Ground truth", "files", "pairs with it", "pairs without"], rows)
 
 
-def _write_pixels(page, totals):
+def _write_pixels(page: Page, totals: Totals) -> None:
     page.add()
     page.table(["Label maps", "read", "background", "text", "uncertain", "no text"], list(_share_rows(totals)))
     page.add()
@@ -291,7 +300,7 @@ def _write_pixels(page, totals):
     _write_outside(page, totals)
 
 
-def _share_rows(totals):
+def _share_rows(totals: Totals) -> Iterator[list[str]]:
     both = type(next(iter(totals.shares.values())))()
     for shares in totals.shares.values():
         both.label_maps += shares.label_maps
@@ -305,7 +314,7 @@ def _share_rows(totals):
         yield [name, f"{shares.label_maps:,}", *percent, f"{no_text:,}"]
 
 
-def _write_orientations(page, totals):
+def _write_orientations(page: Page, totals: Totals) -> None:
     tagged = {tag: count for tag, count in sorted(totals.orientations.items()) if tag != 1}
     turned = mlt_s.counted(sum(totals.turned.values()), "label map")
     counts = ", ".join(f"{mlt_s.counted(count, 'image')} with tag {tag}" for tag, count in tagged.items())
@@ -313,7 +322,7 @@ def _write_orientations(page, totals):
     page.wrap(f"Orientation: {done if tagged else 'no image has a tag'}", hanging=13)
 
 
-def _write_words(page, totals):
+def _write_words(page: Page, totals: Totals) -> None:
     """Words by script, with the splits side by side: there are more scripts than a line has room for."""
     if not any(words.files for words in totals.words.values()):
         return
@@ -327,11 +336,11 @@ def _write_words(page, totals):
     page.table(["Words", *totals.words, "both"], rows)
 
 
-def _word_row(name, counts, style=None):
+def _word_row(name: str, counts: Sequence[int], style: str | None = None) -> list[Cell]:
     return [(cell, style) for cell in (name, *(f"{count:,}" for count in (*counts, sum(counts))))]
 
 
-def _write_outside(page, totals):
+def _write_outside(page: Page, totals: Totals) -> None:
     if not totals.with_words:
         return
     share = totals.text_outside / max(1, totals.text_with_words)
@@ -349,7 +358,9 @@ def _write_outside(page, totals):
         page.table(["Worst", "outside", "text pixels", "orientation"], rows)
 
 
-def _write_findings(page, title, findings, kinds, style):
+def _write_findings(
+    page: Page, title: str, findings: list[Finding], kinds: dict[str, tuple[str, str]], style: str
+) -> None:
     if not findings:
         return
     page.add()
@@ -366,7 +377,7 @@ def _write_findings(page, title, findings, kinds, style):
             page.wrap(advice, 2, "cyan")
 
 
-def _write_verdict(page, report):
+def _write_verdict(page: Page, report: Report) -> None:
     if report.stopped:
         page.wrap(f"{report.stopped} What stands above is a part of it.", 0, "bold", "yellow")
     elif report.problems:
@@ -377,5 +388,5 @@ def _write_verdict(page, report):
         page.add("All well, as far as names and sizes tell. --pixels reads the files.", "bold", "green")
 
 
-def terminal_width(stream):
+def terminal_width(stream: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if stream.isatty() else None

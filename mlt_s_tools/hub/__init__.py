@@ -5,36 +5,43 @@ several at a time, `manifest` remembers what is done. `layout` is what a finishe
 stands beside the Parquet files, and `push` puts all of it on the Hub.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import itertools
 import os
 import shutil
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import mlt_s
 from mlt_s_tools.choose import read
 from mlt_s_tools.hub import manifest, plan, processes, shards
 from mlt_s_tools.hub import verify as verifying
-from mlt_s_tools.hub.layout import Built, features_of
+from mlt_s_tools.hub.layout import Built, File, features_of
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _PICTURED = 6  # examples in the picture of the card
 _CARD_FILES = ("README.md", "id2label.json", "preview.png")
 
 
 def build(
-    data_dir,
-    out,
-    configs=("segmentation",),
-    label_maps=None,
-    missing_images="error",
-    palette=False,
-    verify=True,
-    jobs=None,
-    push_to=None,
-    private=False,
-    text_value=1,
-):
+    data_dir: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    configs: str | Iterable[str] = ("segmentation",),
+    label_maps: str | list[str] | None = None,
+    missing_images: str = "error",
+    palette: bool = False,
+    verify: bool = True,
+    jobs: int | None = None,
+    push_to: str | None = None,
+    private: bool = False,
+    text_value: int = 1,
+) -> Built:
     """Writes the data set as Parquet files with their card, and prints what came out.
 
     Stopped, it goes on where it was when it is called again, and ends in the same bytes. A finished folder is not
@@ -80,14 +87,16 @@ def build(
     return built
 
 
-def _refuse_inside(out, data_dir):
+def _refuse_inside(out: str, data_dir: str | os.PathLike[str]) -> None:
     """The loader would take the picture of the card for an image of MLT."""
     source = mlt_s.absolute_address(data_dir)
     if not mlt_s.is_remote(source) and (out + os.sep).startswith(source.rstrip(os.sep) + os.sep):
         raise mlt_s.MltSError(f"{out} lies in {source}, where the loader would find its pictures: give another folder.")
 
 
-def _write(out, planned, whole, verify, jobs, push_to):
+def _write(
+    out: str, planned: plan.Plan, whole: dict[str, File], verify: bool, jobs: int | None, push_to: str | None
+) -> Built:
     try:
         _write_files(out, planned, whole, jobs)
         files = tuple(whole[shard.path] for shard in planned.shards)
@@ -110,7 +119,7 @@ def _write(out, planned, whole, verify, jobs, push_to):
     return built
 
 
-def _write_files(out, planned, whole, jobs):
+def _write_files(out: str, planned: plan.Plan, whole: dict[str, File], jobs: int | None) -> None:
     """Writes the files that are not whole, and adds them to those that are."""
     rest = [shard for shard in planned.shards if shard.path not in whole]
     is_finished = manifest.is_finished(out)  # and a file of it is gone
@@ -126,11 +135,13 @@ def _write_files(out, planned, whole, jobs):
                 manifest.add(out, file)
 
 
-def _write_shard(shard, step, out, schemas, palette):
+def _write_shard(
+    shard: plan.Shard, step: Callable[[int], object], out: str, schemas: dict[str, pyarrow.Schema], palette: bool
+) -> File:
     return shards.write(shard, out, schemas[shard.config], palette, {}, step)
 
 
-def _verify_files(out, planned, built, jobs):
+def _verify_files(out: str, planned: plan.Plan, built: Built, jobs: int | None) -> None:
     call = functools.partial(_verify_shard, out=out, schemas=_schemas(planned), palette=planned.palette)
     tasks, counts = list(zip(planned.shards, built.files)), [file.rows for file in built.files]
     with contextlib.closing(processes.run_all(call, tasks, counts, "verifying", jobs, planned.is_remote)) as running:
@@ -138,16 +149,22 @@ def _verify_files(out, planned, built, jobs):
             pass
 
 
-def _verify_shard(task, step, out, schemas, palette):
+def _verify_shard(
+    task: tuple[plan.Shard, File],
+    step: Callable[[int], object],
+    out: str,
+    schemas: dict[str, pyarrow.Schema],
+    palette: bool,
+) -> None:
     shard, file = task
     verifying.verify(shard, file, out, schemas[shard.config], palette, {}, step)
 
 
-def _schemas(planned):
+def _schemas(planned: plan.Plan) -> dict[str, pyarrow.Schema]:
     return {config: shards.schema_of(config) for config in {shard.config for shard in planned.shards}}
 
 
-def _needs_card(out, push_to):
+def _needs_card(out: str, push_to: str | None) -> bool:
     """Whether the card is still to be written, or to name the repository that it goes to. One's own card is kept."""
     if not manifest.is_finished(out):
         return True
@@ -156,7 +173,7 @@ def _needs_card(out, push_to):
     return bool(push_to) or not all(os.path.exists(os.path.join(out, name)) for name in _CARD_FILES)
 
 
-def _examples(planned):
+def _examples(planned: plan.Plan) -> Iterator[tuple[str, dict[str, Any]]]:
     """Titles and examples of the first pairs, decoded, for the picture of the card."""
     first = planned.shards[0]
     features = features_of(first.config)
@@ -164,7 +181,7 @@ def _examples(planned):
         yield f"{first.split}  {pair.image_id}", read(pair, features, {})
 
 
-def _check_space(out, planned, whole):
+def _check_space(out: str, planned: plan.Plan, whole: dict[str, File]) -> None:
     needed = sum(shard.size for shard in planned.shards if shard.path not in whole)
     free = shutil.disk_usage(out).free
     if needed > free:
@@ -174,11 +191,11 @@ def _check_space(out, planned, whole):
         )
 
 
-def _megabytes(size):
+def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def _tell(out, built, verified):
+def _tell(out: str, built: Built, verified: bool) -> None:
     files, size = mlt_s.counted(built.files, "Parquet file"), _megabytes(sum(file.size for file in built.files))
     print(f"{out}: {files}, {size}{', read back and compared with the archives' if verified else ', not verified'}")
     for config in built.configs:

@@ -4,8 +4,12 @@ The card is card.md with its {{names}} filled in. What it says for some reposito
 `<!-- if ... -->` and `<!-- end -->`. Nothing in it depends on the date, the machine, or the version of `datasets`.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq  # comes with datasets
 from datasets import DatasetInfo, Features
@@ -13,7 +17,7 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData
 
 import mlt_s
-from mlt_s_tools.hub.layout import FOLDERS, features_of, widest
+from mlt_s_tools.hub.layout import FOLDERS, Built, features_of, widest
 from mlt_s_tools.preview import contact_sheet, label_sheet
 from mlt_s_tools.writing import whole, write_json, write_picture
 
@@ -24,7 +28,7 @@ COLOR_NAMES = {"background": "black", "text": "red", "uncertain": "yellow"}
 _TEMPLATE = Path(__file__).with_name("card.md")
 
 
-def write(out, built, examples, repo=None):
+def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, Any]]], repo: str | None = None) -> None:
     """Writes README.md, id2label.json and preview.png.
 
     Args:
@@ -48,14 +52,14 @@ def write(out, built, examples, repo=None):
     write_picture(out / "preview.png", sheet(examples))
 
 
-def _has_images(built):
+def _has_images(built: Built) -> bool:
     return built.configs != ("labels",)
 
 
 # --- The front matter ----------------------------------------------------------------------------------------------
 
 
-def _metadata(out, built):
+def _metadata(out: Path, built: Built) -> DatasetCardData:
     data = DatasetCardData(
         pretty_name="MLT_S",
         license="cc-by-4.0",
@@ -73,9 +77,9 @@ def _metadata(out, built):
     return data
 
 
-def _config(built, config):
+def _config(built: Built, config: str) -> dict[str, Any]:
     folder = FOLDERS[config]
-    entry = {"config_name": config}
+    entry: dict[str, Any] = {"config_name": config}
     if config == built.configs[0]:
         entry["default"] = True
     entry["data_files"] = [{"split": split, "path": f"{folder}/{split}-*"} for split in built.splits_of(config)]
@@ -84,8 +88,8 @@ def _config(built, config):
     return entry
 
 
-def _info(out, built, config):
-    splits = {
+def _info(out: Path, built: Built, config: str) -> DatasetInfo:
+    splits: dict[str, dict[str, Any]] = {
         split: {"name": split, "num_bytes": _bytes(out, built, config, split), "num_examples": rows}
         for split in built.splits_of(config)
         for rows in [built.rows_of(config, split)]
@@ -98,28 +102,28 @@ def _info(out, built, config):
     )
 
 
-def _bytes(out, built, config, split):
+def _bytes(out: Path, built: Built, config: str, split: str) -> int:
     """What a configuration's columns of a split take in memory."""
     files = built.files_of(config, split)
     left_out = set(features_of(widest(built.configs, FOLDERS[config]))) - set(features_of(config))
     return sum(file.nbytes for file in files) - sum(_bytes_of(out / file.path, left_out) for file in files if left_out)
 
 
-def _bytes_of(path, columns):
+def _bytes_of(path: Path, columns: set[str]) -> int:
     with pq.ParquetFile(path) as file:
         groups = range(file.num_row_groups)
         return sum(file.read_row_group(group, columns=sorted(columns)).nbytes for group in groups)
 
 
-def _download(built, config):
+def _download(built: Built, config: str) -> int:
     return sum(file.size for file in built.files_of(config))
 
 
-def _rows(built, config):
+def _rows(built: Built, config: str) -> int:
     return sum(file.rows for file in built.files_of(config))
 
 
-def size_category(rows):
+def size_category(rows: int) -> str:
     """The Hub's category for a number of rows, an int."""
     return next((name for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K")) if rows < limit), "10K<n<100K")
 
@@ -127,7 +131,7 @@ def size_category(rows):
 # --- The text ------------------------------------------------------------------------------------------------------
 
 
-def body(built, repo):
+def body(built: Built, repo: str | None) -> str:
     """The card's text in Markdown, without its front matter, of a `Built` and a repository's id, or None."""
     parts, words = _parts(built, repo), _words(built, repo or PLACEHOLDER)
     text = _TEMPLATE.read_text(encoding="utf-8")
@@ -140,7 +144,7 @@ def body(built, repo):
     return re.sub(r"\{\{(\w+)\}\}", lambda found: words[found[1]], text)
 
 
-def _parts(built, repo):
+def _parts(built: Built, repo: str | None) -> dict[str, bool]:
     """Which parts of the template hold."""
     published = mlt_s.PUBLISHED_COUNTS.items()
     return {
@@ -160,7 +164,7 @@ def _parts(built, repo):
     }
 
 
-def _words(built, repo):
+def _words(built: Built, repo: str) -> dict[str, str]:
     """What stands for the names of the template."""
     has_images, has_words = _has_images(built), "words" in built.configs
     return {
@@ -184,24 +188,24 @@ def _words(built, repo):
     }
 
 
-def _count_rows(built):
+def _count_rows(built: Built) -> Iterator[str]:
     for config in built.configs:
         rows = " | ".join(f"{built.rows_of(config, split):,}" for split in mlt_s.PUBLISHED_COUNTS)
         yield f'| "{config}" | {rows} | {_megabytes(_download(built, config))} |'
     yield f"| as published | {' | '.join(f'{rows:,}' for rows in mlt_s.PUBLISHED_COUNTS.values())} | |"
 
 
-def _weak_counts(built):
+def _weak_counts(built: Built) -> str:
     config = built.configs[0]  # all have the same pairs
     counts = {split: built.weak_of(config, split) for split in built.splits_of(config)}
     return " and ".join(f"{count:,} of {split}" for split, count in counts.items() if count)
 
 
-def _megabytes(size):
+def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:,.1f} MB"
 
 
-def _value_rows():
+def _value_rows() -> Iterator[str]:
     for value in mlt_s.LABEL_MAP.colors:
         name = mlt_s.LABEL_MAP.int2str(value)
         advice = ": ignore it in the loss and in evaluation" if value == mlt_s.LABEL_MAP.ignore_index else ""

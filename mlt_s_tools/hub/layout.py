@@ -8,9 +8,16 @@
 files without that column. "labels" has files of its own, so that whoever wants label maps alone fetches 100 MB.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import mlt_s
+
+if TYPE_CHECKING:
+    import datasets
 
 CONFIGS = ("segmentation", "words", "labels")  # in the order of the card; the first one that is there is the default
 FOLDERS = {"segmentation": "data", "words": "data", "labels": "labels"}
@@ -39,7 +46,7 @@ class File:
     sha256: str
 
     @property
-    def folder(self):
+    def folder(self) -> str:
         return self.path.split("/")[0]
 
 
@@ -54,43 +61,43 @@ class Built:
         text_value: what text was in the label maps that it was made of: 1, or 255. In the files it is 1.
     """
 
-    configs: tuple
+    configs: tuple[str, ...]
     palette: bool
-    files: tuple
+    files: tuple[File, ...]
     text_value: int = 1
 
-    def files_of(self, config, split=None):
+    def files_of(self, config: str, split: str | None = None) -> list[File]:
         return [file for file in self.files if file.folder == FOLDERS[config] and split in (None, file.split)]
 
-    def splits_of(self, config):
+    def splits_of(self, config: str) -> list[str]:
         """The splits that have examples, in order."""
         return [split for split in mlt_s.PUBLISHED_COUNTS if self.files_of(config, split)]
 
-    def rows_of(self, config, split):
+    def rows_of(self, config: str, split: str) -> int:
         return sum(file.rows for file in self.files_of(config, split))
 
-    def weak_of(self, config, split):
+    def weak_of(self, config: str, split: str) -> int:
         """How many label maps were made by mlt-s weak."""
         return sum(file.weak for file in self.files_of(config, split))
 
 
-def features_of(config):
+def features_of(config: str) -> datasets.Features:
     """The `datasets.Features` of a configuration: as the loader gives them."""
     return mlt_s.MltS(config_name=config).info.features
 
 
-def widest(configs, folder):
+def widest(configs: Iterable[str], folder: str) -> str:
     """The configuration whose columns the files of a folder have."""
     in_folder = [config for config in configs if FOLDERS[config] == folder]
     return max(in_folder, key=lambda config: len(features_of(config)))
 
 
-def portable(features):
+def portable(features: datasets.Features) -> dict[str, Any]:
     """Features as JSON values in the form that every version reads: lists as [...], which 5 writes as `_type: List`."""
     return {name: _portable(feature) for name, feature in features.to_dict().items()}
 
 
-def _portable(feature):
+def _portable(feature: Any) -> Any:
     if isinstance(feature, list):
         return [_portable(inner) for inner in feature]
     if feature.get("_type") == "List":

@@ -4,11 +4,16 @@ By them an interrupted build goes on where it stopped, and a finished one is not
 path or the name of a machine: the same archives give the same bytes.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import typing
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import filelock  # comes with datasets
 import pyarrow  # comes with datasets
@@ -18,6 +23,10 @@ from mlt_s_tools import locks, records
 from mlt_s_tools.hub.layout import File
 from mlt_s_tools.hub.shards import PART
 
+if TYPE_CHECKING:
+    from mlt_s_tools.hub.layout import Built
+    from mlt_s_tools.hub.plan import Plan
+
 MANIFEST = "manifest.json"
 RECORD = ".mlt-s-build.jsonl"  # first line: which build it is; one more for each whole file
 LOCK = ".mlt-s-build.lock"
@@ -26,8 +35,8 @@ CARD = "README.md"
 PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
 
 _FORMAT = 2  # to be raised where the same archives shall become other files
-_FILE = {field.name: field.type for field in dataclasses.fields(File)}
-_IDENTITY = {
+_FILE: dict[str, Any] = typing.get_type_hints(File)
+_IDENTITY: dict[str, Any] = {
     "format": int,
     "configs": [str],
     "palette": bool,
@@ -36,7 +45,10 @@ _IDENTITY = {
     "code": str,
     "pyarrow": str,
 }
-SHAPES = {MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]}, RECORD: {**_IDENTITY, "files": [_FILE]}}
+SHAPES: dict[str, records.Shape] = {
+    MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]},
+    RECORD: {**_IDENTITY, "files": [_FILE]},
+}
 # By what the build in a folder differs from the one that is asked for, the most telling first: by what it holds, and by
 # what wrote it, which decides nothing of a build that is finished.
 _OTHER_CONTENT = {
@@ -51,11 +63,11 @@ _OTHER_VERSIONS = {
     "pyarrow": "by pyarrow {there}, which writes other bytes than the {here} here",
 }
 
-_DEFAULTS = {"text_value": 1}  # of what the builds of earlier versions do not say
+_DEFAULTS: dict[str, Any] = {"text_value": 1}  # of what the builds of earlier versions do not say
 
 
 @contextlib.contextmanager
-def held(out):
+def held(out: str) -> Iterator[None]:
     """Makes the folder, and keeps other builds out of it. Takes it away again if nothing came into it.
 
     Raises:
@@ -82,7 +94,7 @@ def held(out):
                 os.rmdir(out)
 
 
-def take_up(out, plan):
+def take_up(out: str, plan: Plan) -> dict[str, File]:
     """The files that an earlier run of this build left whole, by their paths; removes what it left half done.
 
     Raises:
@@ -111,23 +123,23 @@ def take_up(out, plan):
     return whole
 
 
-def is_finished(out):
+def is_finished(out: str) -> bool:
     return os.path.exists(os.path.join(out, MANIFEST))
 
 
-def begin(out, plan, whole):
+def begin(out: str, plan: Plan, whole: Iterable[File]) -> None:
     """Starts the record of a build with the files that are whole."""
     lines = [_identity(plan), *map(dataclasses.asdict, whole)]
     _write(out, RECORD, "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def add(out, file):
+def add(out: str, file: File) -> None:
     """Adds a whole file to the record."""
     with open(os.path.join(out, RECORD), "a", encoding="ascii") as record:
         record.write(json.dumps(dataclasses.asdict(file)) + "\n")
 
 
-def finish(out, plan, built):
+def finish(out: str, plan: Plan, built: Built) -> None:
     """Writes manifest.json, by which the folder is a finished build, and removes the record.
 
     Of a build that was finished before, only the card is new: what wrote its files stays in the manifest.
@@ -146,19 +158,19 @@ def finish(out, plan, built):
         os.remove(os.path.join(out, RECORD))
 
 
-def has_own_card(out):
+def has_own_card(out: str) -> bool:
     """Whether somebody changed the card of a finished build."""
     if not os.path.exists(os.path.join(out, CARD)):
         return False
     return records.read(os.path.join(out, MANIFEST), SHAPES[MANIFEST])["card"] != _sha256_of_card(out)
 
 
-def _sha256_of_card(out):
+def _sha256_of_card(out: str) -> str:
     with open(os.path.join(out, CARD), "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()
 
 
-def _identity(plan):
+def _identity(plan: Plan) -> dict[str, Any]:
     """Everything that decides which bytes a build writes."""
     return {
         "format": _FORMAT,
@@ -171,16 +183,16 @@ def _identity(plan):
     }
 
 
-def _difference(earlier, here, others):
+def _difference(earlier: dict[str, Any], here: dict[str, Any], others: dict[str, str]) -> str:
     """What to say of a build that is another one than the one here, by one of others; nothing if it is the same."""
     for key, words in others.items():
-        there = earlier.get(key, _DEFAULTS.get(key))
+        there: Any = earlier.get(key, _DEFAULTS.get(key))
         if there != here[key]:
             return words.format(there=", ".join(there) if key == "configs" else there, here=here[key])
     return ""
 
 
-def _earlier(out):
+def _earlier(out: str) -> tuple[dict[str, Any] | None, list[File], str]:
     """What the build in a folder says it is, and its files; None and no files where there is none, and why if it is of
     another program or damaged.
     """
@@ -197,11 +209,11 @@ def _earlier(out):
     return earlier, [File(**{key: of[key] for key in _FILE}) for of in earlier["files"]], ""
 
 
-def _finished(path):
+def _finished(path: str) -> dict[str, Any]:
     return records.read(path, {"format": int})
 
 
-def _recorded(path):
+def _recorded(path: str) -> dict[str, Any] | None:
     """A record as `_finished` has a manifest; None where nothing is written yet."""
     first, *rest = [*records.lines(path)] or [b""]  # half a line, of a build that was killed, is no file
     if not first:
@@ -209,12 +221,12 @@ def _recorded(path):
     return {**records.parsed(first, {"format": int}), "files": [records.parsed(line, object) for line in rest]}
 
 
-def _is_whole(out, file):
+def _is_whole(out: str, file: File) -> bool:
     path = os.path.join(out, file.path)
     return os.path.isfile(path) and os.path.getsize(path) == file.size
 
 
-def _write(out, name, text):
+def _write(out: str, name: str, text: str) -> None:
     """Writes a file that has its name when it is whole."""
     path = os.path.join(out, name)
     with open(path + PART, "w", encoding="ascii", newline="\n") as file:

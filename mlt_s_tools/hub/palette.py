@@ -8,7 +8,7 @@ _COLOR_TYPE = 9  # its place in the chunk IHDR
 _FITTING = (b"IHDR", b"IDAT", b"IEND")  # others, such as tRNS, bKGD and sBIT, mean grey levels, or are no part of it
 
 
-def with_palette(label):
+def with_palette(label: bytes) -> bytes:
     """An 8-bit grey PNG file as one of colours with a palette; a pixel's number in it is its value as before."""
     pieces = [mlt_s.PNG_SIGNATURE]
     for kind, payload, piece in mlt_s.png_chunks(label):
@@ -21,7 +21,7 @@ def with_palette(label):
     return b"".join(pieces)
 
 
-def _colors():
+def _colors() -> bytes:
     """All 256 colours. A label map has three values; a stray one is black, and not an error in every reader."""
     black = (0, 0, 0)
     return bytes(level for value in range(256) for level in mlt_s.LABEL_MAP.colors.get(value, black))

@@ -1,8 +1,12 @@
 """What a build will write, from the directories of the archives alone: which pairs go into which Parquet file."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import math
+import os
+from collections.abc import Iterable
 
 import mlt_s
 from mlt_s_tools.hub.layout import CONFIGS, FOLDERS, widest
@@ -24,10 +28,10 @@ class Shard:
     path: str
     split: str
     config: str
-    pairs: tuple
+    pairs: tuple[mlt_s.Pair, ...]
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Bytes of the pictures and ground truth, which is what the file takes but for a few per mille."""
         return sum(map(_size, self.pairs))
 
@@ -44,18 +48,25 @@ class Plan:
         text_value: what text is in the label maps: 1, or 255.
     """
 
-    configs: tuple
+    configs: tuple[str, ...]
     palette: bool
     source: str
-    shards: tuple
+    shards: tuple[Shard, ...]
     text_value: int = 1
 
     @property
-    def is_remote(self):
+    def is_remote(self) -> bool:
         return any(mlt_s.is_remote(member.address) for pair in self.shards[0].pairs for member in _members(pair))
 
 
-def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="error", palette=False, text_value=1):
+def make(
+    data_dir: str | os.PathLike[str],
+    configs: str | Iterable[str] = ("segmentation",),
+    label_maps: str | list[str] | None = None,
+    missing_images: str = "error",
+    palette: bool = False,
+    text_value: int = 1,
+) -> Plan:
     """Plans a build.
 
     Args:
@@ -84,21 +95,21 @@ def make(data_dir, configs=("segmentation",), label_maps=None, missing_images="e
     return Plan(configs, palette, _fingerprint(splits), tuple(shards), text_value)
 
 
-def _ordered(configs):
+def _ordered(configs: str | Iterable[str]) -> tuple[str, ...]:
     configs = (configs,) if isinstance(configs, str) else tuple(configs)
     unknown = [config for config in configs if config not in CONFIGS]
     if unknown or not configs:
-        unknown = ", ".join(map(repr, unknown)) or "to build"
-        raise mlt_s.MltSError(f"There is no configuration {unknown}: choose from {', '.join(CONFIGS)}.")
+        named = ", ".join(map(repr, unknown)) or "to build"
+        raise mlt_s.MltSError(f"There is no configuration {named}: choose from {', '.join(CONFIGS)}.")
     return tuple(config for config in CONFIGS if config in configs)
 
 
-def _reduced(pair, config):
-    unwanted = {"image", "words"}.difference(mlt_s.ROLES[config])
-    return pair._replace(**dict.fromkeys(unwanted, ()))
+def _reduced(pair: mlt_s.Pair, config: str) -> mlt_s.Pair:
+    roles = mlt_s.ROLES[config]
+    return pair._replace(image=pair.image if "image" in roles else (), words=pair.words if "words" in roles else ())
 
 
-def _shards(folder, split, config, pairs):
+def _shards(folder: str, split: str, config: str, pairs: list[mlt_s.Pair]) -> list[Shard]:
     """The files of a split, of about one size each, in the order of the pairs."""
     total = sum(map(_size, pairs))
     count = math.ceil(total / SHARD_SIZE)
@@ -115,16 +126,16 @@ def _shards(folder, split, config, pairs):
     ]
 
 
-def _members(pair):
+def _members(pair: mlt_s.Pair) -> list[mlt_s.Member]:
     """The files that are read of a pair; others of the same name are copies."""
     return [copies[0] for copies in (pair.image, pair.label, pair.words) if copies]
 
 
-def _size(pair):
+def _size(pair: mlt_s.Pair) -> int:
     return sum(member.size for member in _members(pair))
 
 
-def _fingerprint(splits):
+def _fingerprint(splits: dict[str, list[mlt_s.Pair]]) -> str:
     """That of the listing, cut down to what is built: neither MLT's images without label map nor copies count."""
     placed = {
         (role, split): [(pair.image_id, getattr(pair, role)[0]) for pair in pairs if getattr(pair, role)]

@@ -1,22 +1,44 @@
 """Calls in several processes, with the progress of all of them in one bar, and an end to all of them at once."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import multiprocessing
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import workers
 
+if TYPE_CHECKING:
+    import ctypes
+
+    Task = TypeVar("Task")
+    Result = TypeVar("Result")
+
 _LOOK = 0.1  # seconds between two looks at how far the processes are
+
+
+# In a process that makes calls, what it shares with the one that started it: examples done of each task, and the end.
+_done: ctypes.Array[ctypes.c_longlong]
+_stopped: ctypes.c_byte
 
 
 class _Stopped(Exception):
     """Ends a call whose result nobody waits for any more."""
 
 
-def run_all(call, tasks, counts, about, jobs=None, spawn=False):
+def run_all(
+    call: Callable[[Task, Callable[[int], object]], Result],
+    tasks: Sequence[Task],
+    counts: Iterable[int],
+    about: str,
+    jobs: int | None = None,
+    spawn: bool = False,
+) -> Generator[Result, None, None]:
     """Makes a call for each task, and yields the results in any order. On an error, or Ctrl-C, all calls end.
 
     Args:
@@ -59,14 +81,14 @@ def run_all(call, tasks, counts, about, jobs=None, spawn=False):
             executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(done, stopped):
+def _begin(done: ctypes.Array[ctypes.c_longlong], stopped: ctypes.c_byte) -> None:
     global _done, _stopped
     _done, _stopped = done, stopped
     workers.begin()
 
 
-def _call(call, task, index):
-    def step(count):
+def _call(call: Callable[[Task, Callable[[int], object]], Result], task: Task, index: int) -> Result:
+    def step(count: int) -> None:
         _done[index] += count
         if _stopped.value:
             raise _Stopped

@@ -1,7 +1,12 @@
 """Puts a built folder into a data set repository on the Hugging Face Hub, by its own client."""
 
+from __future__ import annotations
+
 import contextlib
 import fnmatch
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from huggingface_hub.utils import HFValidationError, RepositoryNotFoundError, validate_repo_id
@@ -16,7 +21,7 @@ _LOG_IN = "Log in with `hf auth login` (`huggingface-cli login` below huggingfac
 _TOKENS = "https://huggingface.co/settings/tokens"
 
 
-def prepare(repo, private):
+def prepare(repo: str, private: bool) -> None:
     """Makes sure that the repository is there and takes an upload, as a build takes hours and should not end in a no.
 
     Creates it where it is not there: no other call proves the right to. A token's description names its role, but not
@@ -39,6 +44,11 @@ def prepare(repo, private):
         except RepositoryNotFoundError:
             found = None
     if found:
+        if found.siblings is None:
+            raise MltSError(
+                f"The Hub at {api.endpoint} does not say which files {repo} holds, so nothing may be uploaded to it. "
+                "Is it a mirror? HF_ENDPOINT names it, where that is set."
+            )
         _check_content(repo, [file.rfilename for file in found.siblings])
         if private and not found.private:
             raise MltSError(
@@ -47,12 +57,12 @@ def prepare(repo, private):
             )
         _check_writable(api, repo, user)
     else:
-        options = {"private": True} if private else {}  # otherwise, as the namespace has it by default
+        options: dict[str, Any] = {"private": True} if private else {}  # otherwise, as the namespace has it by default
         with _asking(f"create {repo}", {403: _no_right(user, repo)}):
             api.create_repo(repo, repo_type="dataset", **options)
 
 
-def upload(out, repo):
+def upload(out: Path, repo: str) -> str:
     """Uploads a built folder in one commit, with the client's progress bar. What arrived before is not sent again.
 
     Parquet files of an earlier build that this one lacks are deleted in the same commit, as they would be loaded too;
@@ -86,15 +96,15 @@ def upload(out, repo):
     return _url(api, repo)
 
 
-def _url(api, repo):
+def _url(api: huggingface_hub.HfApi, repo: str) -> str:
     return f"{api.endpoint}/datasets/{repo}"
 
 
-def _is_ours(name):
+def _is_ours(name: str) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in _PARQUET)  # as the client does it
 
 
-def _check_name(repo):
+def _check_name(repo: str) -> None:
     try:
         validate_repo_id(repo)
         is_valid = "/" in repo  # the client takes a name without namespace, but nobody could load what the card shows
@@ -107,7 +117,7 @@ def _check_name(repo):
         )
 
 
-def _check_token(api):
+def _check_token(api: huggingface_hub.HfApi) -> str:
     """The user's name."""
     if huggingface_hub.get_token() is None:
         raise MltSError(f"There is no token for the Hub. {_LOG_IN} to a token with the role write, from {_TOKENS}.")
@@ -121,7 +131,7 @@ def _check_token(api):
     return user["name"]
 
 
-def _check_content(repo, names):
+def _check_content(repo: str, names: list[str]) -> None:
     script = repo.split("/")[1] + ".py"
     if script in names:
         raise MltSError(
@@ -136,14 +146,14 @@ def _check_content(repo, names):
         )
 
 
-def _check_writable(api, repo, user):
+def _check_writable(api: huggingface_hub.HfApi, repo: str, user: str) -> None:
     """Asks how a file would have to be uploaded, which only those learn who may: nothing is."""
     file = huggingface_hub.CommitOperationAdd("README.md", b"?")
     with _asking(f"say whether {user} may write to {repo}", {401: _no_right(user, repo), 403: _no_right(user, repo)}):
         api.preupload_lfs_files(repo, [file], repo_type="dataset")
 
 
-def _no_right(user, repo):
+def _no_right(user: str, repo: str) -> str:
     return (
         f"Your token, of {user}, has no right to write to {repo}: choose a namespace of your own, or make a token with "
         f"that right at {_TOKENS}."
@@ -151,7 +161,9 @@ def _no_right(user, repo):
 
 
 @contextlib.contextmanager
-def _asking(what, meanings=None, advice="Check the connection, and try again."):
+def _asking(
+    what: str, meanings: Mapping[int, str] | None = None, advice: str = "Check the connection, and try again."
+) -> Iterator[None]:
     """Turns what the client raises into our error.
 
     Args:
@@ -162,8 +174,8 @@ def _asking(what, meanings=None, advice="Check the connection, and try again."):
     try:
         yield
     except Exception as error:  # by requests below 1.0, by other clients from there on, and by huggingface_hub itself
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status in (meanings or {}):
+        status: Any = getattr(getattr(error, "response", None), "status_code", None)
+        if meanings and status in meanings:
             raise MltSError(meanings[status]) from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise MltSError(

@@ -1,10 +1,14 @@
 """Writes a Parquet file, a row group at a time: the examples of a shard as loading gives them."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import io
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # comes with datasets
 import pyarrow.parquet as pq  # comes with datasets
@@ -14,6 +18,9 @@ from mlt_s_tools.hub.layout import File, features_of, portable
 from mlt_s_tools.hub.palette import with_palette
 from mlt_s_tools.origin import is_signed
 
+if TYPE_CHECKING:
+    from mlt_s_tools.hub.plan import Shard
+
 # What is held in memory at a time, and what a reader fetches at least who wants one row.
 ROW_GROUP_ROWS = 100
 ROW_GROUP_SIZE = 16_000_000  # bytes of pictures
@@ -21,14 +28,14 @@ ROW_GROUP_SIZE = 16_000_000  # bytes of pictures
 PART = ".part"  # ends the name of a file that is being written
 
 
-def schema_of(config):
+def schema_of(config: str) -> pa.Schema:
     """The Arrow schema of a configuration's files, with the features where `datasets` looks for them."""
     features = features_of(config)
     info = {"info": {"features": portable(features)}}
     return features.arrow_schema.with_metadata({"huggingface": json.dumps(info)})
 
 
-def read_row(pair, palette, options):
+def read_row(pair: mlt_s.Pair, palette: bool, options: dict[str, Any]) -> dict[str, Any]:
     """A pair as the files hold it: `mlt_s.read_example`, with a palette where one is wanted.
 
     Raises:
@@ -40,7 +47,14 @@ def read_row(pair, palette, options):
     return row
 
 
-def write(shard, out, schema, palette, options, step):
+def write(
+    shard: Shard,
+    out: str | os.PathLike[str],
+    schema: pa.Schema,
+    palette: bool,
+    options: dict[str, Any],
+    step: Callable[[int], object],
+) -> File:
     """Writes the file of a shard, under its name when it is whole and not before.
 
     Args:
@@ -82,16 +96,16 @@ def write(shard, out, schema, palette, options, step):
 class _Hashed(io.BufferedWriter):
     """A file that knows the SHA-256 of what went into it."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         super().__init__(io.FileIO(path, "w"))
         self.sha256 = hashlib.sha256()
 
-    def write(self, data):
+    def write(self, data: Any) -> int:  # collections.abc.Buffer, from Python 3.12 on
         self.sha256.update(data)
         return super().write(data)
 
 
-def _writer(file, schema):
+def _writer(file: io.BufferedWriter, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         file,
         schema,
@@ -103,8 +117,9 @@ def _writer(file, schema):
     )
 
 
-def _row_groups(rows):
-    group, size = [], 0
+def _row_groups(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
     for row in rows:
         added = sum(len(row[column]["bytes"]) for column in ("image", "label") if column in row)
         if group and (len(group) == ROW_GROUP_ROWS or size + added > ROW_GROUP_SIZE):

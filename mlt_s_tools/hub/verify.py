@@ -1,15 +1,34 @@
 """Reads a build back, and compares every example with the archives."""
 
+from __future__ import annotations
+
+import functools
 import hashlib
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow.parquet as pq  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.hub.shards import read_row
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def verify(shard, file, out, schema, palette, options, step):
+    from mlt_s_tools.hub.layout import File
+    from mlt_s_tools.hub.plan import Shard
+
+
+def verify(
+    shard: Shard,
+    file: File,
+    out: str | os.PathLike[str],
+    schema: pa.Schema,
+    palette: bool,
+    options: dict[str, Any],
+    step: Callable[[int], object],
+) -> None:
     """Compares a Parquet file with its pairs: their number and order, all bytes and words, and the file's SHA-256.
 
     Args:
@@ -34,9 +53,7 @@ def verify(shard, file, out, schema, palette, options, step):
         pairs = iter(shard.pairs)
         for group in range(opened.num_row_groups):
             place = f", row group {group}"
-            rows = _readable(
-                path, place, lambda group=group: opened.read_row_group(group, use_threads=False).to_pylist()
-            )
+            rows = _readable(path, place, functools.partial(_rows_of, opened, group))
             for row, pair in zip(rows, pairs):
                 _compare(row, pair, palette, options, path, place)
             step(len(rows))
@@ -45,7 +62,7 @@ def verify(shard, file, out, schema, palette, options, step):
             raise _different(path, f"does not have the SHA-256 that it was written with, {file.sha256}")
 
 
-def _readable(path, place, read):
+def _readable(path: str, place: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except (MemoryError, OSError) as error:
@@ -56,12 +73,18 @@ def _readable(path, place, read):
         raise _different(path, f"cannot be read ({error})", place) from error
 
 
-def _check_schema(found, schema, path):
+def _rows_of(opened: pq.ParquetFile, group: int) -> list[dict[str, Any]]:
+    return opened.read_row_group(group, use_threads=False).to_pylist()
+
+
+def _check_schema(found: pa.Schema, schema: pa.Schema, path: str) -> None:
     if not found.equals(schema) or (found.metadata or {}).get(b"huggingface") != schema.metadata[b"huggingface"]:
         raise _different(path, "has other columns than it was written with")
 
 
-def _compare(row, pair, palette, options, path, place):
+def _compare(
+    row: dict[str, Any], pair: mlt_s.Pair, palette: bool, options: dict[str, Any], path: str, place: str
+) -> None:
     if row["image_id"] != pair.image_id:
         raise _different(path, f"has {row['image_id']!a} where {pair.image_id} belongs", place)
     expected = read_row(pair, palette, options)
@@ -70,14 +93,14 @@ def _compare(row, pair, palette, options, path, place):
             raise _different(path, f"has another {column} than the archives", f"{place}, {pair.image_id}")
 
 
-def _different(path, what, place=""):
+def _different(path: str, what: str, place: str = "") -> mlt_s.MltSError:
     return mlt_s.MltSError(
         f"{path}{place}, {what}. Remove that file and run the same again, which writes it anew. If it differs again, "
         "disk or memory are failing."
     )
 
 
-def _sha256(file):
+def _sha256(file: BinaryIO) -> str:
     digest = hashlib.sha256()
     while block := file.read(1 << 20):
         digest.update(block)

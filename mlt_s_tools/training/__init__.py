@@ -18,7 +18,20 @@ column `image` away before a transform sees it.
 The transforms need NumPy and Pillow alone, `collate` PyTorch, `TextTrainer` and `EpochCallback` transformers.
 """
 
+from __future__ import annotations
+
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the names of `_MODULES`, for checkers and editors
+    from mlt_s_tools.training.archives import ArchiveDataset as ArchiveDataset
+    from mlt_s_tools.training.batches import collate as collate
+    from mlt_s_tools.training.callbacks import EpochCallback as EpochCallback
+    from mlt_s_tools.training.presets import Preset as Preset
+    from mlt_s_tools.training.presets import for_segformer as for_segformer
+    from mlt_s_tools.training.trainer import TextTrainer as TextTrainer
+    from mlt_s_tools.training.transforms import EvalTransform as EvalTransform
+    from mlt_s_tools.training.transforms import TrainTransform as TrainTransform
 
 # Lazy, because PyTorch and transformers take seconds to import, and not every reader has them.
 _MODULES = {
@@ -35,7 +48,7 @@ _MODULES = {
 __all__ = list(_MODULES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

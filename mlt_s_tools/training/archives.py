@@ -1,6 +1,11 @@
 """The archives as a data set of random access: nothing is prepared, and a pair is read when it is its turn."""
 
+from __future__ import annotations
+
 import copy
+import os
+from collections.abc import Callable
+from typing import Any
 
 import mlt_s
 
@@ -30,7 +35,14 @@ class ArchiveDataset:
             cannot be read.
     """
 
-    def __init__(self, data_dir, split, transform=None, config="segmentation", **options):
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str],
+        split: str,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        config: str = "segmentation",
+        **options: Any,
+    ) -> None:
         builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
         found = builder.pairs()
         if split not in found:
@@ -40,16 +52,16 @@ class ArchiveDataset:
         self.transform = transform
         self._remote_options = builder.config.remote_options
 
-    def with_transform(self, transform):
+    def with_transform(self, transform: Callable[[dict[str, Any]], Any] | None) -> ArchiveDataset:
         """The same examples through another transform, or, for None, as they are: nothing is listed again."""
         other = copy.copy(self)
         other.transform = transform
         return other
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         example = mlt_s.read_example(self.pairs[index], self._remote_options)
         example = self.features.decode_example(example)
         return example if self.transform is None else self.transform(example)

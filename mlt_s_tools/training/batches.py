@@ -1,13 +1,21 @@
 """Batches of tensors from what the transforms give."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 from torch.utils.data import default_collate
 
 from mlt_s_tools.training.transforms import IGNORED, padded
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-def collate(examples, keep=()):
+
+def collate(examples: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> dict[str, Any]:
     """What `TrainTransform` or `EvalTransform` gives, as a batch: the `collate_fn` of a `DataLoader`.
 
     Images of several sizes are padded below and on the right with 0, which is the mean, label maps with 255. Label maps
@@ -46,7 +54,7 @@ def collate(examples, keep=()):
     }
 
 
-def _stacked(arrays, frame, fill):
+def _stacked(arrays: list[npt.NDArray[Any]], frame: npt.NDArray[np.integer], fill: int) -> torch.Tensor:
     """One tensor of arrays (..., height, width) that are padded to `frame`."""
     # PyTorch's own way writes it to where another process sees it, if this is a worker: else all is copied once more.
     return default_collate([torch.from_numpy(padded(array, frame, fill)) for array in arrays])

@@ -1,7 +1,18 @@
 """What a `transformers.Trainer` tells the transforms."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
 from accelerate.state import GradientState
 from transformers import TrainerCallback
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    class Transform(Protocol):
+        def set_epoch(self, epoch: int) -> None: ...
+
 
 # The key of the epoch in TrainerState.stateful_callbacks, which checkpoints hold. It is not the name of the class: what
 # stands there by such a name a Trainer can restore, and it would make a callback without a transform.
@@ -23,21 +34,26 @@ class EpochCallback(TrainerCallback):
         transform: whatever has `set_epoch(int)`.
     """
 
-    def __init__(self, transform):
+    def __init__(self, transform: Transform) -> None:
         self.transform = transform
-        self._epoch, self._step = 0, None
+        self._epoch = 0
+        self._step: int | None = None
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         # state.epoch is no count of passes over a stream without length, and begins anew when that is resumed.
         kept = state.stateful_callbacks.get(_KEPT)
         self._epoch = kept["epoch"] + kept["ended"] if kept else int(state.epoch or 0)
         self._step = None
 
-    def on_epoch_begin(self, args, state, control, **kwargs):
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         if self._step is not None and state.global_step > self._step:
             self._epoch += 1
         self._step = state.global_step
         self.transform.set_epoch(self._epoch)
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         state.stateful_callbacks[_KEPT] = {"epoch": self._epoch, "ended": bool(GradientState().end_of_dataloader)}

@@ -3,30 +3,43 @@
 Sizes and boxes are as in Pillow: (width, height), and (left, top, right, bottom), in pixels.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from PIL import Image
 
 
 class Crop(NamedTuple):
     """A box of the source that is resized to `size` and put at `place` (left, top) of the crop; the rest is padding."""
 
-    box: tuple
-    size: tuple
-    place: tuple
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+    place: tuple[int, int]
 
-    def of(self, picture, resample):
+    def of(self, picture: Image.Image, resample: Image.Resampling) -> Image.Image:
         """The part of a `PIL.Image` that the crop shows, of `size`; only this part is resized, whatever the scale."""
         return picture.resize(self.size, resample, box=self.box)
 
-    def put(self, part, canvas):
+    def put(self, part: npt.NDArray[Any], canvas: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Writes `part` to its place in `canvas`, both arrays (..., height, width), and returns the canvas."""
         (left, top), (width, height) = self.place, self.size
         canvas[..., top : top + height, left : left + width] = part
         return canvas
 
 
-def random_crop(source, size, scale, rng, target=None):
+def random_crop(
+    source: tuple[int, int],
+    size: tuple[int, int],
+    scale: float,
+    rng: random.Random,
+    target: tuple[int, int] | None = None,
+) -> Crop:
     """A crop somewhere in an image, or one that shows a pixel of it.
 
     An image that is smaller than the crop, in width or in height, is shown whole there, at a random place.
@@ -38,12 +51,15 @@ def random_crop(source, size, scale, rng, target=None):
         rng: a `random.Random`.
         target: (x, y) of the pixel to show. From scale 1 on, the nearest neighbour leaves out no pixel of the box.
     """
-    axes = [_random_span(*lengths, scale, rng, at) for *lengths, at in zip(source, size, target or (None, None))]
+    at = target or (None, None)
+    axes = [_random_span(source[axis], size[axis], scale, rng, at[axis]) for axis in (0, 1)]
     starts, ends, sizes, places = zip(*axes)
     return Crop((*starts, *ends), sizes, places)
 
 
-def _random_span(length, wanted, scale, rng, target):
+def _random_span(
+    length: int, wanted: int, scale: float, rng: random.Random, target: int | None
+) -> tuple[int, int, int, int]:
     """One axis of a crop: start and end in the image, length and place in the crop."""
     taken, shown = max(1, round(wanted / scale)), wanted
     if taken > length:
@@ -55,7 +71,7 @@ def _random_span(length, wanted, scale, rng, target):
     return start, start + taken, shown, int(rng.random() * (wanted - shown + 1))
 
 
-def random_pixel(mask, rng):
+def random_pixel(mask: npt.NDArray[np.bool_], rng: random.Random) -> tuple[int, int] | None:
     """(x, y) of one of the pixels where `mask`, a bool array (height, width), is true; None where it nowhere is."""
     found = np.flatnonzero(mask)
     if not found.size:

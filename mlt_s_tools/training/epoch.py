@@ -1,7 +1,14 @@
 """The number of the epoch, seen by every process that works for a training run."""
 
+from __future__ import annotations
+
 import multiprocessing
+from collections.abc import Callable
 from multiprocessing.context import get_spawning_popen
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ctypes
 
 
 class SharedEpoch:
@@ -13,28 +20,28 @@ class SharedEpoch:
     for anything else (a fingerprint, a file, `map(num_proc=...)`) holds the number as it is then.
     """
 
-    def __init__(self, value=0):
+    def __init__(self, value: int = 0) -> None:
         self._cell = multiprocessing.RawValue("q", value)
 
     @property
-    def value(self):
+    def value(self) -> int:
         return self._cell.value
 
     @value.setter
-    def value(self, value):
+    def value(self, value: int) -> None:
         self._cell.value = value
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedEpoch:
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[..., SharedEpoch], tuple[Any]]:
         # Shared memory can only be handed to a process that is being started; pickling it otherwise is an error.
         if get_spawning_popen() is None:
             return SharedEpoch, (self.value,)
         return _attached, (self._cell,)
 
 
-def _attached(cell):
+def _attached(cell: ctypes.c_longlong) -> SharedEpoch:
     epoch = SharedEpoch.__new__(SharedEpoch)
     epoch._cell = cell
     return epoch

@@ -1,10 +1,16 @@
 """Transforms and options that fit a model, taken from its own image processor."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import mlt_s
 from mlt_s_tools.training.transforms import EvalTransform, TrainTransform
+
+if TYPE_CHECKING:
+    from transformers import BaseImageProcessor
 
 
 @dataclass(frozen=True)
@@ -17,19 +23,19 @@ class Preset:
         size: (height, width) of a crop in pixels.
     """
 
-    mean: tuple
-    std: tuple
-    size: tuple
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: tuple[int, int]
 
-    def training(self, **options):
+    def training(self, **options: Any) -> TrainTransform:
         """A `TrainTransform` with these options; `size` is the preset's unless given."""
         return TrainTransform(self.mean, self.std, **{"size": self.size, **options})
 
-    def evaluation(self, **options):
+    def evaluation(self, **options: Any) -> EvalTransform:
         """An `EvalTransform` with these options."""
         return EvalTransform(self.mean, self.std, **options)
 
-    def model_options(self):
+    def model_options(self) -> dict[str, Any]:
         """What `from_pretrained` or the config of the model takes: two classes with their names, and 255 ignored.
 
         Weights that were trained on other classes need `ignore_mismatched_sizes=True` beside it.
@@ -43,7 +49,7 @@ class Preset:
         }
 
 
-def for_segformer(image_processor):
+def for_segformer(image_processor: BaseImageProcessor) -> Preset:
     """The preset for a model whose images this processor of `transformers` prepares: mean, std and size are its own.
 
     The processor itself sees no label map, so that nothing but the transforms resizes one.
@@ -74,7 +80,7 @@ def for_segformer(image_processor):
     normalises = image_processor.do_rescale and image_processor.do_normalize
     if not normalises or not math.isclose(image_processor.rescale_factor, 1 / 255):
         raise ValueError("This image processor does not divide by 255 and normalise, as the transforms do.")
-    size = tuple(image_processor.size.get(side) for side in ("height", "width"))
+    size = image_processor.size.get("height"), image_processor.size.get("width")
     if None in size:
         raise ValueError(f"This image processor has no size of height and width, but {image_processor.size}.")
     return Preset(tuple(image_processor.image_mean), tuple(image_processor.image_std), size)

@@ -1,7 +1,11 @@
 """A `transformers.Trainer` for label maps: weighed classes, images of any sizes, several processes."""
 
+from __future__ import annotations
+
 import logging
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -10,6 +14,13 @@ from transformers import Trainer
 
 from mlt_s_tools.metrics import BACKGROUND, TextMetrics, count_logits
 from mlt_s_tools.training.transforms import IGNORED
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+    from transformers import PreTrainedModel, TrainingArguments
+    from transformers.trainer_utils import EvalLoopOutput, TrainOutput
+
+    Batch = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +64,16 @@ class TextTrainer(Trainer):
             accumulation steps; `class_weights` beside a `compute_loss_func`, or for a model without logits.
     """
 
-    def __init__(self, model=None, args=None, *rest, class_weights=None, **options):
+    model_wrapped: torch.nn.Module  # of Trainer, which exchanges it
+
+    def __init__(
+        self,
+        model: PreTrainedModel | torch.nn.Module | None = None,
+        args: TrainingArguments | None = None,
+        *rest: Any,
+        class_weights: torch.Tensor | None = None,
+        **options: Any,
+    ) -> None:
         if args and isinstance(options.get("train_dataset"), IterableDataset):
             args.accelerator_config.dispatch_batches = False
         super().__init__(model, args, *rest, **options)
@@ -63,17 +83,17 @@ class TextTrainer(Trainer):
         # Trainer believes that a model whose forward takes **kwargs divides its loss by num_items_in_batch. None for
         # segmentation does, so loss and gradient would be multiplied by accumulation steps and processes.
         self.model_accepts_loss_kwargs = False
-        self._waiting = []  # batches of a stream that did not fill the accumulation steps of a pass
-        self._losses = []  # of the evaluation under way: rows of loss times weight, and weight
+        self._waiting: list[Batch] = []  # batches of a stream that did not fill the accumulation steps of a pass
+        self._losses: list[torch.Tensor] = []  # of the evaluation under way: rows of loss times weight, and weight
 
     # --- Training
 
-    def train(self, *arguments, **options):
+    def train(self, *arguments: Any, **options: Any) -> TrainOutput:
         self._waiting = []
         self._prepare_anew()
         return super().train(*arguments, **options)
 
-    def _prepare_anew(self):
+    def _prepare_anew(self) -> None:
         """Undoes what an evaluation did to a model of several processes that was not trained before.
 
         accelerate marks the model as prepared then, and would leave it without `DistributedDataParallel` in training:
@@ -83,12 +103,12 @@ class TextTrainer(Trainer):
         if self.args.world_size == 1 or wrapped or self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return
         self.model_wrapped = self.model
-        state = vars(self.model)
+        state = self.model.__dict__
         state.pop("_is_accelerate_prepared", None)
         if "_original_forward" in state:  # beneath that of mixed precision
             self.model.forward = state.pop("_original_forward")
 
-    def get_train_dataloader(self):
+    def get_train_dataloader(self) -> DataLoader:
         data, args = self.train_dataset, self.args
         if isinstance(data, IterableDataset):
             _check_whole(data)
@@ -96,7 +116,9 @@ class TextTrainer(Trainer):
             _report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
         return super().get_train_dataloader()
 
-    def get_batch_samples(self, epoch_iterator, num_batches, device):
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], torch.Tensor | int | None]:
         """The batches of a step, and the weight of their pixels in all processes together."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         if isinstance(self.train_dataset, IterableDataset):
@@ -107,7 +129,7 @@ class TextTrainer(Trainer):
             items = self.accelerator.gather(weight).sum()
         return batches, items
 
-    def _filled(self, batches, count):
+    def _filled(self, batches: list[Batch], count: int) -> list[Batch]:
         """As many batches as there are accumulation steps, or none.
 
         Where fewer are left at the end of a pass, `Trainer` computes a gradient and makes no step, so the next step has
@@ -123,14 +145,20 @@ class TextTrainer(Trainer):
         self._waiting = batches[full:]
         return batches[:full]
 
-    def training_step(self, *arguments, **options):
+    def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
         loss = super().training_step(*arguments, **options)
         # Trainer gathers what it logs, but not what remains after the last log, which the loss of the run has as well.
         return self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss
 
     # --- The loss
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """The loss of a batch: the mean over its pixels that count, or its part in that of a step.
 
         Args:
@@ -143,12 +171,12 @@ class TextTrainer(Trainer):
         means = means.float().reshape(-1)  # a sum of pixels does not go into half precision
         weights = torch.stack([self._weight(part) for part in inputs["labels"].chunk(len(means))]).to(means)
         total = weights.sum() if num_items_in_batch is None else num_items_in_batch
-        loss = (means * weights).sum() / _some(total)
+        loss = (means * weights).sum() / _some(torch.as_tensor(total))
         if num_items_in_batch is not None:
             loss = loss * self.current_gradient_accumulation_steps * self.args.world_size
         return (loss, outputs) if return_outputs else loss
 
-    def mean_loss(self, model, inputs):
+    def mean_loss(self, model: torch.nn.Module, inputs: Batch) -> tuple[torch.Tensor, Any]:
         """The mean loss over the pixels of a batch that count, each by its weight, and what the model gave.
 
         A trainer with another loss overrides it.
@@ -176,10 +204,10 @@ class TextTrainer(Trainer):
         loss = _cross_entropy(outputs.logits, labels, weights, self.args.label_smoothing_factor)
         return loss / _some(self._weight(labels)), outputs
 
-    def _is_normalised(self, inputs):
+    def _is_normalised(self, inputs: Batch) -> bool:
         return "labels" in inputs and self.compute_loss_func is None
 
-    def _weight(self, labels):
+    def _weight(self, labels: torch.Tensor) -> torch.Tensor:
         """The number of pixels of label maps that count, or the sum of their weights."""
         if self.class_weights is None:
             return (labels != IGNORED).sum()
@@ -188,7 +216,7 @@ class TextTrainer(Trainer):
 
     # --- Evaluation
 
-    def get_eval_dataloader(self, eval_dataset=None):
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         data = self.eval_dataset if eval_dataset is None else eval_dataset
         if isinstance(data, IterableDataset) and self.args.world_size > 1:
             raise ValueError(
@@ -198,8 +226,13 @@ class TextTrainer(Trainer):
         return super().get_eval_dataloader(eval_dataset)
 
     def evaluation_loop(
-        self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
-    ):
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
         """What `evaluate` and `predict` call; its loss is the mean over the pixels of all images that count."""
         if isinstance(self.compute_metrics, TextMetrics):
             self.compute_metrics.reset()
@@ -216,7 +249,9 @@ class TextTrainer(Trainer):
             output.metrics[f"{metric_key_prefix}_loss"] = loss / weight if weight else math.nan
         return output
 
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+    def prediction_step(
+        self, model: torch.nn.Module, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         if "labels" in inputs:
             inputs = {**inputs, "labels": self._without_repeated(inputs["labels"])}
         loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
@@ -233,7 +268,7 @@ class TextTrainer(Trainer):
         # What is gathered from the processes is four numbers an image, and not its label map of a size of its own.
         return loss, count_logits(logits, labels), labels.new_zeros(len(labels))
 
-    def _without_repeated(self, labels):
+    def _without_repeated(self, labels: torch.Tensor) -> torch.Tensor:
         """Label maps that are 255 throughout where the sampler repeats an image to fill up the last batches."""
         state = self.accelerator.gradient_state
         if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
@@ -242,12 +277,12 @@ class TextTrainer(Trainer):
         return labels.masked_fill((places >= state.remainder)[:, None, None], IGNORED)
 
 
-def _some(weight):
+def _some(weight: torch.Tensor) -> torch.Tensor:
     """A weight to divide by, also where no pixel counts and so what is divided is 0."""
     return weight.float().clamp(min=torch.finfo(torch.float32).tiny)
 
 
-def _never_empty(labels, parts):
+def _never_empty(labels: torch.Tensor, parts: int) -> torch.Tensor:
     """Label maps that have a pixel that counts in each part: the mean over none is NaN, and times 0 it still is."""
     labels = labels.clone()
     for part in labels.chunk(parts):  # views
@@ -256,7 +291,9 @@ def _never_empty(labels, parts):
     return labels
 
 
-def _cross_entropy(logits, labels, weights, smoothing):
+def _cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None, smoothing: float
+) -> torch.Tensor:
     """The cross-entropy of logits (images, classes, height, width), resized to the label maps, summed over pixels."""
     logits = torch.nn.functional.interpolate(logits.float(), labels.shape[-2:], mode="bilinear", align_corners=False)
     if logits.shape[1] == 1:  # the logit of text; that of background is 0
@@ -266,7 +303,7 @@ def _cross_entropy(logits, labels, weights, smoothing):
     )
 
 
-def _check_whole(stream):
+def _check_whole(stream: IterableDataset) -> None:
     split = getattr(stream, "_distributed", None)  # what split_dataset_by_node leaves
     if split is not None:
         raise ValueError(
@@ -276,7 +313,7 @@ def _check_whole(stream):
         )
 
 
-def _report_uneven(examples, step, drops):
+def _report_uneven(examples: int, step: int, drops: bool) -> None:
     """Says what becomes of the examples that do not make a step, of all processes together, of their own."""
     rest = examples % step
     if rest and drops:
@@ -285,5 +322,5 @@ def _report_uneven(examples, step, drops):
         logger.warning("%s: the last is filled up with %s of the same epoch.", _epoch(examples, step), step - rest)
 
 
-def _epoch(examples, step):
+def _epoch(examples: int, step: int) -> str:
     return f"{examples:,} examples, {step} a step"

@@ -6,15 +6,24 @@ throughout), `image_id` (str). Other columns, such as `words`, are dropped: boxe
 semantic segmentation does not look at them. Both can be pickled, and give the same arrays in any process.
 """
 
+from __future__ import annotations
+
 import math
 import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 import mlt_s
-from mlt_s_tools.training.crop import random_crop, random_pixel
+from mlt_s_tools.training.crop import Crop, random_crop, random_pixel
 from mlt_s_tools.training.epoch import SharedEpoch
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Value = TypeVar("Value", bound=np.generic)
 
 IGNORED = mlt_s.LABEL_MAP.ignore_index
 TEXT = mlt_s.LABEL_MAP.label2id["text"]
@@ -26,11 +35,11 @@ _COLUMNS = ("image", "label", "image_id")
 class _Transform:
     """What both share: examples in, and pixels normalised."""
 
-    def __init__(self, mean, std):
-        mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (mean, std))
-        self._factor, self._shift = 1 / (255 * std), mean / std
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        means, stds = (np.array(values, np.float32).reshape(3, 1, 1) for values in (mean, std))
+        self._factor, self._shift = 1 / (255 * stds), means / stds
 
-    def __call__(self, examples):
+    def __call__(self, examples: Mapping[str, Any]) -> dict[str, Any]:
         """One example (a dict), or a batch of them (a dict of lists), to a dict of the same kind."""
         missing = [column for column in _COLUMNS if column not in examples]
         if missing:
@@ -43,7 +52,7 @@ class _Transform:
         results = [self._prepared(*values) for values in zip(*(examples[column] for column in _COLUMNS))]
         return {name: [result[name] for result in results] for name in (results[0] if results else ())}
 
-    def _prepared(self, image, label, image_id):
+    def _prepared(self, image: Image.Image, label: Image.Image | None, image_id: str) -> dict[str, Any]:
         if label is None:
             label = Image.new("L", image.size, IGNORED)
         if label.size != image.size or len(label.getbands()) != 1:
@@ -55,7 +64,11 @@ class _Transform:
             image = image.convert("RGB")
         return self._transformed(image, label, image_id)
 
-    def _normalized(self, image):
+    def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
+        """What a transform makes of an image in RGB and its label map."""
+        raise NotImplementedError
+
+    def _normalized(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """A `PIL.Image` of mode "RGB" as float32 (3, height, width): (value / 255 - mean) / std."""
         pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32, order="C")
         pixels *= self._factor
@@ -108,37 +121,38 @@ class TrainTransform(_Transform):
 
     def __init__(
         self,
-        mean,
-        std,
-        size=(512, 512),
-        scales=(0.5, 2.0),
-        text_share=0.75,
-        flip_share=0.0,
-        jitter=0.25,
-        seed=0,
-    ):
+        mean: Sequence[float],
+        std: Sequence[float],
+        size: tuple[int, int] = (512, 512),
+        scales: tuple[float, float] = (0.5, 2.0),
+        text_share: float = 0.75,
+        flip_share: float = 0.0,
+        jitter: float = 0.25,
+        seed: int = 0,
+    ) -> None:
         super().__init__(mean, std)
         if not 0 < scales[0] <= scales[1]:
             raise ValueError(f"scales is (least, greatest), both above 0, not {scales}.")
         for name, value in (("text_share", text_share), ("flip_share", flip_share), ("jitter", jitter)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is from 0 to 1, not {value}.")
-        self.size, self.scales, self.seed = tuple(size), tuple(scales), seed
+        (height, width), (least, greatest) = size, scales
+        self.size, self.scales, self.seed = (height, width), (least, greatest), seed
         self.text_share, self.flip_share, self.jitter = text_share, flip_share, jitter
         self._epoch = SharedEpoch()
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         return self._epoch.value
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """Other crops from here on, in this process and in the workers that it started.
 
         Call it between two epochs, not while workers prefetch; `EpochCallback` does so for a `transformers.Trainer`.
         """
         self._epoch.value = epoch
 
-    def _transformed(self, image, label, image_id):
+    def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
         rng = random.Random(f"{self.seed} {self.epoch} {image_id}")
         crop, labels = self._draw(label, rng)
         check_values(labels, image_id)
@@ -148,7 +162,7 @@ class TrainTransform(_Transform):
             pixels, labels = np.ascontiguousarray(pixels[..., ::-1]), labels[..., ::-1]
         return {"pixel_values": pixels, "labels": labels.astype(np.int64, order="C")}
 
-    def _draw(self, label, rng):
+    def _draw(self, label: Image.Image, rng: random.Random) -> tuple[Crop, npt.NDArray[np.uint8]]:
         """A crop, and the label map's part in it, uint8."""
         scale = math.exp(rng.uniform(*map(math.log, self.scales)))
         values = np.asarray(label)
@@ -160,7 +174,9 @@ class TrainTransform(_Transform):
                 crop, labels = self._cut(label, 1, rng, known)
         return crop, labels
 
-    def _cut(self, label, scale, rng, target):
+    def _cut(
+        self, label: Image.Image, scale: float, rng: random.Random, target: tuple[int, int] | None
+    ) -> tuple[Crop, npt.NDArray[np.uint8]]:
         crop = random_crop(label.size, self.size[::-1], scale, rng, target)
         part = np.asarray(crop.of(label, Image.Resampling.NEAREST))
         return crop, crop.put(part, np.full(self.size, IGNORED, np.uint8))
@@ -198,13 +214,13 @@ class EvalTransform(_Transform):
     | `image_id` | | str | |
     """
 
-    def __init__(self, mean, std, reduce=1):
+    def __init__(self, mean: Sequence[float], std: Sequence[float], reduce: int = 1) -> None:
         super().__init__(mean, std)
         if not isinstance(reduce, int) or reduce < 1:
             raise ValueError(f"reduce is 1 or a greater int, not {reduce!r}.")
         self.reduce = reduce
 
-    def _transformed(self, image, label, image_id):
+    def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
         values = np.asarray(label)
         check_values(values, image_id)
         pixels = self._normalized(image.reduce(self.reduce))
@@ -217,7 +233,7 @@ class EvalTransform(_Transform):
         }
 
 
-def padded(values, frame, fill):
+def padded(values: npt.NDArray[Value], frame: Sequence[int] | npt.NDArray[np.integer], fill: int) -> npt.NDArray[Value]:
     """An array (..., height, width) in the upper left corner of one of `frame` (height, width) that holds `fill`.
 
     One that fills its frame is returned as it is, unless it is read-only: PyTorch warns of those.
@@ -229,7 +245,7 @@ def padded(values, frame, fill):
     return canvas
 
 
-def check_values(labels, image_id):
+def check_values(labels: npt.NDArray[np.uint8], image_id: str) -> None:
     """Sees that a label map, uint8 (height, width), holds the values of MLT_S.
 
     Raises:
@@ -243,7 +259,7 @@ def check_values(labels, image_id):
         )
 
 
-def _jittered(image, strength, rng):
+def _jittered(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:
     """A `PIL.Image` of mode "RGB" with other brightness, contrast and saturation, all in one pass over its pixels."""
     brightness, contrast, saturation = (rng.uniform(1 - strength, 1 + strength) for _ in range(3))
     some = image.resize((64, 64), Image.Resampling.NEAREST)  # as many pixels are enough for a mean
