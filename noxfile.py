@@ -1,4 +1,7 @@
-"""The version matrix: the loading tests on every supported `datasets`. `nox` runs all of it, `nox -l` lists it."""
+"""The version matrix, which is the loading tests on every supported `datasets`, and the pages of docs/.
+
+`nox` runs all of it, `nox -l` lists it.
+"""
 
 import shutil
 import subprocess
@@ -33,6 +36,15 @@ def installed(python):
         return None
     code = "import importlib.metadata as m; print(m.version('datasets'))"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@nox.session
+def docs(session):
+    """Builds the pages, with the reference from the docstrings; nothing of the project is installed or imported."""
+    session.install(*nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["docs"])
+    # A link to a page or heading that is not there is an error.
+    build = ["mkdocs", "build", "--strict", "--quiet", "--site-dir", session.create_tmp()]
+    session.run(*build, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session
