@@ -39,7 +39,8 @@ NEEDS_TRANSFORMERS = re.compile("transformers|TextTrainer|EpochCallback")
 
 
 def title(block):
-    line = next(line for line in block.code.splitlines()[::-1] if "mlt" in line or "=" in line)
+    lines = block.code.splitlines()
+    line = next((line for line in lines[::-1] if "mlt" in line or "=" in line), lines[0])
     return re.sub(r"\W+", "-", f"{block.page} {line}")[:60]
 
 
