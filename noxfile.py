@@ -1,4 +1,4 @@
-"""Style and types, then the version matrix: the loading tests on every supported `datasets`.
+"""Style and types, the pages of docs/, then the version matrix: the loading tests on every supported `datasets`.
 
 `nox` runs the sessions in the order in which they stand here, `nox -l` lists them, `nox -s lint` is the quick one.
 """
@@ -100,6 +100,15 @@ def pythons(session):
 
 def as_numbers(release):
     return tuple(map(int, release.split(".")))
+
+
+@nox.session
+def docs(session):
+    """Builds the pages, with the reference from the docstrings; nothing of the project is installed or imported."""
+    session.install(*nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["docs"])
+    # A link to a page or heading that is not there is an error. (Not with --quiet, which drops warnings before --strict.)
+    build = ["mkdocs", "build", "--strict", "--site-dir", session.create_tmp()]
+    session.run(*build, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session

@@ -47,7 +47,7 @@ from archives import (
 )
 from conftest import ROOT, Loader
 
-EMPTY = "the library's EmptyDatasetError"  # which looks before a registered builder runs; README.md names it
+EMPTY = "the library's EmptyDatasetError"  # which looks before a registered builder runs
 NO_IMAGES = "There are no images of MLT in {folder}. Register at https://rrc.cvc.uab.es/?ch=8&com=downloads ..."
 NO_ARCHIVE = "{images} (...) is not a zip archive, or is cut off or damaged: .... Fetch it again."
 NOT_READ = (

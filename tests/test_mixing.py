@@ -85,7 +85,7 @@ def test_theirs_first_keeps_theirs(load, folder, join, streaming):
     assert order[:3] == ([*THEIRS, "img_1"] if join is datasets.concatenate_datasets else one_by_one)
     assert examples["their_2"]["image"].mode == "L"
     assert np.array_equal(np.asarray(examples["img_1"]["label"]), label_values(seed=1))
-    # As the README says: a cast of theirs makes all of them RGB.
+    # As docs/loading.md says: a cast of theirs makes all of them RGB.
     both = join([their_set(streaming).cast_column("image", RGB_IMAGE), ours])
     examples, order = by_id(both)
     assert {example["image"].mode for example in examples.values()} == {"RGB"}

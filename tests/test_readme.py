@@ -1,11 +1,10 @@
-"""What the README shows is run, what it says happens, and README, dataset_infos.json and code agree."""
+"""What README and docs/ show is run, what they say happens, and they, dataset_infos.json and code agree."""
 
 import http.server
 import importlib.util
 import json
 import os
 import re
-import shlex
 import shutil
 import threading
 
@@ -13,27 +12,43 @@ import datasets
 import numpy as np
 import PIL.Image
 import pytest
-from archives import add_words, encoded, image_file, label_file, label_members, label_values, mlt, write_zip
+from archives import (
+    add_words,
+    encoded,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    words_file,
+    words_of,
+    write_zip,
+)
 from conftest import ROOT, VERSION, run_python
 from hub import Hub
+from pages import TEXT, Server, blocks, commands, languages
 
 import mlt_s
 import mlt_s_tools
 from mlt_s_tools.cli import main
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+README = TEXT["README.md"]
+TROUBLESHOOTING = TEXT["docs/troubleshooting.md"]
+PYTHON = blocks("python")
+NEEDS_TRANSFORMERS = re.compile("transformers|TextTrainer|EpochCallback")
 
 
 def title(block):
-    return re.sub(r"\W+", "-", next(line for line in block.splitlines()[::-1] if "mlt" in line or "=" in line))[:40]
+    lines = block.code.splitlines()
+    line = next((line for line in lines[::-1] if "mlt" in line or "=" in line), lines[0])
+    return re.sub(r"\W+", "-", f"{block.page} {line}")[:60]
 
 
 def is_for_this_version(block):
     """Scripts run below 4 only, and transformers 5 goes with none of the oldest versions."""
-    if "transformers" in block and importlib.util.find_spec("transformers") is None:
+    if NEEDS_TRANSFORMERS.search(block.code) and importlib.util.find_spec("transformers") is None:
         return False
-    return "trust_remote_code" not in block or VERSION < (4, 0)
+    return "trust_remote_code" not in block.code or VERSION < (4, 0)
 
 
 def python(code, folder, installed=True, **environment):
@@ -78,50 +93,164 @@ def checkpoint(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("block", list(filter(is_for_this_version, BLOCKS)), ids=title)
-def test_what_the_readme_shows_runs(block, home, built, checkpoint):
-    shutil.copytree(built, home / "mlt-s-built")
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Runs code in a fresh process that has imported the libraries, which takes seconds, but not mlt_s."""
+    wanted = ["datasets.distributed", "torch.utils.data", "transformers"]
+    server = Server(tmp_path_factory.mktemp("server"), [name for name in wanted if importlib.util.find_spec(name)])
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("block", list(filter(is_for_this_version, PYTHON)), ids=title)
+def test_what_the_pages_show_runs(block, home, built, checkpoint, server):
+    (home / "mlt-s-built").symlink_to(built)
+    (home / "masks").mkdir()
+    write_zip(home / "masks" / "labels.zip", label_members({"img_1": mask(1)}, {"img_1": mask(2)}))
     if checkpoint:
         shutil.copytree(checkpoint, home / "runs" / "segformer")
-    done = python(block, home)
+    code = re.sub(r"^%pip .*", "", block.code, flags=re.MULTILINE).replace("/content/drive/MyDrive/", "~/")
+    if 'label_maps="~/masks"' in code:  # of two pairs
+        code = code.replace("text_value=255)", 'text_value=255, missing_images="skip")')
+    done = server.run(code, home)
     assert done.returncode == 0, done.stderr
-    if 'from_pretrained("runs/segformer")' in block:  # from a checkpoint to what mlt-s evaluate takes
+    if 'from_pretrained("runs/segformer")' in code:  # from a checkpoint to what mlt-s evaluate takes
         masks = {path.name: PIL.Image.open(path).size for path in (home / "my-masks").iterdir()}
         assert masks == {f"img_{n}.png": (24, 16) for n in (1, 2, 3)}
-    if "AdamW" in block:
+    if "count_logits(logits" in code:
         assert re.search(r"loss \d+\.\d{3}\nepoch 0: fgIoU \d+\.\d\d%\n", done.stdout)
-    if "TextTrainer(" in block:
+    if "cross_entropy" in code:
+        assert re.fullmatch(r"loss 0\.\d{3}\n", done.stdout)
+    if "TextTrainer(" in code:
+        assert list((home / "runs").glob("checkpoint-1"))
+        assert 0 <= float(done.stdout.splitlines()[-1]) <= 1
+    if "processing_class" in code:
         assert (home / "runs" / "checkpoint-1" / "preprocessor_config.json").exists()
+    if "__main__" in code:
+        assert sorted(re.findall(r"img_\d", done.stdout)) == [f"img_{n}" for n in range(1, 6)]
 
 
-COMMANDS = re.findall(r"^mlt-s (.*?) *(?:#.*)?$", README, re.MULTILINE)
+def mask(seed):
+    """A mask of 0 and 255, as a PNG file."""
+    return encoded(PIL.Image.fromarray(np.uint8(label_values(seed=seed) == 1) * 255), "PNG")
 
 
-def test_the_commands_that_the_readme_shows_run(home, monkeypatch):
+def test_an_error_in_a_block_is_seen(home, server):
+    done = server.run("import mlt_s\nprint(mlt_s.LABEL_MAP.names)\nraise SystemExit(mlt_s.no_such_name)", home)
+    assert (done.returncode, done.stdout) == (1, "['background', 'text']\n")
+    assert "AttributeError" in done.stderr
+    assert server.run("print(mlt_s)", home).returncode == 1  # nothing is left of the block before
+
+
+def test_all_blocks_are_of_a_kind_that_is_tested():
+    assert languages() == {"python", "bash", "text", "bibtex"}
+    assert [block.page for block in blocks("bibtex")] == ["README.md"]
+    assert len(blocks("text")) == 1  # the tree of folders below
+
+
+def test_the_folders_that_the_readme_shows_load(tmp_path, load_registered):
+    """Each line of the tree names a file of either split."""
+    made = {"jpg": image_file, "png": label_file, "txt": lambda n: words_file(*words_of(n))}
+    (tree,) = blocks("text")
+    for path in tree.code.split():
+        file = tmp_path / path.replace("~/", "")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(made[file.suffix[1:]]("val" in path))
+    loaded = load_registered(tmp_path / "mlt", "words")
+    assert {split: rows["image_id"] for split, rows in loaded.items()} == {"train": ["img_1"], "validation": ["img_1"]}
+    for split in loaded:
+        (row,) = loaded[split]
+        assert np.array_equal(np.asarray(row["label"]), label_values(seed=split == "validation"))
+        assert len(row["words"]) == len(words_of(split == "validation"))
+
+
+COMMANDS = commands()
+OURS = [(page, words[1:]) for page, words in COMMANDS if words[0] == "mlt-s"]
+PUSH = [words for _, words in OURS if "--push-to" in words]
+WEAK = [words for _, words in OURS if words[0] == "weak"]
+
+
+@pytest.mark.parametrize("page", sorted({page for page, words in OURS if words[0] != "weak"}))
+def test_the_commands_that_the_pages_show_run(page, home, monkeypatch):
+    """All of a page, one after the other, in one home."""
     monkeypatch.chdir(home)
     monkeypatch.setenv("HOME", str(home))
+    (home / "mlt_s_tools").symlink_to(ROOT / "mlt_s_tools")
     (home / "predictions").mkdir()
     for n in (1, 2, 3):
         text = PIL.Image.fromarray(np.uint8(label_values(seed=500 + n) == 1))
         (home / "predictions" / f"img_{n}.png").write_bytes(encoded(text, "PNG"))
-    elsewhere = ("--push-to", "weak ", "mlt_s_tools/sample")
-    here = [command for command in COMMANDS if not any(word in command for word in elsewhere)]
-    status = {command: main(shlex.split(command)) for command in here}
-    problems = 1  # the small set in this home lacks archives, and a part of the validation set
-    assert list(status.values()) == [problems, problems, 0, 0, problems, problems, 0, 0] and len(COMMANDS) == 13
-    assert json.loads((home / "figures.json").read_text())["figures"]["fgiou"] == 1 and (home / "worst.png").exists()
-    assert json.loads((home / "check.json").read_text()) and (home / "preview.png").exists()
-    assert "img_3" in (home / "pairs.html").read_text(encoding="utf-8")
-    assert datasets.load_dataset(str(home / "mlt-s-all"), "words", split="train")[0]["words"]
+    for words in (words for shown, words in OURS if shown == page and words not in PUSH + WEAK):
+        # The small set in this home lacks archives, and a part of the validation set.
+        assert main(words) == (words[0] in ("check", "evaluate")), words
+        for option, name in zip(words, words[1:]):
+            if option in ("--json", "--csv", "--html", "--out"):
+                assert (home / name).stat().st_size, words
+    if page == "docs/evaluate.md":
+        assert json.loads((home / "figures.json").read_text())["figures"]["fgiou"] == 1
+    if page == "docs/check.md":
+        assert json.loads((home / "check.json").read_text()) and (home / "preview.png").exists()
+        assert "img_3" in (home / "pairs.html").read_text(encoding="utf-8")
+    if page == "docs/share.md":
+        assert datasets.load_dataset(str(home / "mlt-s-all"), "words", split="train")[0]["words"]
+
+
+def test_each_command_of_ours_is_shown():
+    assert {words[0] for _, words in OURS} == {"demo", "check", "preview", "evaluate", "build", "weak"}
+    assert len(PUSH) == 1
+
+
+def optional_dependencies():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.findall(r"^(\w+) = \[", text.partition("[project.optional-dependencies]")[2].partition("\n[")[0], re.M)
+
+
+def parsed(words):
+    """Code that has an example, and torchrun, read these words as they would be called."""
+    script, *options = next(words[i:] for i in range(len(words)) if words[i].endswith(".py"))
+    launched = f"from torch.distributed.run import get_args_parser; get_args_parser().parse_args({words[1:]!r})\n"
+    own = f"import runpy; runpy.run_path({str(ROOT / script)!r})['parser']().parse_args({options!r})\n"
+    return launched * (words[0] == "torchrun") + own
 
 
 @pytest.mark.once
-def test_the_network_makes_and_repairs_label_maps_as_the_readme_shows(shipped, home, monkeypatch, capsys):
+def test_every_other_command_that_the_pages_show_is_one_that_there_is(home, server):
+    """What installs and clones is looked at word by word; .ci/run runs those of the README."""
+    code = ""
+    for page, words in COMMANDS:
+        words = words[1:] if re.fullmatch(r"[A-Z_]+=\w+", words[0]) else words
+        if words[:2] == ["pip", "install"]:
+            (what,) = words[2:]
+            extra = re.fullmatch(r"\.\[(\w+)\]", what)
+            assert (
+                what == "."
+                or re.fullmatch(r"git\+https://[\w./-]+/lab/mlt-s-loader", what)
+                or (extra and extra[1] in optional_dependencies())
+            ), (page, words)
+        elif words[0] in ("python", "torchrun"):
+            code += parsed(words)
+        else:
+            assert " ".join(words) in (
+                "git clone https://github.com/lab/mlt-s-loader", "cd mlt-s-loader", "python3 -m venv .venv",
+                ". .venv/bin/activate", "pytest",
+            ) or words[0] == "mlt-s", (page, words)  # fmt: skip
+    done = server.run(code, home)
+    assert code and done.returncode == 0, done.stderr
+
+
+def test_what_the_readme_shows_for_ci_stands_there_as_lines():
+    for end in ("mlt-s demo", "pytest"):
+        assert re.search(rf"^python3 -m venv .* && {end}$", README, re.MULTILINE)
+
+
+@pytest.mark.once
+def test_the_network_makes_and_repairs_label_maps_as_the_pages_show(shipped, home, monkeypatch, capsys):
     monkeypatch.chdir(home)
     monkeypatch.setenv("HOME", str(home))
     (home / "weak.zip").unlink()
-    for command in [command for command in COMMANDS if command.startswith("weak")]:
-        assert main(shlex.split(command)) == 0
+    for words in [words for page, words in OURS if page == "README.md" and words in WEAK]:
+        assert main(words) == 0
+    assert main(["weak", "evaluate", "~/mlt"]) == 0
     assert "validation: figures of 3 images, by the threshold 0.5" in capsys.readouterr().out
     sources = [str(home / "mlt" / "MLT_S_labels.zip"), str(home / "weak.zip")]
     made = datasets.load_dataset("mlt_s", data_dir=str(home / "mlt"), label_maps=sources, split="train")[5]
@@ -130,12 +259,12 @@ def test_the_network_makes_and_repairs_label_maps_as_the_readme_shows(shipped, h
     assert repaired["label"].info["Software"].startswith("mlt-s weak repair by network")
 
 
-def test_what_the_readme_pushes_arrives(home):
-    (command,) = (command for command in COMMANDS if "--push-to" in command)
+def test_what_the_pages_push_arrives(home):
+    (command,) = PUSH
     with Hub({"hf_ann": ("ann", "write", ["lab"])}) as hub:
         environment = {**hub.environment(home, "hf_ann"), "HOME": str(home)}
         environment["PYTHONPATH"] = os.path.dirname(mlt_s.__file__)
-        code = f"from mlt_s_tools.cli import main; raise SystemExit(main({shlex.split(command)!r}))"
+        code = f"from mlt_s_tools.cli import main; raise SystemExit(main({command!r}))"
         done = run_python(code, home, environment)
         assert done.returncode == 0, done.stderr
         arrived = hub.files("lab/mlt-s-labels")
@@ -146,8 +275,8 @@ def test_what_the_readme_pushes_arrives(home):
     ]
 
 
-def test_the_readme_shows_every_way():
-    calls = "\n".join(BLOCKS)
+def test_the_pages_show_every_way():
+    calls = "\n".join(block.code for block in PYTHON)
     for call in (
         'load_dataset("mlt_s", data_dir="~/mlt")',
         "streaming=True",
@@ -198,7 +327,7 @@ def test_dataset_infos_and_code_state_the_same_facts(config):
     assert {name: split["num_examples"] for name, split in stated["splits"].items()} == mlt_s.PUBLISHED_COUNTS
 
 
-# --- "What can go wrong" -------------------------------------------------------------------------------------------
+# --- Troubleshooting -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -230,7 +359,7 @@ def test_without_the_import_the_library_looks_on_the_hub(home, hub):
     done = python(code, home, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0", no_proxy="127.0.0.1")
     said = done.stderr.strip().splitlines()[-1]
     assert "DatasetNotFoundError: Dataset 'mlt_s' doesn't exist on the Hub or cannot be accessed." in said
-    assert "`DatasetNotFoundError: Dataset 'mlt_s' doesn't exist on the Hub or cannot be accessed.`" in README
+    assert "`DatasetNotFoundError: Dataset 'mlt_s' doesn't exist on the Hub or cannot be accessed.`" in TROUBLESHOOTING
 
 
 @pytest.fixture
@@ -274,29 +403,30 @@ def test_a_folder_that_is_not_there_is_refused_by_the_library_first(home):
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["prepared", "streaming"])
-def test_what_is_seen_where_the_call_is_wrong_stands_in_the_readme(home, streaming):
+def test_what_is_seen_where_the_call_is_wrong_stands_in_troubleshooting(home, streaming, monkeypatch):
     """Of each row the words that a user would search for."""
+    monkeypatch.chdir(home)
     folder = str(home / "mlt")
     plain = datasets.load_dataset(folder, split="train", cache_dir=str(home / "cache"), streaming=streaming)
-    assert list(next(iter(plain))) == ["image"] and "A set with the column `image` alone" in README
+    assert list(next(iter(plain))) == ["image"] and "A set with the column `image` alone" in TROUBLESHOOTING
     with pytest.raises(ValueError) as raised:
         datasets.load_dataset("mlt_s", "~/mlt", streaming=streaming)
-    assert f"`ValueError: {raised.value}`" in README
+    assert f"`ValueError: {raised.value}`" in TROUBLESHOOTING
     with pytest.raises(Exception) as raised:
         datasets.load_dataset("mlt_s", data_dir=str(home / "mlt" / "MLT_S_labels.zip"), streaming=streaming)
     assert type(raised.value).__name__ == "EmptyDatasetError"
-    assert "a single zip (give the folder that holds it)" in README
+    assert "a single zip (give the folder that holds it)" in TROUBLESHOOTING
 
 
-def test_a_stream_takes_no_slices_as_the_readme_says(home):
+def test_a_stream_takes_no_slices_as_the_pages_say(home):
     with pytest.raises(ValueError) as raised:
         datasets.load_dataset("mlt_s", data_dir=str(home / "mlt"), split="train[:10%]", streaming=True)
-    assert f"`ValueError: {raised.value}`" in README
+    assert f"`ValueError: {raised.value}`" in TROUBLESHOOTING
 
 
-def test_a_path_after_the_import_fails_from_4_on_as_the_readme_says(home):
+def test_a_path_after_the_import_fails_from_4_on_as_the_pages_say(home):
     code = 'import mlt_s, datasets; datasets.load_dataset("path/to/mlt_s.py", data_dir="mlt")'
     said = python(code, home).stderr
     scripts = "contains custom code", "Dataset scripts are no longer supported, but found mlt_s.py"
     words = scripts[VERSION >= (4, 0)]
-    assert words in said and words in README
+    assert words in said and words in TROUBLESHOOTING

@@ -1,4 +1,4 @@
-"""Scripts with the README's guard, where processes are not forked: as on macOS, on Windows and from Python 3.14 on."""
+"""Scripts with the guard of docs/, where processes are not forked: on macOS, on Windows, from Python 3.14 on."""
 
 import os
 import re
@@ -8,12 +8,12 @@ import sys
 import pytest
 from archives import mlt
 from conftest import ROOT
+from pages import blocks
 
 pytestmark = pytest.mark.once
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUARD = 'if __name__ == "__main__":\n'
-GUARDED = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if GUARD in block]
+GUARDED = [block.code for block in blocks("python") if GUARD in block.code]
 
 # All that a user starts processes with: workers over the archives and over a stream, with a transform of their own, and
 # processes that prepare. `multiprocess` is what the library starts its own with.
@@ -55,7 +55,7 @@ def lines_of(script, folder, method):
     return done.stdout.splitlines()
 
 
-def test_the_readme_shows_a_guard_under_which_workers_start(tmp_path):
+def test_the_pages_show_a_guard_under_which_workers_start(tmp_path):
     (block,) = GUARDED
     (line,) = lines_of(block, tmp_path, "forkserver")
     assert sorted(re.findall(r"img_\d", line)) == [f"img_{n}" for n in range(1, 6)]

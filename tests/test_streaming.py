@@ -144,7 +144,7 @@ def test_a_stream_taken_up_reads_the_next_and_not_all_before_it(load_registered,
 
 @pytest.mark.parametrize("epoch", [0, 1, 2])
 def test_passes_after_one_that_was_taken_up_are_whole(load, fifty, epoch):
-    """As the README has it: `set_epoch` before each pass. Without it, all are as short as the first."""
+    """As docs/streaming.md has it: `set_epoch` before each pass. Without it, all are as short as the first."""
 
     def stream(epoch):
         stream = load(fifty, split="train", streaming=True)
