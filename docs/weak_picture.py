@@ -74,15 +74,10 @@ def draw() -> Image.Image:
             corner = left + column * (CELL[0] + GAP)
             pen.rectangle([SCALE * corner, SCALE * top, SCALE * (corner + CELL[0]), SCALE * (top + CELL[1])], PANEL)
             scale = SCALE * min(CELL[0] / picture.width, CELL[1] / picture.height)
-            filter_ = Image.Resampling.LANCZOS if column == 0 else Image.Resampling.BOX
-            shown = picture.resize(
-                (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), filter_
-            )
-            place = (
-                (SCALE * (2 * corner + CELL[0]) - shown.width) // 2,
-                (SCALE * (2 * top + CELL[1]) - shown.height) // 2,
-            )
-            sheet.paste(shown, place)
+            size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+            shown = picture.resize(size, Image.Resampling.BOX if column else Image.Resampling.LANCZOS)
+            middle = SCALE * (corner + CELL[0] / 2), SCALE * (top + CELL[1] / 2)
+            sheet.paste(shown, (int(middle[0] - shown.width / 2), int(middle[1] - shown.height / 2)))
     return sheet
 
 
