@@ -42,7 +42,7 @@ def installed(python):
 def docs(session):
     """Builds the pages, with the reference from the docstrings; nothing of the project is installed or imported."""
     session.install(*nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["docs"])
-    # A link to a page or heading that is not there is an error. (Not with --quiet, which drops warnings before --strict.)
+    # A link to a page or heading that is not there is an error, but not with --quiet: it drops what --strict counts.
     build = ["mkdocs", "build", "--strict", "--site-dir", session.create_tmp()]
     session.run(*build, env={"NO_MKDOCS_2_WARNING": "1"})
 
