@@ -106,7 +106,7 @@ def as_numbers(release):
 def docs(session):
     """Builds the pages, with the reference from the docstrings; nothing of the project is installed or imported."""
     session.install(*nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["docs"])
-    # A link to a page or heading that is not there is an error, though not with --quiet, which drops warnings.
+    # A link to a page or heading that is not there is an error, but not with --quiet: it drops what --strict counts.
     build = ["mkdocs", "build", "--strict", "--site-dir", session.create_tmp()]
     session.run(*build, env={"NO_MKDOCS_2_WARNING": "1"})
 

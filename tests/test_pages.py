@@ -131,11 +131,11 @@ def test_the_citation_says_what_the_citation_file_format_requires():
     assert citation["version"] == mlt_s.__version__ and citation["license"] == "Apache-2.0"
     for work in (citation, *citation["references"]):
         assert work["authors"] and all(author.get("name") or author["family-names"] for author in work["authors"])
-    titles = {re.sub(r"[{}\\]", "", title) for title in re.findall(r"\btitle += \{(.*)\},", mlt_s._CITATION)}
+    titles = {re.sub(r"[{}\\]", "", title) for title in re.findall(r"\btitle += \{(.*)\},", mlt_s.CITATION)}
     assert {work["title"] for work in citation["references"]} == titles
     families = [{author["family-names"] for author in work["authors"]} for work in citation["references"]]
     assert families == [{"Bonechi", "Andreini", "Bianchini", "Scarselli"}] * 2
-    assert citation["references"][1]["doi"] in mlt_s._CITATION
+    assert citation["references"][1]["doi"] in mlt_s.CITATION
 
 
 def test_the_hooks_before_a_commit_are_local():
