@@ -14,8 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mlt_s_tools.weak import framing
-from mlt_s_tools.weak.model import NetworkModel
+from mlt_s_tools.weak import framing, network
 from mlt_s_tools.weak.patches import Patch, word_box
 
 sys.path.append(str(Path(__file__).parents[1]))  # it is run from a clone; all else is what was installed
@@ -226,14 +225,14 @@ def test_the_record_says_how_the_weights_were_made(whole):
 
 def test_what_is_shipped_says_what_the_trained_average_says(drawn, whole):
     state = torch.load(whole.with_name(train.CHECKPOINT), weights_only=True)
-    network = train.Network().eval()
-    network.load_state_dict(state["average"])
+    module = train.Network().eval()
+    module.load_state_dict(state["average"])
     crop = batch(drawn[1], (0, 9), 1, (80, 160))[0]
     layers = (torch.from_numpy(layer)[None] for layer in (crop.image, crop.word))
     seen = train.network_input(*layers)
     with torch.inference_mode():
-        wanted = torch.sigmoid(network(seen))[0].numpy()
-    logits = NetworkModel(whole, engine="numpy")._logits(seen.permute(0, 2, 3, 1).numpy())[0]
+        wanted = torch.sigmoid(module(seen))[0].numpy()
+    logits = network.Network(network.read_weights(whole))(seen.permute(0, 2, 3, 1).numpy())[0]
     assert np.abs(framing.probabilities(logits) - wanted).max() < 1e-3
     assert whole.stat().st_size < 3e6
 
