@@ -1240,17 +1240,19 @@ def join(
     Raises:
         MltSError: a name occurs twice in the split with two contents, or is no Unicode.
 
-    >>> listing = Listing()
-    >>> for name in ("train_images/img_2.jpg", "train_images/IMG_10.JPG", "train_labels/img_10.png",
-    ...              "train_labels/img_2.png", "train_labels/img_3.png"):
-    ...     folder, _, file = name.partition("/")
-    ...     _ = listing.sort_in(Member(f"/mlt/{name}", None, 9, ""), (folder,), file, ("image", "label"))
-    >>> pairs, missing = join(listing, "train", ("image", "label"))
-    >>> [(pair.image_id, str(pair.image[0]), str(pair.label[0])) for pair in pairs]
-    [('img_2', '/mlt/train_images/img_2.jpg', '/mlt/train_labels/img_2.png'), \
-('img_10', '/mlt/train_images/IMG_10.JPG', '/mlt/train_labels/img_10.png')]
-    >>> missing
-    {'image': ['img_3']}
+    Examples:
+        >>> listing = Listing()
+        >>> for name in ("train_images/img_2.jpg", "train_images/IMG_10.JPG", "train_labels/img_10.png",
+        ...              "train_labels/img_2.png", "train_labels/img_3.png"):
+        ...     folder, _, file = name.partition("/")
+        ...     _ = listing.sort_in(Member(f"/mlt/{name}", None, 9, ""), (folder,), file, ("image", "label"))
+        >>> pairs, missing = join(listing, "train", ("image", "label"))
+        >>> for pair in pairs:
+        ...     print(pair.image_id, pair.image[0], pair.label[0])
+        img_2 /mlt/train_images/img_2.jpg /mlt/train_labels/img_2.png
+        img_10 /mlt/train_images/IMG_10.JPG /mlt/train_labels/img_10.png
+        >>> missing
+        {'image': ['img_3']}
     """
     files = {role: by_name(listing.placed.get((role, split), [])) for role in roles}
     names = sorted(files["label"], key=number_order)
