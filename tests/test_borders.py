@@ -105,11 +105,7 @@ ROOMS = [  # from the bottom up; a room uses those before it
     {"mlt_s_tools.cli"},
 ]
 APART = ("mlt_s_tools.check", "mlt_s_tools.hub", "mlt_s_tools.weak")  # which do not use each other
-SHIPPED = [
-    path
-    for path in MODULES
-    if path.relative_to(ROOT).parts[0] in ("mlt_s.py", "mlt_s_tools") and path.parent.name != "draw_sample"
-]
+SHIPPED = [path for path in MODULES if path.relative_to(ROOT).parts[0] in ("mlt_s.py", "mlt_s_tools")]
 
 
 def module_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What words stand on: drawn textures, most of them those of `mlt_s_tools.draw_sample`, and pieces of its pictures.
+"""What words stand on: drawn textures, most of them those of `draw_sample`, and pieces of its pictures.
 
 A kind is called as ``kind(rng)`` and gives an array (GROUND + (3,)), float32, about 0 to 255. Words are composed on
 pieces of them that are recoloured, so what counts is their structure: edges, grain, and shapes as large as letters.
@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 import mlt_s_tools
-from mlt_s_tools.draw_sample import materials
-from mlt_s_tools.draw_sample.noise import smoothstep
+from draw_sample import materials
+from draw_sample.noise import smoothstep
 from mlt_s_tools.words import word_mask
 
 GROUND = (224, 320)

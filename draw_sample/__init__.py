@@ -1,6 +1,6 @@
 """Draws the bundled sample: made-up scene-text pictures in the exact archive layout of MLT 2017 and MLT_S.
 
-    python -m mlt_s_tools.draw_sample OUT_DIR
+    python -m draw_sample OUT_DIR
 
 Every word is drawn once, as glyphs on a flat surface; the picture, the label map and the ground truth are
 that surface seen through the same homography, so they agree to the pixel. How to read it, front to back:
