@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import signal
 import subprocess
 import tempfile
 import time
@@ -204,6 +205,8 @@ def _run(rank: int, processes: int, out: Path, folder: Path, settings: Settings,
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     if meeting:
+        # PyTorch sends it to the processes of a run whose parent was killed; in a script's background it is ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     training = Training(settings, device)
     if (out / CHECKPOINT).exists():
