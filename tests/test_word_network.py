@@ -316,3 +316,15 @@ def test_the_boxes_of_the_real_words_lie_in_their_images():
         for name, of in images.items():
             quads = np.array([word["quad"] for word in of["words"]])
             assert quads.shape[1:] == (4, 2) and (quads > 0).all() and (quads < sizes[split][name]).all()
+
+
+def test_the_page_has_the_figures_of_the_record():
+    folder = Path(__file__).parents[1]
+    record = json.loads((folder / "mlt_s_tools/weak/network.json").read_text())
+    page = (folder / "word_network/README.md").read_text()
+    for of_set in record["figures"].values():
+        for of in of_set.values():
+            assert f"{of['fgIoU']:.1f} / {of['mean']:.1f}" in page
+    assert {font["name"] for font in record["fonts"]} == set(fonts.PACKAGES.read_text().split())
+    assert all(font["version"] and font["licence"] for font in record["fonts"])
+    assert record["crops"] == sum(record["cycles"])
