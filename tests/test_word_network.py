@@ -24,7 +24,8 @@ from word_network.crops import EFFECTS, HELD_OUT, SIZES, Source, batch, compose 
 
 pytestmark = pytest.mark.once
 FONTS = Path(matplotlib.__file__).parent / "mpl-data/fonts/ttf"  # DejaVu, and mathematical ones
-SMALL = train.Settings(crops=4 * train.BATCH * train.BATCHES, words=120, grounds=16)
+CROPS = 4 * train.BATCH * train.BATCHES
+SMALL = train.Settings(cycles=(CROPS // 2, CROPS // 2), words=120, grounds=16)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,17 @@ def test_a_pixel_is_text_from_a_quarter_of_coverage_on(coverage, text):
         image, covered = np.full((32, 48, 3), 90, np.float32), np.full((32, 48), coverage, np.float32)
         seen, found = photographed(np.random.default_rng(seed), image, covered, 20, 100, {"tiny"}, True)
         assert seen.shape == (32, 48, 3) and found == pytest.approx(text, abs=1e-3)
+
+
+@pytest.mark.parametrize("side", [5, 20, 60])
+def test_words_of_any_height_can_be_out_of_focus(side):
+    image, covered = np.full((32, 48, 3), 90, np.float32), np.zeros((32, 48), np.float32)
+    image[:, 24:] = 200
+    sharp, blurred = (
+        photographed(np.random.default_rng(0), image, covered, side, 100, effects, True)[0]
+        for effects in ({}, {"blurred"})
+    )
+    assert np.abs(np.diff(blurred[16].mean(1))).max() < np.abs(np.diff(sharp[16].mean(1))).max()
 
 
 def block(*effects):
@@ -210,16 +222,29 @@ def test_a_killed_run_goes_on_and_ends_alike(drawn, whole, tmp_path, monkeypatch
     assert taken == [2, 3]
 
 
+def test_the_learning_rate_rises_and_falls_in_each_cycle():
+    settings = train.Settings(cycles=(160_000, 80_000))
+    rates = [settings.learning_rate(step) for step in range(settings.steps)]
+    assert settings.steps == 15_000
+    for cycle, highest in ((rates[:10_000], 2e-3), (rates[10_000:], 1e-3)):
+        top = int(np.argmax(cycle))
+        assert cycle[top] == pytest.approx(highest, rel=0.01) and 0.03 < top / len(cycle) < 0.05
+        assert cycle[0] < 0.01 * highest and cycle[-1] < 0.01 * highest
+        assert np.all(np.diff(cycle[:top]) > 0) and np.all(np.diff(cycle[top + 1 :]) <= 0)
+
+
 def test_a_checkpoint_of_other_settings_is_refused(drawn, whole):
-    other = train.Settings(seed=1, crops=SMALL.crops, words=SMALL.words, grounds=SMALL.grounds)
+    other = train.Settings(seed=1, cycles=SMALL.cycles, words=SMALL.words, grounds=SMALL.grounds)
     with pytest.raises(ValueError, match="seed=1"):
         train.train(whole.parent, FONTS, other, processes=1)
 
 
 def test_the_record_says_how_the_weights_were_made(whole):
     record = json.loads(whole.with_suffix(".json").read_text())
-    assert record["seed"] == 0 and record["crops"] == SMALL.crops and record["words"] == SMALL.words
-    assert len(record["commit"].partition("-")[0]) == 40 and record["versions"]["torch"] == torch.__version__
+    assert record["seed"] == 0 and record["crops"] == CROPS and record["words"] == SMALL.words
+    assert [len(commit.partition("-")[0]) for commit in record["commits"]] == [40] and record["versions"][
+        "torch"
+    ] == torch.__version__
     assert "cores" in record["machine"] and record["minutes"] >= 0
 
 
@@ -290,3 +315,15 @@ def test_the_boxes_of_the_real_words_lie_in_their_images():
         for name, of in images.items():
             quads = np.array([word["quad"] for word in of["words"]])
             assert quads.shape[1:] == (4, 2) and (quads > 0).all() and (quads < sizes[split][name]).all()
+
+
+def test_the_page_has_the_figures_of_the_record():
+    folder = Path(__file__).parents[1]
+    record = json.loads((folder / "mlt_s_tools/weak/network.json").read_text())
+    page = (folder / "word_network/README.md").read_text()
+    for of_set in record["figures"].values():
+        for of in of_set.values():
+            assert f"{of['fgIoU']:.1f} / {of['mean']:.1f}" in page
+    assert {font["name"] for font in record["fonts"]} == set(fonts.PACKAGES.read_text().split())
+    assert all(font["version"] and font["licence"] for font in record["fonts"])
+    assert record["crops"] == sum(record["cycles"])

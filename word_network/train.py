@@ -10,8 +10,10 @@ threads; where there is a GPU it is used, and all cores draw crops for it.
 
 import argparse
 import json
+import math
 import os
 import platform
+import signal
 import subprocess
 import tempfile
 import time
@@ -38,12 +40,12 @@ from word_network.pool import pools
 BATCH = 8  # crops of a batch
 BATCHES = 2  # of a step, whose gradients are averaged
 LEARNING_RATE, WEIGHT_DECAY, LONGEST_GRADIENT = 2e-3, 0.02, 2.0
-WARM_UP = 0.04  # of all steps
+WARM_UP = 0.04  # of the steps of a cycle
 SLOWEST_AVERAGE = 0.9985  # decay of the moving average of the weights, which is what ships
 CHECKPOINT_STEPS = 500
 WORDS, GROUNDS = 48_000, 2_400  # drawn beforehand
 CHECKPOINT = "checkpoint.pt"
-PROGRESS = ("average", "step", "seconds", "loss", "commit")  # what a checkpoint holds beside network and optimiser
+PROGRESS = ("average", "step", "seconds", "loss", "commits")  # what a checkpoint holds beside network and optimiser
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,27 @@ class Settings:
     """What decides the weights, beside the code and the fonts."""
 
     seed: int = 0
-    crops: int = 160_000
+    cycles: tuple[int, ...] = (160_000, 50_000)  # crops of each rise and fall of the learning rate
     words: int = WORDS
     grounds: int = GROUNDS
 
     @property
     def steps(self) -> int:
-        return max(1, self.crops // (BATCH * BATCHES))
+        return sum(self._steps_of_cycles())
+
+    def learning_rate(self, step: int) -> float:
+        """That of a step: it rises, and falls as a cosine does, half as high in each cycle as in the one before."""
+        highest = LEARNING_RATE
+        for steps in self._steps_of_cycles():
+            if step < steps:
+                break
+            step, highest = step - steps, highest / 2
+        done = step / steps
+        cosine = 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
+        return highest * min((done + 1 / steps) / WARM_UP, cosine + 0.004)
+
+    def _steps_of_cycles(self) -> list[int]:
+        return [max(1, crops // (BATCH * BATCHES)) for crops in self.cycles]
 
 
 class Batches(Dataset):
@@ -103,7 +119,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), LEARNING_RATE, (0.9, 0.99), weight_decay=WEIGHT_DECAY, fused=True
         )
-        self.step, self.seconds, self.loss, self.commit = 0, 0.0, float("nan"), _commit()
+        self.step, self.seconds, self.loss, self.commits = 0, 0.0, float("nan"), [_commit()]
 
     def state(self) -> dict[str, Any]:
         state = {name: getattr(self, name) for name in PROGRESS}
@@ -115,8 +131,10 @@ class Training:
             raise ValueError(f"The checkpoint has {state['settings']}, not {self.settings}: choose another folder.")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        now = self.commits
         for name in PROGRESS:
             setattr(self, name, state[name])
+        self.commits = list(dict.fromkeys([*self.commits, *now]))
 
     def take_step(self, batches: Iterator[tuple[Tensor, ...]], own: int) -> None:
         """One step of the optimiser, on ``own`` batches; other processes have the others."""
@@ -133,7 +151,7 @@ class Training:
         self._share()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), LONGEST_GRADIENT)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self.settings.learning_rate(self.step)
         self.optimizer.step()
         self.step += 1
         self._follow()
@@ -150,11 +168,6 @@ class Training:
             flat /= distributed.get_world_size()
             for part, values in zip(parts, flat.split([part.numel() for part in parts])):
                 part.copy_(values.view_as(part))
-
-    def _learning_rate(self) -> float:
-        done = self.step / self.settings.steps
-        cosine = 0.5 * (1 + np.cos(np.pi * (done - WARM_UP) / (1 - WARM_UP)))
-        return LEARNING_RATE * float(min((done + 1 / self.settings.steps) / WARM_UP, cosine + 0.004))
 
     def _follow(self) -> None:
         decay = min(SLOWEST_AVERAGE, (1 + self.step) / (12 + self.step))
@@ -192,6 +205,8 @@ def _run(rank: int, processes: int, out: Path, folder: Path, settings: Settings,
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     if meeting:
+        # PyTorch sends it to the processes of a run whose parent was killed; in a script's background it is ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
     training = Training(settings, device)
     if (out / CHECKPOINT).exists():
@@ -232,9 +247,10 @@ def _write(training: Training, out: Path, folder: Path) -> None:
         write_weights(file, folded(network.eval()))
     settings, device = training.settings, training.device.type
     record = {
-        "commit": training.commit,
+        "commits": training.commits,  # of the code with which it was begun, and gone on with
         "seed": settings.seed,
         "crops": settings.steps * BATCH * BATCHES,
+        "cycles": settings.cycles,
         "words": settings.words,
         "minutes": round(training.seconds / 60, 1),
         "machine": f"{torch.cuda.get_device_name() if device == 'cuda' else _processor()}, {os.cpu_count()} cores",
@@ -262,9 +278,11 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the run")
     parser.add_argument("--fonts", type=Path, required=True, metavar="FOLDER", help="see word_network/fonts.py")
     parser.add_argument("--seed", type=int, default=Settings.seed)
-    parser.add_argument("--crops", type=int, default=Settings.crops)
+    parser.add_argument(
+        "--crops", type=int, nargs="+", default=Settings.cycles, help="how many; of each cycle, where there are several"
+    )
     arguments = parser.parse_args()
-    print(train(arguments.out, arguments.fonts, Settings(arguments.seed, arguments.crops)))
+    print(train(arguments.out, arguments.fonts, Settings(arguments.seed, tuple(arguments.crops))))
 
 
 if __name__ == "__main__":
