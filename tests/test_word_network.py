@@ -320,7 +320,7 @@ def test_the_boxes_of_the_real_words_lie_in_their_images():
 def test_the_page_has_the_figures_of_the_record():
     folder = Path(__file__).parents[1]
     record = json.loads((folder / "mlt_s_tools/weak/network.json").read_text())
-    page = (folder / "word_network/README.md").read_text()
+    page = (folder / "docs/weak.md").read_text()
     for of_set in record["figures"].values():
         for of in of_set.values():
             assert f"{of['fgIoU']:.1f} / {of['mean']:.1f}" in page
