@@ -202,9 +202,8 @@ def sources(out: Path, folder: Path, settings: Settings, held: bool = False) -> 
 
 def _run(rank: int, processes: int, out: Path, folder: Path, settings: Settings, meeting: Optional[str]) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     if meeting:
+        _be_quick()
         # PyTorch sends it to the processes of a run whose parent was killed; in a script's background it is ignored.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=processes)
@@ -222,6 +221,12 @@ def _run(rank: int, processes: int, out: Path, folder: Path, settings: Settings,
         _write(training, out, folder)
     if meeting:
         distributed.destroy_process_group()
+
+
+def _be_quick() -> None:
+    """Settings of a whole process that does nothing but train: one thread, and numbers that are nearly 0 are 0."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
 
 
 def _steps(training: Training, batches: Iterator, own: int, out: Path, shown: bool) -> None:
@@ -282,6 +287,7 @@ def main() -> None:
         "--crops", type=int, nargs="+", default=Settings.cycles, help="how many; of each cycle, where there are several"
     )
     arguments = parser.parse_args()
+    _be_quick()
     print(train(arguments.out, arguments.fonts, Settings(arguments.seed, tuple(arguments.crops))))
 
 

@@ -8,7 +8,7 @@ def _find(stage, scratch):
 
     def action():
         config = mlt_s.MltSConfig(name="segmentation", data_dir=stage.many)
-        listing = config.list_sources()
+        listing = config.listing
         listing.fingerprint()
         shards = {}
         for split in mlt_s.PUBLISHED_COUNTS:
