@@ -435,6 +435,14 @@ def test_a_folder_inside_of_the_archives(source):
     assert text.startswith(f"{source / 'built'} lies in {source}, where the loader would find its pictures:")
 
 
+def test_a_folder_among_the_archives_is_refused_by_whatever_path(source, tmp_path):
+    link = tmp_path / "elsewhere"
+    link.symlink_to(source, target_is_directory=True)
+    with pytest.raises(mlt_s.MltSError, match="where the loader would find its pictures"):
+        mlt_s_tools.build(source, link / "built", jobs=1)
+    assert not (source / "built").exists()
+
+
 def test_a_build_of_other_configurations(source, out):
     mlt_s_tools.build(source, out, configs=("labels",), jobs=1)
     text = refused(source, out, configs=("words",))

@@ -90,7 +90,7 @@ def build(
 def _refuse_inside(out: str, data_dir: str | os.PathLike[str]) -> None:
     """The loader would take the picture of the card for an image of MLT."""
     source = mlt_s.absolute_address(data_dir)
-    if not mlt_s.is_remote(source) and (out + os.sep).startswith(source.rstrip(os.sep) + os.sep):
+    if mlt_s.is_below(out, [source]):
         raise mlt_s.MltSError(f"{out} lies in {source}, where the loader would find its pictures: give another folder.")
 
 
