@@ -176,7 +176,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
 
 def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folder, tmp_path, monkeypatch):
     run(folder, tmp_path / "whole", "--even-if-worse", steps=2)
-    write = train.write_record
+    write = train.write_json
 
     def killed(path, value):
         if path.name == "weak.json":
@@ -184,7 +184,7 @@ def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folde
         write(path, value)
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "write_record", killed)
+        patched.setattr(train, "write_json", killed)
         assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 130
     assert (tmp_path / "net" / "network.npz").exists()
     monkeypatch.setattr(train, "add_gradients", lambda *arguments: pytest.fail("it was trained again"))

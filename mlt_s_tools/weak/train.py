@@ -4,7 +4,6 @@ The network that ships was made of drawn words, by `word_network` in a clone; th
 """
 
 import contextlib
-import json
 import math
 import os
 import random
@@ -30,6 +29,7 @@ from mlt_s_tools.weak.patches import shorter_side, word_box
 from mlt_s_tools.weak.rule import TEXT, UNCERTAIN
 from mlt_s_tools.weak.tally import ALL, iou
 from mlt_s_tools.weak.torch_network import folded, from_weights
+from mlt_s_tools.writing import whole, write_json
 
 _IMAGES, _WORDS = 2, 8  # in a step, and of each of them at most
 _PASSES, _LEAST_STEPS = 2, 200  # over the images, if no number of steps is given
@@ -155,7 +155,7 @@ def _begin(out, order):
         raise mlt_s.MltSError(f"{out} is there already, and holds no training to go on with. Give a new folder.")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_record(path, order)
+        write_json(path, order)
 
 
 @contextlib.contextmanager
@@ -186,17 +186,11 @@ def _check_same(path, order, what):
         raise mlt_s.MltSError(f"{what} with {', '.join(others)}. Give the same arguments as then, or a new folder.")
 
 
-def write_record(path, value):
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
 def _save(out, made, record):
     """Moves the weights to their place and, last, writes the record by which they are known to be whole."""
     os.replace(out / _PROGRESS / WEIGHTS, out / WEIGHTS)
     versions = {module.__name__: module.__version__ for module in (torch, np)}
-    write_record(out / RECORD, {"made_by": f"{MAKER} train", "weights": made.record["weights"], **record, **versions})
+    write_json(out / RECORD, {"made_by": f"{MAKER} train", "weights": made.record["weights"], **record, **versions})
     shutil.rmtree(out / _PROGRESS)
 
 
@@ -221,8 +215,8 @@ def trained(progress: Path, start: NetworkModel, tasks: list[label.Task], order:
             bar.update()
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == order["steps"]:
                 state = {"step": step + 1, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-                torch.save(state, progress / f"{_STATE}.part")
-                os.replace(progress / f"{_STATE}.part", progress / _STATE)
+                with whole(progress / _STATE) as file:
+                    torch.save(state, file)
     return network.eval()
 
 
