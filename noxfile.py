@@ -82,7 +82,7 @@ def starts(python):
     return python.exists() and subprocess.run([python, "-c", "import venv"], capture_output=True).returncode == 0
 
 
-@nox.session
+@nox.session(python=False)  # it makes environments of its own, with other Pythons than nox's
 def pythons(session):
     """Runs the loading tests that need no torch on the oldest and newest Python: oldest and newest `datasets` there."""
     found = sorted(interpreters().items())
@@ -91,10 +91,10 @@ def pythons(session):
         session.error("One Python is here, and the tests are for two: the oldest, 3.9, and a newer one.")
     for (_, python), release in zip(found, (min(MATRIX, key=as_numbers), max(MATRIX, key=as_numbers))):
         folder = Path(session.create_tmp()) / release
-        session.run(python, "-m", "venv", str(folder), external=True)
+        session.run(python, "-m", "venv", str(folder))
         inside = str(folder / "bin" / "python")
-        session.run(inside, "-m", "pip", "install", "-q", *MATRIX[release], ".[loading]", external=True)
-        session.run(inside, "-m", "pytest", "-m", "not once", *LOADING, external=True)
+        session.run(inside, "-m", "pip", "install", "-q", *MATRIX[release], ".[loading]")
+        session.run(inside, "-m", "pytest", "-m", "not once", *LOADING)
         shutil.rmtree(folder)
 
 
