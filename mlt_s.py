@@ -1178,6 +1178,7 @@ def _whole(member: Member, content: bytes) -> bytes:
 
 
 def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
+    """Bytes of a file from `start` on, `size` of them or as many as there are, by one access."""
     if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
@@ -1544,6 +1545,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def png_chunk(kind: bytes, payload: bytes) -> bytes:
+    """A chunk of a PNG file, as it is stored: length, type, payload, checksum."""
     return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
 
@@ -2920,7 +2922,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             MltSError: no label map has its image, or some lack theirs and `missing_images` is "error", or a source
                 cannot be read.
         """
-        config, listing = self.config, self.complete_listing(dl_manager or datasets.DownloadManager())
+        config, listing = self.config, self.complete_listing(dl_manager)
         if config.unlabelled:
             for split in PUBLISHED_COUNTS:
                 self._report_strangers(split, take_out_strangers(listing, split))
@@ -2965,9 +2967,9 @@ class MltS(datasets.GeneratorBasedBuilder):
             "MLT_S_labels/training_labels and validation_labels."
         )
 
-    def complete_listing(self, dl_manager: Any) -> Listing:
-        """The sources' listing, with the downloaded label archive where there is none."""
-        config = self.config
+    def complete_listing(self, dl_manager: Any = None) -> Listing:
+        """The sources' listing, with the downloaded label archive where there is none; arguments as for `pairs`."""
+        config, dl_manager = self.config, dl_manager or datasets.DownloadManager()
         if not config.data_dir:
             self._report_no_folder()
         listing = Listing()
@@ -3174,7 +3176,8 @@ def _is_of_mlt_archive(member: Member) -> bool:
 
 
 def first_few(items: list[Any], count: int = 3) -> str:
-    """
+    """The first items in a sentence, and how many more there are.
+
     >>> first_few(["img_1", "img_2", "img_3", "img_4"])
     'img_1, img_2, img_3 and 1 more'
     """
@@ -3183,7 +3186,8 @@ def first_few(items: list[Any], count: int = 3) -> str:
 
 
 def counted(things: Any, name: str) -> str:
-    """
+    """A number of things, or of the items of a list, with their name.
+
     >>> counted(1200, "image"), counted(["img_1"], "image")
     ('1,200 images', '1 image')
     """
@@ -3293,6 +3297,11 @@ def _keep_freed_memory() -> None:
 
 
 def read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:
+    """The content of the members of one name.
+
+    Raises:
+        MltSError: one cannot be read, or they have different contents.
+    """
     data = read_member(copies[0], options)
     for copy in copies[1:]:
         same = zlib.crc32(data) == copy.crc if copy.crc is not None else data == read_member(copy, options)

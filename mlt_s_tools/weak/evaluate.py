@@ -38,7 +38,7 @@ class Compared(NamedTuple):
     tally: Tally
 
 
-class Left(NamedTuple):
+class LeftOut(NamedTuple):
     """Ids of the images that are left out, and why: a list each."""
 
     trained_on: list
@@ -98,13 +98,13 @@ def compare(source: Source, split: str, models: list) -> tuple:
         models: a list; see `mlt_s_tools.weak`.
 
     Returns:
-        A list of `Compared`, `Left`, and the share of the pixels that is uncertain in the label maps.
+        A list of `Compared`, `LeftOut`, and the share of the pixels that is uncertain in the label maps.
 
     Raises:
         mlt_s.MltSError: something cannot be read.
     """
     trained = {mlt_s.name_key(image_id) for image_id in models[0].trained_on.get(split, ())}
-    left, shares = Left([], [], []), []
+    left, shares = LeftOut([], [], []), []
 
     def examples():
         for choice in tqdm(source.choices, desc="evaluating", unit=" images", disable=None, leave=False):
@@ -173,7 +173,7 @@ def _left_lines(left):
 # --- For a program -------------------------------------------------------------------------------------------------
 
 
-def as_json(split: str, compared: list, left: Left, uncertain: float) -> dict:
+def as_json(split: str, compared: list, left: LeftOut, uncertain: float) -> dict:
     """The figures of all models: a dict as JSON has it."""
     images = compared[0].tally.images
     chosen = (images + 1) // 2 >= LEAST_TO_CHOOSE

@@ -121,7 +121,7 @@ def _listing(data_dir, label_maps, unlabelled_only):
     """What there is, label maps only where they are asked for."""
     if unlabelled_only:
         builder = mlt_s.MltS(config_name="words", data_dir=data_dir, label_maps=label_maps)
-        return builder.complete_listing(datasets.DownloadManager())
+        return builder.complete_listing()
     listing = mlt_s.list_source(mlt_s.absolute_address(data_dir), _WANTED, {})
     for role in _WANTED:
         kind = mlt_s.KINDS[role]
