@@ -76,7 +76,7 @@ def _measure(set_up, folder, rounds, only):
             if name != last:
                 stage.read_once(set_up)
             last = name
-            stage.touch_memory()
+            stage.touch_memory(set_up)
             taken = processes.run(name, contender, set_up, folder, groups.named(name).fresh)
             measured[name][contender].append(taken)
     return measured

@@ -18,6 +18,7 @@ from benchmarks import mlt_like
 from benchmarks.paths import Stage
 
 SMALL = (240, 80)  # pixels, of the files of which there are as many as in MLT: the least that words fit into
+MOST_TOUCHED = 1 << 30  # bytes: more than a contender takes at a tenth of MLT
 SPLITS = {"train": "training", "validation": "validation"}  # and how archives and folders of MLT call them
 
 
@@ -117,10 +118,10 @@ def read_once(stage):
                         pass
 
 
-def touch_memory():
-    """Uses a gigabyte for a moment, more than a contender takes at a tenth of MLT, so that it gets it at once.
+def touch_memory(stage):
+    """Uses as much memory for a moment as the archives are large, up to a gigabyte, so that a contender gets it at once.
 
     A virtual machine gives memory that is free back to its host after a few seconds, and getting it again takes longer
     than preparing: who came after a pause would pay for it.
     """
-    np.ones(1 << 27)
+    np.ones(min(MOST_TOUCHED, sum(map(os.path.getsize, all_archives(stage.archives)))), np.uint8)

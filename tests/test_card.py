@@ -4,10 +4,9 @@ import importlib.util
 import json
 import os
 import re
-import subprocess
-import sys
 
 import datasets
+import forks
 import numpy as np
 import PIL.Image
 import pytest
@@ -155,8 +154,7 @@ def test_a_split_without_examples_is_none(repositories, tmp_path):
 
 
 def run(code, home):
-    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": os.path.dirname(mlt_s.__file__)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=home, capture_output=True, text=True)
+    done = forks.run(code, home)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 
+import forks
 import numpy as np
 import PIL.Image
 import pytest
@@ -26,10 +27,14 @@ QUICK = ["--from-config", "--batch-size", "2", "--crop", "128", "--workers", "0"
 
 def train(data, out, *words, processes=1):
     """Runs the script, and returns the state of its last checkpoint and what it printed last."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] * (processes > 1)
-    command = [sys.executable, *launcher, str(SCRIPT), str(data), "--out", str(out), *QUICK, *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=out.parent)
+    arguments = list(map(str, (data, "--out", out, *QUICK, *words)))
+    if processes == 1:
+        (done,) = forks.run_script(SCRIPT, out.parent, *arguments)
+    else:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [sys.executable, *launcher, str(SCRIPT), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=out.parent)
     assert done.returncode == 0, done.stderr[-3000:]
     last = max(out.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
     return json.loads((last / "trainer_state.json").read_text()), done.stdout.splitlines()[-1]
@@ -87,8 +92,7 @@ def test_two_processes_evaluate_images_of_any_size_as_one_does(tmp_path):
 
 
 def test_without_a_checkpoint_it_says_so(tmp_path):
-    command = [sys.executable, str(SCRIPT), "mlt", "--out", str(tmp_path / "run"), "--resume"]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    (done,) = forks.run_script(SCRIPT, tmp_path, "mlt", "--out", tmp_path / "run", "--resume")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"There is no checkpoint in {tmp_path / 'run'} to go on from."
 

@@ -1,17 +1,17 @@
 """The metrics: by hand, against a naive reading of the protocol, and inside the Trainer of transformers."""
 
 import json
-import os
 import pickle
 import re
 import subprocess
 import sys
 
+import forks
 import numpy as np
 import PIL.Image
 import pytest
 import torch
-from conftest import LEAVE, ROOT
+from conftest import LEAVE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -485,19 +485,11 @@ def way(**options):
 
 def evaluated(folder, ways, processes=1):
     """For each process and each way: the figures of the accumulator alone, and twice those of the Trainer."""
-    python = [sys.executable]
-    if processes > 1:
-        python += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    (folder / "evaluate.py").write_text(TRAINER + LEAVE)
-    done = subprocess.run(
-        [*python, str(folder / "evaluate.py"), json.dumps([str(folder), *ways])],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
-    decode = json.JSONDecoder().raw_decode  # up to its end, as two processes may write their line ends after both
-    return [decode(done.stdout, found.end())[0] for found in re.finditer("FIGURES ", done.stdout)]
+    script = folder / "evaluate.py"
+    script.write_text(TRAINER + LEAVE)
+    several = forks.run_script(script, folder, json.dumps([str(folder), *ways]), processes=processes)
+    assert all(done.returncode == 0 for done in several), several
+    return [json.loads(re.search("^FIGURES (.*)$", done.stdout, re.MULTILINE)[1]) for done in several]
 
 
 OWN_SIZES = {"sizes": [(40, 31), (17, 64), (90, 50)], "batch": 1}

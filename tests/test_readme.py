@@ -9,6 +9,7 @@ import shutil
 import threading
 
 import datasets
+import forks
 import numpy as np
 import PIL.Image
 import pytest
@@ -26,7 +27,7 @@ from archives import (
 )
 from conftest import ROOT, VERSION, run_python
 from hub import Hub
-from pages import TEXT, Server, blocks, commands, languages
+from pages import TEXT, blocks, commands, languages
 
 import mlt_s
 import mlt_s_tools
@@ -93,17 +94,8 @@ def checkpoint(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """Runs code in a fresh process that has imported the libraries, which takes seconds, but not mlt_s."""
-    wanted = ["datasets.distributed", "torch.utils.data", "transformers"]
-    server = Server(tmp_path_factory.mktemp("server"), [name for name in wanted if importlib.util.find_spec(name)])
-    yield server
-    server.close()
-
-
 @pytest.mark.parametrize("block", list(filter(is_for_this_version, PYTHON)), ids=title)
-def test_what_the_pages_show_runs(block, home, built, checkpoint, server):
+def test_what_the_pages_show_runs(block, home, built, checkpoint):
     (home / "mlt-s-built").symlink_to(built)
     (home / "masks").mkdir()
     write_zip(home / "masks" / "labels.zip", label_members({"img_1": mask(1)}, {"img_1": mask(2)}))
@@ -112,7 +104,7 @@ def test_what_the_pages_show_runs(block, home, built, checkpoint, server):
     code = re.sub(r"^%pip .*", "", block.code, flags=re.MULTILINE).replace("/content/drive/MyDrive/", "~/")
     if 'label_maps="~/masks"' in code:  # of two pairs
         code = code.replace("text_value=255)", 'text_value=255, missing_images="skip")')
-    done = server.run(code, home)
+    done = forks.run(code, home)
     assert done.returncode == 0, done.stderr
     if 'from_pretrained("runs/segformer")' in code:  # from a checkpoint to what mlt-s evaluate takes
         masks = {path.name: PIL.Image.open(path).size for path in (home / "my-masks").iterdir()}
@@ -135,11 +127,11 @@ def mask(seed):
     return encoded(PIL.Image.fromarray(np.uint8(label_values(seed=seed) == 1) * 255), "PNG")
 
 
-def test_an_error_in_a_block_is_seen(home, server):
-    done = server.run("import mlt_s\nprint(mlt_s.LABEL_MAP.names)\nraise SystemExit(mlt_s.no_such_name)", home)
+def test_an_error_in_a_block_is_seen(home):
+    done = forks.run("import mlt_s\nprint(mlt_s.LABEL_MAP.names)\nraise SystemExit(mlt_s.no_such_name)", home)
     assert (done.returncode, done.stdout) == (1, "['background', 'text']\n")
     assert "AttributeError" in done.stderr
-    assert server.run("print(mlt_s)", home).returncode == 1  # nothing is left of the block before
+    assert forks.run("print(mlt_s)", home).returncode == 1  # nothing is left of the block before
 
 
 def test_all_blocks_are_of_a_kind_that_is_tested():
@@ -214,7 +206,7 @@ def parsed(words):
 
 
 @pytest.mark.once
-def test_every_other_command_that_the_pages_show_is_one_that_there_is(home, server):
+def test_every_other_command_that_the_pages_show_is_one_that_there_is(home):
     """What installs and clones is looked at word by word; .ci/run runs those of the README."""
     code = ""
     for page, words in COMMANDS:
@@ -234,7 +226,7 @@ def test_every_other_command_that_the_pages_show_is_one_that_there_is(home, serv
                 "git clone https://github.com/lab/mlt-s-loader", "cd mlt-s-loader", "python3 -m venv .venv",
                 ". .venv/bin/activate", "pytest",
             ) or words[0] == "mlt-s", (page, words)  # fmt: skip
-    done = server.run(code, home)
+    done = forks.run(code, home)
     assert code and done.returncode == 0, done.stderr
 
 
