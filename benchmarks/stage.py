@@ -119,7 +119,7 @@ def read_once(stage):
 
 
 def touch_memory(stage):
-    """Uses as much memory for a moment as the archives are large, up to a gigabyte, so that a contender gets it at once.
+    """Uses as much memory as the archives are large, at most a gigabyte, for a moment: so a contender gets it at once.
 
     A virtual machine gives memory that is free back to its host after a few seconds, and getting it again takes longer
     than preparing: who came after a pause would pay for it.

@@ -36,7 +36,7 @@ from hub import Hub
 
 import mlt_s
 import mlt_s_tools
-from mlt_s_tools import cli
+from mlt_s_tools import cli, resuming
 from mlt_s_tools.hub import manifest, plan, shards
 from mlt_s_tools.hub.palette import with_palette
 
@@ -500,7 +500,7 @@ def test_a_finished_build_by_other_versions_is_still_that_of_its_archives(source
 
 
 def test_two_builds_at_once(source, out, monkeypatch):
-    monkeypatch.setattr(manifest, "PATIENCE", 0)
+    monkeypatch.setattr(resuming, "PATIENCE", 0)
     with manifest.held(out), pytest.raises(mlt_s.MltSError) as error:
         mlt_s_tools.build(source, out, jobs=1)
     assert str(error.value).startswith(f"Another mlt-s build is writing to {out}: wait for it")
@@ -764,6 +764,6 @@ def test_a_later_push_names_the_repository_in_the_card_unless_it_is_ones_own(sou
 def test_a_build_that_was_killed_before_its_first_file_goes_on(source, out):
     out.mkdir()
     (out / manifest.LOCK).touch()
-    (out / (manifest.RECORD + shards.PART)).touch()
+    (out / (manifest.RECORD + resuming.PART)).touch()
     mlt_s_tools.build(source, out, jobs=1)
     assert len(parquet(out)) == 2

@@ -500,7 +500,7 @@ def test_an_archive_of_an_earlier_version_is_said_to_be_one(folder, out, capsys)
 
 @once
 def test_two_at_a_time_are_refused(folder, out, monkeypatch):
-    monkeypatch.setattr(archive, "PATIENCE", 0)
+    monkeypatch.setattr(archive.resuming, "PATIENCE", 0)
     with archive.gathering(str(out), {"kind": "label"}):
         with pytest.raises(mlt_s.MltSError, match="Another mlt-s weak is writing .*: wait for it, or give"):
             with archive.gathering(str(out), {"kind": "label"}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -166,7 +167,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
     assert not (tmp_path / "net" / "weak.json").exists()
     assert run(folder, tmp_path / "net", steps=7) == 2
     said = capsys.readouterr().err
-    assert "holds a training with steps 6 and not 7. Give the same arguments as then, or a new folder." in said
+    assert "holds a training of 6 steps, and not 7. Give the same arguments as then, or a new folder." in said
     counted = []
     monkeypatch.setattr(train, "add_gradients", lambda *arguments: counted.append(1) or backward(*arguments))
     assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 0
@@ -201,17 +202,17 @@ def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, f
     assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 2 steps.\n"
     assert not (tmp_path / "net" / "training").exists()
     assert run(folder, tmp_path / "net", "--seed", "1", steps=2) == 2
-    assert "holds a network with seed 0 and not 1." in capsys.readouterr().err
+    assert "holds a network of the random seed 0, and not 1." in capsys.readouterr().err
     others = {f"img_{n}": png(drawn("other")[1]) for n in range(1, 7)}
     fixed = write_zip(tmp_path / "fixed.zip", label_members(others, {f"img_{n}": png(drawn()[1]) for n in range(1, 5)}))
     assert run(folder, tmp_path / "net", "--label-maps", str(fixed), steps=2) == 2
-    assert "holds a network with other images, label maps or words." in capsys.readouterr().err
+    assert "holds a network of other images, label maps or words." in capsys.readouterr().err
 
 
 def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
     start, folder, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(train, "PATIENCE", 0)
+    monkeypatch.setattr(train.resuming, "PATIENCE", 0)
     trained = train.trained
 
     def meanwhile(*arguments):
@@ -222,15 +223,16 @@ def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
     monkeypatch.setattr(train, "trained", meanwhile)
     assert run(folder, tmp_path / "net", steps=1) == 0
     (tmp_path / "net").rename(tmp_path / "done")
-    acquire = train.locks.acquire
+    alone = train.resuming.alone
 
+    @contextlib.contextmanager
     def finished_meanwhile(*arguments):
-        lock = acquire(*arguments)
-        for path in (tmp_path / "done").iterdir():
-            path.rename(tmp_path / "net" / path.name)
-        return lock
+        with alone(*arguments) as lock:
+            for path in (tmp_path / "done").iterdir():
+                path.rename(tmp_path / "net" / path.name)
+            yield lock
 
-    monkeypatch.setattr(train.locks, "acquire", finished_meanwhile)
+    monkeypatch.setattr(train.resuming, "alone", finished_meanwhile)
     monkeypatch.setattr(train, "trained", lambda *arguments: pytest.fail("it was trained again"))
     assert run(folder, tmp_path / "net", steps=1) == 0
     assert sorted(path.name for path in (tmp_path / "net").iterdir()) == ["network.npz", "weak.json"]

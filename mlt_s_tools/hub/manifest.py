@@ -15,13 +15,11 @@ import typing
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import filelock  # comes with datasets
 import pyarrow  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import locks, records
+from mlt_s_tools import records, resuming
 from mlt_s_tools.hub.layout import File
-from mlt_s_tools.hub.shards import PART
 
 if TYPE_CHECKING:
     from mlt_s_tools.hub.layout import Built
@@ -31,8 +29,6 @@ MANIFEST = "manifest.json"
 RECORD = ".mlt-s-build.jsonl"  # first line: which build it is; one more for each whole file
 LOCK = ".mlt-s-build.lock"
 CARD = "README.md"
-
-PATIENCE = 3  # seconds: the processes of a build that was killed hold the lock for the moment until they notice
 
 _FORMAT = 2  # to be raised where the same archives shall become other files
 _FILE: dict[str, Any] = typing.get_type_hints(File)
@@ -77,18 +73,15 @@ def held(out: str) -> Iterator[None]:
     if os.path.exists(out) and not os.path.isdir(out):
         raise mlt_s.MltSError(f"{out} is a file: give a folder for the build to make.")
     is_new = not os.path.exists(out)
+    taken = f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
     try:
-        lock = locks.acquire(out, LOCK, PATIENCE)
-    except filelock.Timeout:
-        raise mlt_s.MltSError(
-            f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
-        ) from None
-    try:
-        yield
+        with resuming.alone(out, LOCK, taken) as lock:
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    os.remove(lock.lock_file)
     finally:
-        with contextlib.suppress(OSError):
-            os.remove(lock.lock_file)
-        lock.release()
         if is_new:
             with contextlib.suppress(OSError):
                 os.rmdir(out)
@@ -102,7 +95,7 @@ def take_up(out: str, plan: Plan) -> dict[str, File]:
     """
     earlier, files, reason = _earlier(out)
     if earlier is None:
-        if strange := sorted(set(os.listdir(out)) - {LOCK, RECORD, RECORD + PART}):
+        if strange := sorted(set(os.listdir(out)) - {LOCK, RECORD, RECORD + resuming.PART}):
             raise mlt_s.MltSError(
                 f"{out} is not empty, and no build of mlt-s: it holds {mlt_s.first_few(strange)}.{reason} "
                 "Give a new folder."
@@ -110,16 +103,17 @@ def take_up(out: str, plan: Plan) -> dict[str, File]:
         return {}
     paths = {shard.path for shard in plan.shards}
     whole = {file.path: file for file in files if file.path in paths and _is_whole(out, file)}
-    other = _difference(earlier, _identity(plan), _OTHER_CONTENT)
+    earlier, here = {**_DEFAULTS, **earlier}, _identity(plan)
+    other = resuming.difference(earlier, here, _OTHER_CONTENT)
     missing = sorted(paths - set(whole)) if is_finished(out) else []
     if not other and (missing or not is_finished(out)):
-        other = _difference(earlier, _identity(plan), _OTHER_VERSIONS)
+        other = resuming.difference(earlier, here, _OTHER_VERSIONS)
         other += f", and lacks {mlt_s.first_few(missing)}" if other and missing else ""
     if other:
         raise mlt_s.MltSError(f"{out} holds another build, {other}. Give another folder, or remove this one.")
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
-            os.remove(os.path.join(out, path) + PART)
+            os.remove(os.path.join(out, path) + resuming.PART)
     return whole
 
 
@@ -129,14 +123,12 @@ def is_finished(out: str) -> bool:
 
 def begin(out: str, plan: Plan, whole: Iterable[File]) -> None:
     """Starts the record of a build with the files that are whole."""
-    lines = [_identity(plan), *map(dataclasses.asdict, whole)]
-    _write(out, RECORD, "".join(json.dumps(line) + "\n" for line in lines))
+    resuming.begin_journal(os.path.join(out, RECORD), _identity(plan), map(dataclasses.asdict, whole))
 
 
 def add(out: str, file: File) -> None:
     """Adds a whole file to the record."""
-    with open(os.path.join(out, RECORD), "a", encoding="ascii") as record:
-        record.write(json.dumps(dataclasses.asdict(file)) + "\n")
+    resuming.add_to_journal(os.path.join(out, RECORD), dataclasses.asdict(file))
 
 
 def finish(out: str, plan: Plan, built: Built) -> None:
@@ -153,7 +145,7 @@ def finish(out: str, plan: Plan, built: Built) -> None:
     files = [dataclasses.asdict(file) for file in built.files]
     identity = {**_identity(plan), **versions}
     manifest = {**identity, "examples": examples, "weak": weak, "card": _sha256_of_card(out), "files": files}
-    _write(out, MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    resuming.write(os.path.join(out, MANIFEST), (json.dumps(manifest, indent=1) + "\n").encode("ascii"))
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(out, RECORD))
 
@@ -181,15 +173,6 @@ def _identity(plan: Plan) -> dict[str, Any]:
         "code": mlt_s.SOURCE_HASH,
         "pyarrow": pyarrow.__version__,
     }
-
-
-def _difference(earlier: dict[str, Any], here: dict[str, Any], others: dict[str, str]) -> str:
-    """What to say of a build that is another one than the one here, by one of others; nothing if it is the same."""
-    for key, words in others.items():
-        there: Any = earlier.get(key, _DEFAULTS.get(key))
-        if there != here[key]:
-            return words.format(there=", ".join(there) if key == "configs" else there, here=here[key])
-    return ""
 
 
 def _earlier(out: str) -> tuple[dict[str, Any] | None, list[File], str]:
@@ -224,11 +207,3 @@ def _recorded(path: str) -> dict[str, Any] | None:
 def _is_whole(out: str, file: File) -> bool:
     path = os.path.join(out, file.path)
     return os.path.isfile(path) and os.path.getsize(path) == file.size
-
-
-def _write(out: str, name: str, text: str) -> None:
-    """Writes a file that has its name when it is whole."""
-    path = os.path.join(out, name)
-    with open(path + PART, "w", encoding="ascii", newline="\n") as file:
-        file.write(text)
-    os.replace(path + PART, path)

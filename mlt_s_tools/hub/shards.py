@@ -14,6 +14,7 @@ import pyarrow as pa  # comes with datasets
 import pyarrow.parquet as pq  # comes with datasets
 
 import mlt_s
+from mlt_s_tools import resuming
 from mlt_s_tools.hub.layout import File, features_of, portable
 from mlt_s_tools.hub.palette import with_palette
 from mlt_s_tools.origin import is_signed
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 # What is held in memory at a time, and what a reader fetches at least who wants one row.
 ROW_GROUP_ROWS = 100
 ROW_GROUP_SIZE = 16_000_000  # bytes of pictures
-
-PART = ".part"  # ends the name of a file that is being written
 
 
 def schema_of(config: str) -> pa.Schema:
@@ -73,7 +72,7 @@ def write(
         OSError: the file cannot be written.
     """
     path = os.path.join(out, *shard.path.split("/"))
-    part = path + PART
+    part = path + resuming.PART
     os.makedirs(os.path.dirname(path), exist_ok=True)
     rows, nbytes, weak = (read_row(pair, palette, options) for pair in shard.pairs), 0, 0
     try:

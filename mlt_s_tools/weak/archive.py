@@ -13,12 +13,11 @@ import os
 import shutil
 import zipfile
 
-import filelock  # comes with datasets
 import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 
 import mlt_s
-from mlt_s_tools import locks, records
+from mlt_s_tools import records, resuming
 from mlt_s_tools.origin import KEYWORD, MAKER, RECORD
 
 PARTIAL = ".partial"  # ends the name of the folder beside the archive
@@ -28,8 +27,6 @@ _FOLDER = "MLT_S_labels"
 FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
 _LOCK = ".lock"
 _ARCHIVE = "archive"  # the archive to be, while it is being written
-_PART = ".part"  # ends the name of a file that is being written
-PATIENCE = 3  # seconds to wait for a process that was killed to be gone
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 
 # What is counted of a label map, and summed up by split.
@@ -127,7 +124,7 @@ def is_finished(out, order):
     record = read_record(out)
     if record is None:
         return False
-    if other := _difference(record, order):
+    if other := resuming.difference(record, order, _OTHER):
         raise mlt_s.MltSError(f"{out} is there already, and holds label maps {other}. Give another name, or remove it.")
     return True
 
@@ -152,13 +149,15 @@ def gathering(out, order):
     if is_finished(out, order) and not os.path.exists(folder):
         yield None
         return
+    taken = f"Another {MAKER} is writing {out}: wait for it, or give another name."
     try:
-        lock = locks.acquire(folder, _LOCK, PATIENCE)
-    except filelock.Timeout:
-        raise mlt_s.MltSError(f"Another {MAKER} is writing {out}: wait for it, or give another name.") from None
-    try:
-        # Asked once more, as another process may have finished it while this one waited.
-        yield None if is_finished(out, order) else Gathering(out, folder, order)
+        with resuming.alone(folder, _LOCK, taken):
+            try:
+                # Asked once more, as another process may have finished it while this one waited.
+                yield None if is_finished(out, order) else Gathering(out, folder, order)
+            finally:
+                if os.path.exists(out):
+                    shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         if not mlt_s.is_out_of_space(error):
             if error.errno and error.filename is None:
@@ -167,10 +166,6 @@ def gathering(out, order):
         raise mlt_s.MltSError(
             f"There is no space left for {out}. Free some and run the same again: what is made so far is kept."
         ) from error
-    finally:
-        if os.path.exists(out):
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
 
 
 class Gathering:
@@ -189,7 +184,7 @@ class Gathering:
         self._out, self._folder, self._order = out, folder, order
         self._names = COUNTS[order["kind"]]
         earlier, finished = _read_finished(os.path.join(folder, FINISHED), self._names)
-        if earlier is not None and (other := _difference(earlier, order)):
+        if earlier is not None and (other := resuming.difference(earlier, order, _OTHER)):
             raise mlt_s.MltSError(
                 f"{folder} holds what an interrupted run made, {other}. To go on with it, give the same "
                 "arguments as then; to begin anew, remove it or give another name."
@@ -199,7 +194,9 @@ class Gathering:
             for line in finished
             if os.path.exists(self._path(line["split"], line["image_id"]))
         }
-        self._write_finished()
+        # Anew: a run that was killed may have left half a line in it.
+        lines = (self._line(*key) for key in self._counts)
+        resuming.begin_journal(os.path.join(folder, FINISHED), order, lines)
 
     def has(self, split, image_id):
         return (split, image_id) in self._counts
@@ -208,10 +205,9 @@ class Gathering:
         """Keeps a label map, given as a PNG file, and its counts, a dict by `COUNTS`."""
         path = self._path(split, image_id)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        _write(path, label)
+        resuming.write(path, label)
         self._counts[split, image_id] = counts
-        with open(os.path.join(self._folder, FINISHED), "a", encoding="ascii") as file:
-            file.write(self._line(split, image_id))
+        resuming.add_to_journal(os.path.join(self._folder, FINISHED), self._line(split, image_id))
 
     def finish(self, ids, without_words):
         """Writes the archive, and returns its record.
@@ -230,7 +226,7 @@ class Gathering:
             "splits": splits,
             "without_ground_truth": without_words,
         }
-        whole = os.path.join(self._folder, _ARCHIVE + _PART)
+        whole = os.path.join(self._folder, _ARCHIVE + resuming.PART)
         with zipfile.ZipFile(whole, "w") as archive:
             archive.writestr(zipfile.ZipInfo(f"{_FOLDER}/{RECORD}", _DATE), json.dumps(record, indent=1) + "\n")
             for split, image_id in ids:
@@ -244,13 +240,7 @@ class Gathering:
         return os.path.join(self._folder, split, f"{_digest(image_id)}.png")
 
     def _line(self, split, image_id):
-        line = {"split": split, "image_id": image_id, "counts": self._counts[split, image_id]}
-        return json.dumps(line) + "\n"
-
-    def _write_finished(self):
-        """Begins the list of what is whole anew: a run that was killed may have left half a line in it."""
-        lines = [json.dumps(self._order) + "\n", *(self._line(*key) for key in self._counts)]
-        _write(os.path.join(self._folder, FINISHED), "".join(lines).encode("ascii"))
+        return {"split": split, "image_id": image_id, "counts": self._counts[split, image_id]}
 
 
 def _digest(image_id):
@@ -279,15 +269,3 @@ def _finished(line, names):
         return records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)})
     except ValueError:
         return None
-
-
-def _difference(earlier, order):
-    """What to say of label maps of another order than the one here; nothing if it is the same."""
-    return next((words for key, words in _OTHER.items() if earlier.get(key) != order.get(key)), "")
-
-
-def _write(path, content):
-    """Writes a file that has its name when it is whole."""
-    with open(path + _PART, "wb") as file:
-        file.write(content)
-    os.replace(path + _PART, path)

@@ -3,7 +3,6 @@
 The network that ships was made of drawn words, by `word_network` in a clone; this here is a short run at a low rate.
 """
 
-import contextlib
 import math
 import os
 import random
@@ -11,7 +10,6 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
-import filelock  # comes with datasets
 import numpy as np
 import torch
 from PIL import Image
@@ -19,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import locks, records
+from mlt_s_tools import records, resuming
 from mlt_s_tools.choose import Source
 from mlt_s_tools.origin import MAKER, made_by
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model, source
@@ -40,7 +38,13 @@ _MOVED = 0.06  # how far a corner of a word is moved by chance, in parts of its 
 SIGNS = (-1, 1)  # of its colours, as deviations
 _PROGRESS = "training"  # a folder in that of the network, until it is finished
 _ORDER, _STATE, _LOCK = "order.json", "state.pt", ".lock"  # in there
-PATIENCE = 3  # seconds to wait for a process that was killed to be gone
+# By what another training differs, the most telling first.
+_OTHER = {
+    "begun_from": "that begins with another network",
+    "source": "of other images, label maps or words",
+    "steps": "of {there} steps, and not {here}",
+    "seed": "of the random seed {there}, and not {here}",
+}
 
 
 def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_value=1, even_if_worse=False):
@@ -86,7 +90,8 @@ def run(data_dir, out, model=None, label_maps=None, steps=None, seed=0, text_val
     }
     if not _is_finished(out, order):
         _begin(out, order)
-        with _alone(out):
+        taken = f"Another {MAKER} train is writing {out}: wait for it, or give a new folder."
+        with resuming.alone(out / _PROGRESS, _LOCK, taken):
             if not _is_finished(out, order):  # asked once more, as another process may have finished it meanwhile
                 return _train(out, order, start, of_training, held_out, even_if_worse)
     shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed right at its end
@@ -158,32 +163,13 @@ def _begin(out, order):
         write_json(path, order)
 
 
-@contextlib.contextmanager
-def _alone(out):
-    """Keeps other processes from this training."""
-    try:
-        lock = locks.acquire(out / _PROGRESS, _LOCK, PATIENCE)
-    except filelock.Timeout:
-        raise mlt_s.MltSError(f"Another {MAKER} train is writing {out}: wait for it, or give a new folder.") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _check_same(path, order, what):
     try:
         found = records.read(path, {str: object})
     except ValueError as error:
         raise mlt_s.MltSError(f"{path} is damaged ({error}): give a new folder.") from None
-    called = {"source": "other images, label maps or words", "begun_from": "another network to begin with"}
-    others = [
-        called.get(name, f"{name} {found.get(name)!r} and not {order[name]!r}")
-        for name in order
-        if found.get(name) != order[name]
-    ]
-    if others:
-        raise mlt_s.MltSError(f"{what} with {', '.join(others)}. Give the same arguments as then, or a new folder.")
+    if other := resuming.difference(found, order, _OTHER):
+        raise mlt_s.MltSError(f"{what} {other}. Give the same arguments as then, or a new folder.")
 
 
 def _save(out, made, record):
@@ -248,7 +234,7 @@ def add_gradients(network: torch.nn.Module, words: list, device) -> float:
     for several in by_size.values():
         crops, text, counts = (torch.from_numpy(np.stack(of)).to(device) for of in zip(*several))
         # The edge step moves logits afterwards: what comes out of it shall be right.
-        logits = network(crops.permute(0, 3, 1, 2)) + edges.SHIFT
+        logits = edges.calibrated(network(crops.permute(0, 3, 1, 2)))
         found = (binary_cross_entropy_with_logits(logits, text, reduction="none") * counts).sum() / max(1.0, total)
         found.backward()
         loss += found.item()
