@@ -373,7 +373,7 @@ def test_it_is_the_guided_filter(side, radius):
     guide = colors - colors.mean((0, 1))
     guide /= np.sqrt((guide**2).mean())
     wanted = np.clip(guided_by_windows(guide, values, radius), 0.002, 0.998)
-    wanted = 1 / (1 + (1 - wanted) / wanted * np.exp(-0.35))
+    wanted = 1 / (1 + ((1 - wanted) / wanted) ** 2 * np.exp(-0.5))
     assert np.abs(edges.sharpened(colors, values, side) - wanted).max() < 1e-4
 
 
@@ -391,4 +391,4 @@ def test_probabilities_from_afar_get_the_edges_of_the_picture(font):
 def test_a_picture_of_one_colour_has_no_edges():
     values = np.full((20, 30), 0.5, np.float32)
     found = edges.sharpened(np.full((20, 30, 3), 77, np.uint8), values, 20)
-    assert np.allclose(found, 1 / (1 + np.exp(-0.35)), atol=1e-5)
+    assert np.allclose(found, 1 / (1 + np.exp(-0.5)), atol=1e-5)
