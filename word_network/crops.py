@@ -3,7 +3,7 @@
 A crop is drawn from a seed alone, so a batch is known by its number: a run that is killed goes on with the same crops.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -18,7 +18,7 @@ from word_network.texts import SHARES
 # Sizes of crops (height, width) and their shares: those of a batch are alike. The shorter side of a word is 0.6 of the
 # crop's, since the framing leaves a third of it on either side.
 SIZES = {(80, 96): 0.13, (80, 160): 0.33, (80, 256): 0.34, (160, 80): 0.12, (112, 112): 0.08}
-# How often each effect is drawn in a hard crop of the test; half of the crops are easy and have 0.45 of it.
+# How often each effect is drawn in a hard crop; half of the crops are easy and have 0.45 of it.
 EFFECTS = {
     "low contrast": 0.1, "equal luminance": 0.08, "textured": 0.45, "plate": 0.45, "halves": 0.06, "pattern": 0.09,
     "lines": 0.16, "shapes": 0.12, "spots": 0.08, "shadow": 0.2, "hard shadow": 0.1, "glow": 0.06, "extruded": 0.18,
@@ -27,11 +27,6 @@ EFFECTS = {
     "bevelled": 0.09, "occluded": 0.06, "cast shadow": 0.14, "uneven light": 0.12, "specular": 0.12, "curved": 0.16,
     "slanted": 0.15, "lines of text": 0.05, "fat": 0.16, "thin": 0.13, "cut": 0.12, "loose": 0.12, "crowded": 0.2,
     "tiny": 0.16, "blurred": 0.08, "blocks": 0.1,
-}  # fmt: skip
-# Training sees more of what a network of 210,000 crops got wrong.
-IN_TRAINING = {
-    **EFFECTS, "hard shadow": 0.16, "extruded": 0.2, "relief": 0.09, "curved": 0.18, "slanted": 0.24,
-    "lines of text": 0.1, "thin": 0.2, "tiny": 0.2, "blurred": 0.12,
 }  # fmt: skip
 HELD_OUT = ("reflection", "scan lines", "stencil")  # kept for the test
 HARD = 0.5  # of all crops
@@ -78,7 +73,7 @@ def batch(source: Source, seed: Sequence[int], count: int, size: tuple[int, int]
     """Crops that hold a word that can be seen, drawn from a seed."""
     rng, crops = np.random.default_rng(seed), []
     while len(crops) < count:
-        crop = compose(source, rng, size, often=IN_TRAINING)
+        crop = compose(source, rng, size)
         if is_seen(crop):
             crops.append(crop)
     return crops
@@ -101,12 +96,11 @@ def compose(
     size: tuple[int, int],
     script: Optional[str] = None,
     effect: Optional[str] = None,
-    often: Mapping[str, float] = EFFECTS,
 ) -> Crop:
-    """One crop; with an ``effect`` it has that alone, else a random choice of them, each as often as said."""
+    """One crop; with an ``effect`` it has that alone, else a random choice of them."""
     easy = effect is not None or rng.random() > HARD
     share = 0.45 if easy else 1
-    effects = {effect} if effect else {name for name, of_all in often.items() if rng.random() < of_all * share}
+    effects = {effect} if effect else {name for name, often in EFFECTS.items() if rng.random() < often * share}
     pool = source.pools[script or _script(rng, source)]
     upright = size[0] > 1.2 * size[1]
     number = _word(rng, pool, size, upright)

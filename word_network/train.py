@@ -53,7 +53,7 @@ class Settings:
     """What decides the weights, beside the code and the fonts."""
 
     seed: int = 0
-    cycles: tuple[int, ...] = (160_000, 50_000, 130_000)  # crops of each rise and fall of the learning rate
+    cycles: tuple[int, ...] = (160_000, 50_000)  # crops of each rise and fall of the learning rate
     words: int = WORDS
     grounds: int = GROUNDS
 
