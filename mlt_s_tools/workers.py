@@ -1,15 +1,24 @@
-"""Processes that work for another one: how many, and how each begins."""
+"""Processes that work for another one: how many, how each begins, and what they make."""
 
 from __future__ import annotations
 
+import concurrent.futures
+import itertools
 import multiprocessing
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
     from multiprocessing.process import BaseProcess
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_LOOK = 0.1  # seconds between two calls of `meanwhile`
 
 
 def cores() -> int:
@@ -26,3 +35,56 @@ def begin() -> None:
 def _end_with(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)
+
+
+def context(spawn: bool) -> BaseContext:
+    """How processes start: afresh, or as is usual here. The threads that read remote files do not survive a fork."""
+    return multiprocessing.get_context("spawn" if spawn else None)
+
+
+def results(
+    call: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    jobs: int,
+    of: BaseContext,
+    initializer: Callable[..., object] = begin,
+    arguments: tuple[object, ...] = (),
+    meanwhile: Callable[[], object] | None = None,
+    stop: Callable[[], object] | None = None,
+) -> Generator[Result, None, None]:
+    """Makes a call for each task in several processes, and yields what they return, in any order.
+
+    On an error, and where the generator is closed, no further call begins, and those under way are waited for.
+
+    Args:
+        call: what a process calls with a task.
+        tasks: taken a few more at a time than there are processes: none waits, and little is thrown away.
+        jobs: how many processes.
+        of: what `context` returns.
+        initializer, arguments: called in each process first; `begin` has to be part of it.
+        meanwhile: called from time to time while the processes work.
+        stop: called when no more results are wanted: tells the calls that are under way.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: a process was killed, as the system does when memory runs out.
+        Exception: what a call raised; what other calls had returned by then is yielded before.
+    """
+    executor = concurrent.futures.ProcessPoolExecutor(jobs, of, initializer, arguments)
+    remaining = iter(tasks)
+    running: set[concurrent.futures.Future[Result]] = set()
+    try:
+        while True:
+            for task in itertools.islice(remaining, 4 * jobs - len(running)):
+                running.add(executor.submit(call, task))
+            if not running:
+                return
+            patience = _LOOK if meanwhile else None
+            done, running = concurrent.futures.wait(running, patience, concurrent.futures.FIRST_COMPLETED)
+            if meanwhile:
+                meanwhile()
+            for future in sorted(done, key=lambda future: future.exception() is not None):
+                yield future.result()
+    finally:
+        if stop:
+            stop()
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
+import functools
 import io
 import logging
-import multiprocessing
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -374,22 +373,4 @@ def look_at_all(works: list[Work], jobs: int, options: dict[str, Any]) -> Genera
             yield look(work, options)
         return
     remote = any(mlt_s.is_remote(member.address) for work in works[:1] for member in work.members())
-    # The threads that read remote files do not survive a fork.
-    context = multiprocessing.get_context("spawn" if remote else None)
-    executor = concurrent.futures.ProcessPoolExecutor(jobs, context, workers.begin)
-    try:
-        remaining = iter(works)
-        running = set()
-        while True:
-            # A few more than there are processes: none waits, and little is thrown away by an interrupt.
-            for work in remaining:
-                running.add(executor.submit(look, work, options))
-                if len(running) >= 4 * jobs:
-                    break
-            if not running:
-                return
-            done, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    yield from workers.results(functools.partial(look, options=options), works, jobs, workers.context(remote))

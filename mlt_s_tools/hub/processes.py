@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import multiprocessing
+import functools
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     Task = TypeVar("Task")
     Result = TypeVar("Result")
-
-_LOOK = 0.1  # seconds between two looks at how far the processes are
 
 
 # In a process that makes calls, what it shares with the one that started it: examples done of each task, and the end.
@@ -59,26 +56,25 @@ def run_all(
             for task in tasks:
                 yield call(task, bar.update)
             return
-        context = multiprocessing.get_context("spawn" if spawn else None)
+        context = workers.context(spawn)
         # Plain memory without locks: a process that is killed while it holds one would stop the others for ever.
         done, stopped = context.RawArray("q", len(tasks)), context.RawValue("b")
-        executor = concurrent.futures.ProcessPoolExecutor(jobs, context, _begin, (done, stopped))
         try:
-            running = {executor.submit(_call, call, task, index) for index, task in enumerate(tasks)}
-            while running:
-                ended, running = concurrent.futures.wait(running, _LOOK, concurrent.futures.FIRST_EXCEPTION)
-                bar.update(sum(done) - bar.n)
-                # What is done counts, whatever else failed.
-                for future in sorted(ended, key=lambda future: future.exception() is not None):
-                    yield future.result()
+            yield from workers.results(
+                functools.partial(_call, call),
+                enumerate(tasks),
+                jobs,
+                context,
+                _begin,
+                (done, stopped),
+                meanwhile=lambda: bar.update(sum(done) - bar.n),
+                stop=lambda: setattr(stopped, "value", True),
+            )
         except BrokenProcessPool:
             raise mlt_s.MltSError(
                 "A process was killed, as happens when memory runs out. Run the same again, with fewer --jobs: what is "
                 "written whole is kept."
             ) from None
-        finally:
-            stopped.value = True
-            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(done: ctypes.Array[ctypes.c_longlong], stopped: ctypes.c_byte) -> None:
@@ -87,7 +83,9 @@ def _begin(done: ctypes.Array[ctypes.c_longlong], stopped: ctypes.c_byte) -> Non
     workers.begin()
 
 
-def _call(call: Callable[[Task, Callable[[int], object]], Result], task: Task, index: int) -> Result:
+def _call(call: Callable[[Task, Callable[[int], object]], Result], numbered: tuple[int, Task]) -> Result:
+    index, task = numbered
+
     def step(count: int) -> None:
         _done[index] += count
         if _stopped.value:
