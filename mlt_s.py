@@ -2204,7 +2204,7 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
     | ### | kept; the word is not readable |
     | a script in other case, such as latin | Latin |
     | a script that MLT does not have | -1, and a warning, once for each of the first ten |
-    | fewer than ten fields; a corner that is no number, or 100,000 pixels away; text that is not UTF-8 | an error |
+    | fewer than ten fields; a corner that is not a number, or 100,000 pixels away; text that is not UTF-8 | an error |
     | more than 1 MB, or more than 2,000 words | an error |
 
     Args:
@@ -2212,11 +2212,11 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
         member: what to name in errors.
 
     Returns:
-        A dict a word: `quad`, the four corners [x, y] (float, pixels of the stored image, in the order of the file),
+        One dict per word: `quad`, the four corners [x, y] (float, pixels of the stored image, in the file's order),
         `script` (int, of `SCRIPTS`), `transcription` (str) and `readable` (bool).
 
     Raises:
-        MltSError: a line is no word; says which, and why. Or the file is larger than any of MLT's.
+        MltSError: a line is not valid (says which, and why), or the file is larger than any of MLT's.
     """
     if len(data) > _LARGEST_WORDS:
         raise _too_many_words(member, f"{len(data):,} bytes")
@@ -2267,7 +2267,11 @@ def _too_many_words(member: Member, what: str) -> MltSError:
 def _word(line: str, member: Member) -> dict[str, Any]:
     found = _WORD.fullmatch(line)
     if not found:
-        raise ValueError(_reason(line))
+        fields = line.split(",", 9)
+        if len(fields) < 10:
+            raise ValueError(f"it has {counted(fields, 'field')}, not 10")
+        strange = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
+        raise ValueError(f"{strange.strip()[:20]!r} is not a number of pixels")
     *numbers, script, transcription = found.groups()
     x1, y1, x2, y2, x3, y3, x4, y4 = corners = [float(number) for number in numbers]
     if max(map(abs, corners)) > _FARTHEST:
@@ -2279,15 +2283,6 @@ def _word(line: str, member: Member) -> dict[str, Any]:
         "transcription": transcription,
         "readable": transcription.strip() != UNREADABLE,
     }
-
-
-def _reason(line: str) -> str:
-    """Why a line is no word."""
-    fields = line.split(",", 9)
-    if len(fields) < 10:
-        return f"it has {counted(fields, 'field')}, not 10"
-    strange = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
-    return f"{strange.strip()[:20]!r} is no number of pixels"
 
 
 def _script_value(name: str, member: Member) -> int:
@@ -2303,7 +2298,7 @@ def _script_value(name: str, member: Member) -> int:
 def _no_word(member: Member, number: int, reason: str, remedy: str) -> MltSError:
     steps = remedy if member.name is None else f"unpack the archive, {remedy} and take the archive away"
     return MltSError(
-        f"{member}, line {number}, is no word of ground truth: {reason}. {steps[0].upper()}{steps[1:]}; or load "
+        f"{member}, line {number}, is not a valid ground-truth line: {reason}. {steps[0].upper()}{steps[1:]}; or load "
         '"segmentation", which needs no ground truth.'
     )
 
@@ -2340,10 +2335,10 @@ def _made_once(path: str, make: Any, again: bool = False) -> str:
     """
     if os.path.exists(path) and not again:  # for which nothing needs to be written
         return path
-    partial = path + ".incomplete"
-    with _storing(os.path.dirname(path)):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with _alone(path):  # the processes of a training run start together
+    folder, partial = os.path.dirname(path), path + ".incomplete"
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with _lock(path):  # the processes of a training run start together
             if again or not os.path.exists(path):
                 try:
                     make(partial)
@@ -2351,48 +2346,52 @@ def _made_once(path: str, make: Any, again: bool = False) -> str:
                 finally:
                     with contextlib.suppress(FileNotFoundError):
                         os.remove(partial)
-    return path
-
-
-@contextlib.contextmanager
-def _storing(folder: str) -> Iterator[None]:
-    """Turns what the disk answers while a folder of downloads is written into our error."""
-    try:
-        yield
     except OSError as error:
         reason = "has no space left" if is_out_of_space(error) else f"cannot be written ({error})"
         raise MltSError(
             f"{folder}, where `datasets` keeps its downloads, {reason}. Set HF_DATASETS_CACHE to a folder that can be "
             "written and has space, before you import datasets."
         ) from error
+    return path
 
 
-@contextlib.contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """Holds the lock of a file. Says so if it has to wait, as another process may be an hour at it."""
+def _lock(path: str) -> Any:
+    """Acquires the lock of a file. Says so if it has to wait, as another process may take an hour."""
     lock = filelock.FileLock(path + ".lock")
     try:
-        lock.acquire(timeout=SILENCE)
+        return lock.acquire(timeout=SILENCE)
     except filelock.Timeout:
         logger.warning("Waiting for another process, which is making %s and holds %s.lock.", path, path)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _download(url: str, path: str) -> None:
     if getattr(datasets.config, "HF_HUB_OFFLINE", False):
         raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
-    allowance = _Allowance()
     with _network(url):
-        answer = _opener(allowance).open(_request(url), timeout=TIMEOUT)
-    with answer, open(path, "wb") as file:
-        file.writelines(_received(answer, allowance, url))
+        answer = urllib.request.build_opener(_Web, _Redirects).open(_request(url), timeout=TIMEOUT)
+    size, received = answer.length or 0, 0  # 0 where the server does not say
+    bar = datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE)
+    with answer, open(path, "wb") as file, bar:
+        answer.stream.allow(_LARGEST_DOWNLOAD)
+        while True:
+            with _network(url):  # what is raised outside of it is the writer's
+                block = answer.read(_BLOCK)
+                if not block and received < size:
+                    raise ConnectionError(f"the transfer was cut off after {received:,} of {size:,} bytes")
+            if not block:
+                break
+            file.write(block)
+            received += len(block)
+            bar.update(len(block))
     if not _holds_label_maps(path):
-        described = _described(path, answer.headers.get_content_type())
-        raise _download_error(url, f"what came back is no zip archive of PNG files but {described}")
+        with open(path, "rb") as file:
+            starts = file.read(60)
+        raise _download_error(
+            url,
+            f"expected a zip archive of PNG files, got {answer.headers.get_content_type()}, "
+            f"{received:,} bytes" + (f", starting with {starts!r}" if starts else ""),
+        )
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -2400,7 +2399,7 @@ def _request(url: str) -> urllib.request.Request:
     userinfo, _, host = netloc.rpartition("@")
     url = urllib.parse.urlunsplit((scheme, host, *rest))
     request = urllib.request.Request(url, headers={"User-Agent": f"mlt_s datasets/{datasets.__version__}"})
-    if userinfo:  # urllib takes it for a part of the host; another host that this one leads to shall not get it
+    if userinfo:  # urllib takes it for a part of the host; a host that this one redirects to must not get it
         basic = base64.b64encode(urllib.parse.unquote_to_bytes(userinfo)).decode()
         request.add_unredirected_header("Authorization", f"Basic {basic}")
     return request
@@ -2414,54 +2413,29 @@ def _network(url: str) -> Iterator[None]:
         raise _download_error(url, str(error) or type(error).__name__) from error
 
 
-def _received(answer: http.client.HTTPResponse, allowance: "_Allowance", url: str) -> Iterator[bytes]:
-    """What an answer holds, block by block. What the network raises is our error, so all else is the writer's."""
-    size, received = answer.length or 0, 0  # 0 where the server does not say
-    with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar, _network(url):
-        allowance.renew(_LARGEST_DOWNLOAD)
-        while block := answer.read(_BLOCK):
-            allowance.renew()
-            received += len(block)
-            bar.update(len(block))
-            yield block
-        if received < size:
-            raise ConnectionError(f"the transfer was cut off after {received:,} of {size:,} bytes")
-
-
-class _Allowance:
-    """How much a server may still send, and until when: the timeout of a socket ends only one that is silent."""
-
-    def __init__(self) -> None:
-        self.renew(_LARGEST_HEAD)
-
-    def renew(self, size: Optional[int] = None) -> None:
-        """Begins to wait for the next block; of `size` bytes in all from now on, where that is given."""
-        self._until = time.monotonic() + PATIENCE
-        if size is not None:
-            self._size = self._left = size
-
-    def take(self, size: int) -> None:
-        """Notes that bytes came. Called before each wait as well, with none."""
-        self._left -= size
-        if self._left < 0:
-            raise ConnectionError(f"it sent more than {self._size:,} bytes and did not end")
-        if time.monotonic() > self._until:
-            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {PATIENCE} seconds")
-
-
 class _Metered(io.RawIOBase):
-    """A server's stream, read within an allowance."""
+    """An answer's stream, bounded in size and in time: the timeout of a socket ends only a server that is silent."""
 
-    def __init__(self, stream: io.RawIOBase, allowance: _Allowance):
-        self._stream, self._allowance = stream, allowance
+    def __init__(self, stream: io.RawIOBase):
+        self._stream = stream
+        self.allow(_LARGEST_HEAD)
+
+    def allow(self, size: int) -> None:
+        """Sets how much may be read from now on."""
+        self._limit, self._received, self._until = size, 0, time.monotonic() + PATIENCE
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> Optional[int]:
-        self._allowance.take(0)
-        size = self._stream.readinto(buffer)
-        self._allowance.take(size or 0)
+    def readinto(self, buffer: Any) -> int:
+        if time.monotonic() > self._until:
+            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {PATIENCE} seconds")
+        size = self._stream.readinto(buffer) or 0
+        if self._received // _BLOCK < (self._received + size) // _BLOCK:  # another block is complete
+            self._until = time.monotonic() + PATIENCE
+        self._received += size
+        if self._received > self._limit:
+            raise ConnectionError(f"it sent more than {self._limit:,} bytes and did not end")
         return size
 
     def close(self) -> None:
@@ -2470,32 +2444,18 @@ class _Metered(io.RawIOBase):
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer that is read within an allowance, its head too."""
-
-    def __init__(self, allowance: _Allowance, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fp = io.BufferedReader(_Metered(self.fp.detach(), allowance))
+        self.stream = _Metered(self.fp.detach())
+        self.fp = io.BufferedReader(self.stream)
 
 
-class _Web(urllib.request.AbstractHTTPHandler):
-    """Opens http and https addresses within an allowance."""
+class _Web(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens http and https addresses so that the answers are metered, their heads too."""
 
-    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
-
-    def __init__(self, allowance: _Allowance):
-        super().__init__()
-        self._allowance = allowance
-
-    def http_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(functools.partial(self._connection, http.client.HTTPConnection), request)
-
-    def https_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(functools.partial(self._connection, http.client.HTTPSConnection), request)
-
-    def _connection(self, kind: Any, *args: Any, **kwargs: Any) -> http.client.HTTPConnection:
-        connection = kind(*args, **kwargs)
-        connection.response_class = functools.partial(_Answer, self._allowance)
-        return connection
+    def do_open(self, http_class: Any, req: Any, **options: Any) -> Any:
+        metered: Any = type("_Metered", (http_class,), {"response_class": _Answer})
+        return super().do_open(metered, req, **options)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -2506,21 +2466,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(*args)
 
 
-def _opener(allowance: _Allowance) -> urllib.request.OpenerDirector:
-    """As `urllib.request.build_opener` makes them, but for http and https alone."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        _Web(allowance),
-        _Redirects(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
 def _holds_label_maps(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -2529,12 +2474,6 @@ def _holds_label_maps(path: str) -> bool:
         if is_of_machine(error):
             raise
         return False
-
-
-def _described(path: str, kind: str) -> str:
-    with open(path, "rb") as file:
-        starts = file.read(60)
-    return f"{kind}, {os.path.getsize(path):,} bytes" + (f", starting with {starts!r}" if starts else "")
 
 
 def _download_error(url: str, reason: str) -> MltSError:
@@ -2554,7 +2493,7 @@ LARGEST_GROUP = 1 << 29  # bytes of a row group's ids and label maps
 _LARGEST_LABEL = 1 << 24  # bytes
 LARGEST_LABEL_ARCHIVE = 1 << 30  # bytes of all label maps
 _LONGEST_ID = 251  # bytes: with .png behind it, the longest name of a file
-_ROWS_AT_A_TIME = 1000
+_AT_A_TIME = 1000  # rows
 _LABEL_COLUMNS = ["image_id", "label.bytes"]
 
 
@@ -2597,37 +2536,34 @@ def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any]
     with zipfile.ZipFile(path, "w") as archive, datasets.utils.tqdm(unit=" label maps", desc=LABEL_ARCHIVE) as bar:
         for split, file in files:
             folder = f"MLT_S_labels/{'training' if split == 'train' else split}_labels"
-            try:
-                for image_id, label in _rows(file, options):
-                    rows, size = rows + 1, size + len(label or b"")
-                    if rows > MOST_LABEL_MAPS or size > LARGEST_LABEL_ARCHIVE:
-                        raise _too_much(file, f"{rows:,} rows and {size:,} bytes of label maps, with the files before")
-                    if label is not None:
-                        with _storing(os.path.dirname(path)):
-                            archive.writestr(f"{folder}/{image_id}.png", label)
-                        bar.update()
-            except MltSError:
-                raise
-            except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
-                raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
+            for image_id, label in _rows(file, options):
+                rows, size = rows + 1, size + len(label)
+                if rows > MOST_LABEL_MAPS or size > LARGEST_LABEL_ARCHIVE:
+                    raise _too_much(file, f"{rows:,} rows and {size:,} bytes of label maps, with the files before")
+                if image_id is not None:
+                    archive.writestr(f"{folder}/{image_id}.png", label)
+                    bar.update()
 
 
-def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str], Optional[bytes]]]:
-    """Id and label map of each row in a Parquet file, as bytes; None and None of an image without label map."""
+def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str], bytes]]:
+    """Id and label map of each row in a Parquet file; None and nothing of an image without label map."""
     import pyarrow.parquet as pq  # comes with datasets
 
-    with _opened_file(file.address, options) as stream:
-        metadata = pq.read_metadata(stream)
-        _refuse_other_rows(file, metadata)
-        # One value that a million rows refer to stays one in memory.
-        with pq.ParquetFile(stream, metadata=metadata, read_dictionary=_LABEL_COLUMNS) as table:
-            for group in range(table.num_row_groups):
-                for batch in table.iter_batches(_ROWS_AT_A_TIME, [group], _LABEL_COLUMNS):
+    try:
+        with _opened_file(file.address, options) as stream:
+            metadata = pq.read_metadata(stream)
+            _refuse_other_rows(file, metadata)
+            # One value that a million rows refer to stays one in memory.
+            with pq.ParquetFile(stream, metadata=metadata, read_dictionary=_LABEL_COLUMNS) as table:
+                groups = range(table.num_row_groups)
+                for batch in (b for group in groups for b in table.iter_batches(_AT_A_TIME, [group], _LABEL_COLUMNS)):
                     for image_id, label in zip(batch.column("image_id"), batch.column("label")):
-                        if label.is_valid:
-                            yield _checked_id(image_id.as_py(), file), _checked_label(label["bytes"].as_py(), file)
-                        else:
-                            yield None, None
+                        is_valid = label.is_valid
+                        yield _checked_row(image_id.as_py(), label["bytes"].as_py(), file) if is_valid else (None, b"")
+    except MltSError:
+        raise
+    except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
+        raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
 
 
 def _refuse_other_rows(file: Member, metadata: Any) -> None:
@@ -2639,8 +2575,7 @@ def _refuse_other_rows(file: Member, metadata: Any) -> None:
         raise _too_much(file, f"{metadata.num_rows:,} rows")
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         parts = [group.column(at) for at in range(group.num_columns)]
-        sizes = [part.total_uncompressed_size for part in parts if part.path_in_schema in _LABEL_COLUMNS]
-        if sum(sizes) > LARGEST_GROUP:
+        if sum(part.total_uncompressed_size for part in parts if part.path_in_schema in _LABEL_COLUMNS) > LARGEST_GROUP:
             raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
 
 
@@ -2651,21 +2586,18 @@ def _too_much(file: Member, what: str) -> MltSError:
     )
 
 
-def _checked_label(content: Optional[bytes], file: Member) -> bytes:
-    content = content or b""
-    if len(content) > _LARGEST_LABEL:
-        raise _too_much(file, f"a label map of {len(content):,} bytes")
-    if not content.startswith(PNG_SIGNATURE):
-        starts = f"starts with {content[:16]!r}" if content else "is empty"
-        raise MltSError(f"{file} holds a label map that is no PNG file: it {starts}.")
-    return content
-
-
-def _checked_id(image_id: Any, file: Member) -> str:
+def _checked_row(image_id: Any, label: Optional[bytes], file: Member) -> tuple[str, bytes]:
+    label = label or b""
+    if len(label) > _LARGEST_LABEL:
+        raise _too_much(file, f"a label map of {len(label):,} bytes")
+    if not label.startswith(PNG_SIGNATURE):
+        starts = f"starts with {label[:16]!r}" if label else "is empty"
+        raise MltSError(f"{file} holds a label map that is not a PNG file: it {starts}.")
+    # The id becomes the name of a file.
     if isinstance(image_id, str) and len(image_id.encode()) <= _LONGEST_ID and re.fullmatch(r"[^/\\\0]+", image_id):
-        return image_id  # it becomes the name of a file
+        return image_id, label
     shown = repr(image_id[:40] if isinstance(image_id, str) else image_id)
-    raise MltSError(f"{file} holds a label map of the image_id {shown}, which is no name of an image.")
+    raise MltSError(f"{file} holds a label map of the image_id {shown}, which cannot be the name of an image.")
 
 
 # --- The builder ---------------------------------------------------------------------------------------------------
