@@ -1424,36 +1424,49 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
     Raises:
         ValueError: there is more in the file beside its pixels than in any picture.
     """
-    if data.startswith(b"\xff\xd8"):
-        return _neutral_jpeg(data)
-    if data.startswith(PNG_SIGNATURE):
-        return _neutral_png(data)
     if data[:2] in _BYTE_ORDERS:
         _refuse_crowded(data)
-    return data, 1
-
-
-def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
-    exif = xmp = None
-    changes: list[tuple[int, int, bytes]] = []
-    blocks: list[bytes] = []
-    for start, end in _app1_segments(data):
-        block = data[start:end]
-        if block.startswith(_EXIF_HEAD):
-            blocks.append(block if not blocks else block[len(_EXIF_HEAD) :])
-            block, found = _neutral_exif(block)
-            exif = exif or found
-        elif block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
-            block, found = _neutral_xmp(block)
-            xmp = xmp or found
-        changes.append((start, end, block))
-    _refuse_crowded(b"".join(blocks))  # which Pillow takes for one
-    if exif or xmp:
+    is_png, changes = data.startswith(PNG_SIGNATURE), []
+    found: dict[str, int] = {}
+    blocks = [(kind, start, end, data[start:end]) for kind, start, end in _metadata(data)]
+    exif = [block for kind, *_, block in blocks if kind == "exif"]
+    for block in exif if is_png else [b"".join(exif)]:  # of a JPEG file, Pillow takes all of them for one
+        _refuse_crowded(block)
+    for kind, start, end, block in blocks:
+        chunk = slice(start - 8, end + 4)
+        if kind == "text":
+            changes.append((chunk, b""))
+            continue
+        block, orientation = _neutral_exif(block) if kind == "exif" else _neutral_xmp(block)
+        if orientation:
+            found.setdefault(kind, orientation)
+            changes.append((chunk, png_chunk(data[start - 4 : start], block)) if is_png else (slice(start, end), block))
+    if changes:
         changed = bytearray(data)
-        for start, end, block in changes:
-            changed[start:end] = block
+        for place, content in reversed(changes):
+            changed[place] = content
         data = bytes(changed)
-    return data, exif or xmp or 1
+    return data, found.get("exif") or found.get("xmp") or 1
+
+
+def _metadata(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """What may hold an orientation: "exif", "xmp" or (in PNG, unread) "text", and where its content starts and ends."""
+    if data.startswith(b"\xff\xd8"):
+        for start, end in _app1_segments(data):
+            if data.startswith(_EXIF_HEAD, start):
+                yield "exif", start + len(_EXIF_HEAD), end
+            elif data.startswith(b"http://ns.adobe.com/xap/1.0/\0", start):
+                yield "xmp", start, end
+    elif data.startswith(PNG_SIGNATURE):
+        at = 0
+        for kind, payload, whole in png_chunks(data):
+            start, end, at = at + 8, at + 8 + len(payload), at + len(whole)
+            if kind == b"eXIf":
+                yield "exif", start, end
+            elif kind == b"iTXt" and payload.startswith(_PNG_XMP + b"\0"):  # not packed
+                yield "xmp", start, end
+            elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
+                yield "text", start, end
 
 
 _NO_FILL_BYTE = re.compile(rb"[^\xff]")  # any number of fill bytes may stand before a marker (ITU-T T.81, B.1.1.2)
@@ -1506,25 +1519,6 @@ def _has_many_scans(data: bytes, at: int) -> bool:
     return True
 
 
-def _neutral_png(data: bytes) -> tuple[bytes, int]:
-    exif = xmp = None
-    pieces, is_changed = [], False
-    for kind, payload, piece in png_chunks(data):
-        found = None
-        if kind == b"eXIf":
-            _refuse_crowded(payload)
-            payload, found = _neutral_exif(payload)
-            exif = exif or found
-        elif kind == b"iTXt" and payload.startswith(_PNG_XMP + b"\0"):  # not packed
-            payload, found = _neutral_xmp(payload)
-            xmp = xmp or found
-        elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
-            is_changed = True
-            continue
-        pieces.append(png_chunk(kind, payload) if found else piece)
-    return b"".join(pieces) if is_changed or exif or xmp else data, exif or xmp or 1
-
-
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b"".
 
@@ -1557,7 +1551,6 @@ def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
 def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
     tiff = _without_head(exif)
-    head = len(exif) - len(tiff)
     order = _BYTE_ORDERS.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return exif, None
@@ -1571,14 +1564,13 @@ def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
             if 2 <= value <= 8:
                 changed[at : at + 12] = struct.pack(order + "HHIHH", _ORIENTATION, 3, 1, 1, 0)
                 found = found or value
-    return exif[:head] + bytes(changed), found
+    return exif[: len(exif) - len(tiff)] + bytes(changed), found
 
 
 def _without_head(exif: bytes) -> bytes:
-    head = 0
-    while exif.startswith(_EXIF_HEAD, head):
-        head += len(_EXIF_HEAD)
-    return exif[head:]
+    while exif.startswith(_EXIF_HEAD):
+        exif = exif[len(_EXIF_HEAD) :]
+    return exif
 
 
 def _refuse_crowded(exif: bytes) -> None:
@@ -1606,16 +1598,17 @@ def _refuse_crowded(exif: bytes) -> None:
         raise ValueError(f"EXIF or TIFF tags that claim {claimed:,.0f} bytes of its {len(tiff):,}")
 
 
-def _opened(data: bytes, member: Member) -> "PIL.Image.Image":
-    """The picture with its header read and its pixels not."""
+def _opened(data: bytes, member: Member, with_pixels: bool = False) -> "PIL.Image.Image":
+    """The picture with its header read, and its pixels only if asked for."""
     import PIL.Image
 
     try:
         image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
-        limit = PIL.Image.MAX_IMAGE_PIXELS
-        if limit is not None and image.width * image.height > limit:  # up to twice as many Pillow only warns of
-            pixels = image.width * image.height
+        limit, pixels = PIL.Image.MAX_IMAGE_PIXELS, image.width * image.height
+        if limit is not None and pixels > limit:  # up to twice as many Pillow only warns of
             raise PIL.Image.DecompressionBombError(f"Image size ({pixels} pixels) exceeds limit of {limit} pixels.")
+        if with_pixels:
+            image.load()
         return image
     except PIL.UnidentifiedImageError:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
@@ -1627,19 +1620,15 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":
         ) from error
     except MemoryError:
         raise
-    except Exception as error:  # what broken headers raise
-        _check_text_limit(error, member)
-        raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
-
-
-def _check_text_limit(error: Exception, member: Member) -> None:
-    """Says of a PNG file that holds more text, or a larger colour profile, than Pillow reads that it is not damaged."""
-    if _TEXT_LIMIT.search(str(error)):
-        raise MltSError(
-            f"{member} holds more text, or a larger colour profile, than Pillow reads ({error}). If the file is to be "
-            "trusted, set PIL.PngImagePlugin.MAX_TEXT_CHUNK (bytes of one, by default 1 MB) and MAX_TEXT_MEMORY (of "
-            "all) higher before you load, and in every process that decodes it; or save the file without them."
-        ) from error
+    except Exception as error:  # what broken headers and pixels raise
+        if _TEXT_LIMIT.search(str(error)):
+            raise MltSError(
+                f"{member} holds more text, or a larger colour profile, than Pillow reads ({error}). If the file is to "
+                "be trusted, set PIL.PngImagePlugin.MAX_TEXT_CHUNK (bytes of one, by default 1 MB) and MAX_TEXT_MEMORY "
+                "(of all) higher before you load, and in every process that decodes it; or save the file without them."
+            ) from error
+        fault = "is cut off or damaged in its pixels" if with_pixels else "cannot be opened as an image"
+        raise MltSError(f"{member} {fault}: {error}. Fetch it again.") from error
 
 
 def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], int]:
@@ -1697,8 +1686,8 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
             raise MltSError(
                 f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it without."
             )
-    if not _looks_whole(image, data):
-        _check_pixels(data, member)
+    if not _looks_whole(image, data):  # cut off it would fail in training, but what a camera has added is no fault
+        _opened(data, member, with_pixels=True)
     return image, data, orientation
 
 
@@ -1714,27 +1703,17 @@ def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:
     return data.endswith(_ENDS.get(str(image.format), ()))
 
 
-def _check_pixels(data: bytes, member: Member) -> None:
-    """Decodes what does not look whole: cut off it would fail in training, with a trailer of a camera's it is whole."""
-    try:
-        _opened(data, member).load()
-    except (MltSError, MemoryError):
-        raise
-    except Exception as error:  # half a dozen types
-        _check_text_limit(error, member)
-        raise MltSError(f"{member} is cut off or damaged in its pixels: {error}. Fetch it again.") from error
-
-
 def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether `datasets` would turn the picture, or fail when it looks for the tag."""
     import PIL.Image
 
     try:
-        if image.format == "PNG":  # Pillow would decode all pixels to find what stands behind them
-            metadata = _png_metadata(data)
-            if not metadata:
+        if image.format == "PNG":  # of its metadata alone: Pillow would decode all pixels to find what follows them
+            chunks = [(kind, load) for kind, load, _ in png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
+            if all(kind == b"IHDR" for kind, _ in chunks):
                 return False
-            image = PIL.Image.open(io.BytesIO(metadata))
+            metadata = b"".join(png_chunk(*chunk) for chunk in [*chunks, (b"IEND", b"")])
+            image = PIL.Image.open(io.BytesIO(PNG_SIGNATURE + metadata))
         _refuse_crowded(image.info.get("exif", b""))  # of WebP; those of other files were looked at before
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
     except MemoryError:
@@ -1743,24 +1722,14 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:
         return True
 
 
-def _png_metadata(data: bytes) -> bytes:
-    """A PNG file of the metadata alone, wherever in the file it stood; empty where there is none, as in most."""
-    found = [(kind, load) for kind, load, _ in png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
-    if all(kind == b"IHDR" for kind, _ in found):
-        return b""
-    return b"".join([PNG_SIGNATURE, *(png_chunk(*chunk) for chunk in found), png_chunk(b"IEND", b"")])
-
-
 def _without_exif(data: bytes) -> bytes:
-    if data.startswith(b"\xff\xd8"):
-        masked = bytearray(data)
-        for start, _ in _app1_segments(data):
-            if data.startswith(_EXIF_HEAD, start):
-                masked[start : start + 4] = b"\0\0\0\0"  # a segment of no known name is skipped by readers
-        return bytes(masked)
     if data.startswith(PNG_SIGNATURE):
         return b"".join(whole for kind, _, whole in png_chunks(data) if kind not in (b"eXIf", *_PNG_TEXT))
-    return data
+    masked = bytearray(data)
+    for kind, start, _ in _metadata(data):
+        if kind == "exif":
+            masked[start - len(_EXIF_HEAD) : start - 2] = b"\0\0\0\0"  # readers skip a segment of no known name
+    return bytes(masked)
 
 
 def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple[int, int], orientation: int) -> bytes:
@@ -1878,13 +1847,13 @@ def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     known = list(LABEL_MAP.colors)
     values = np.asarray(image)
     if image.mode == "P" and not np.isin(values, known).all():
-        colors = np.asarray(image.convert("RGB"))
-        if _is_published(colors) or (_is_grey(colors) and np.isin(colors, known).all()):
-            values = colors
+        with contextlib.suppress(ValueError):  # raised of other colours: then the indices are the values
+            by_color = _from_colors(np.asarray(image.convert("RGB")))
+            values = by_color if np.isin(by_color, known).all() else values
     if values.ndim == 3:
         if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
             raise ValueError("it has 16-bit colours")
-        values = _from_colors(values)
+        values = _from_colors(_opaque(values))
     if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0 to 255
         values = values // (255 // (2**depth - 1))
     if values.max(initial=0) > 255:
@@ -1893,15 +1862,14 @@ def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
 
 
 def _from_colors(pixels: np.ndarray) -> np.ndarray:
-    """The values of colours (height, width, 2 to 4): grey, grey and alpha, RGB or RGBA."""
-    pixels = _opaque(pixels)
-    if _is_grey(pixels):
+    """The values of colours (height, width, 1 or 3): their common grey level, or that of the published colours."""
+    if (pixels == pixels[:, :, :1]).all():
         return pixels[:, :, 0]
-    if not _is_published(pixels):
-        raise ValueError("its colours are neither grey nor those published for MLT_S (black, red, yellow)")
-    values = np.zeros(pixels.shape[:2], np.uint8)
+    values = np.full(pixels.shape[:2], -1)
     for value, color in LABEL_MAP.colors.items():
         values[(pixels == color).all(axis=2)] = value
+    if values.min(initial=0) < 0:
+        raise ValueError("its colours are neither grey nor those published for MLT_S (black, red, yellow)")
     return values
 
 
@@ -1912,14 +1880,6 @@ def _opaque(pixels: np.ndarray) -> np.ndarray:
             raise ValueError("some of its pixels are transparent")
         pixels = pixels[:, :, :-1]
     return pixels
-
-
-def _is_grey(pixels: np.ndarray) -> bool:
-    return bool((pixels == pixels[:, :, :1]).all())
-
-
-def _is_published(pixels: np.ndarray) -> bool:
-    return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
 
 
 def check_palette(image: "PIL.Image.Image") -> None:
@@ -2096,8 +2056,7 @@ def _seen(member: Member, text_value: int, options: dict[str, Any]) -> tuple[str
     try:
         data = read_member(member, options)
         depth = _png_header(data, member)[2]
-        image = _opened(data, member)
-        image.load()
+        image = _opened(data, member, with_pixels=True)
     except Exception:  # our error, or what Pillow raises: it is told where the pair is read
         return "blank", ""
     if is_signed(data):
@@ -2138,27 +2097,22 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
         ValueError: it has colours, or says by them that 255 is uncertain, or that 0 is what is white.
     """
     if image.mode == "P":
-        return _of_palette(image)
+        drawn = _drawn(image)
+        if set(drawn) <= {0, 255}:
+            check_palette(image)
+            if drawn.get(255) == LABEL_MAP.colors[255]:
+                raise ValueError("its 255 has the published colour of uncertain pixels")
+        elif set(drawn.values()) <= {(0, 0, 0), (255, 255, 255)}:
+            image = image.convert("L")
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
     if values.ndim == 2:
         return values
     if depth == 16:  # of which Pillow keeps the upper 8
         raise ValueError("it has 16-bit colours")
     values = _opaque(values)
-    if not _is_grey(values):
+    if (values != values[:, :, :1]).any():
         raise ValueError("it has colours, and not black and white alone")
     return values[:, :, 0]
-
-
-def _of_palette(image: "PIL.Image.Image") -> np.ndarray:
-    drawn = _drawn(image)
-    if set(drawn) <= {0, 255}:
-        check_palette(image)
-        if drawn.get(255) == LABEL_MAP.colors[255]:
-            raise ValueError("its 255 has the published colour of uncertain pixels")
-    elif set(drawn.values()) <= {(0, 0, 0), (255, 255, 255)}:
-        return np.asarray(image.convert("L"))
-    return np.asarray(image)
 
 
 def is_signed(data: bytes) -> bool:
