@@ -84,19 +84,6 @@ __version__ = "0.1.0"  # pyproject.toml reads it from here
 logger = logging.getLogger(__name__)
 
 
-class _Printable(logging.Filter):
-    """Names come from archives and servers: what moves the cursor of a terminal or is invisible is spelled out."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-        record.msg, record.args = text if text.isprintable() else "".join(spelled), None
-        return True
-
-
-logger.addFilter(_Printable())
-
-
 # --- Facts ---------------------------------------------------------------------------------------------------------
 
 CITATION = """\
@@ -182,13 +169,6 @@ def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
         yield from {text.strip(), *text.split()} - {""}
 
 
-def _secrets_in_address(address: str) -> Iterator[str]:
-    for pattern in _SECRETS_OF_ADDRESSES:
-        for found in pattern.finditer(address):
-            secret = found[0][len(found[1]) :]
-            yield from {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
-
-
 def without_secrets(text: str) -> str:
     """A text with *** in place of passwords, tokens and keys in the addresses that stand in it."""
     for pattern in _SECRETS_OF_ADDRESSES:
@@ -202,9 +182,12 @@ def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterato
     try:
         yield
     except Exception as error:
-        text = str(error)
-        for secret in sorted({*_secrets_in(options), *_secrets_in_address(address)}, key=len, reverse=True):
-            text = text.replace(secret, "***")  # the longest first, as one may be a part of another
+        text, secrets = str(error), set(_secrets_in(options))
+        for found in (found for pattern in _SECRETS_OF_ADDRESSES for found in pattern.finditer(address)):
+            secret = found[0][len(found[1]) :]
+            secrets |= {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
+        for secret in sorted(secrets, key=len, reverse=True):  # the longest first, as one may be a part of another
+            text = text.replace(secret, "***")
         text = without_secrets(text)
         if text == str(error):
             raise
@@ -212,14 +195,15 @@ def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterato
         raise kind(text) from None
 
 
-def _hide_secrets(record: logging.LogRecord) -> bool:
-    text = record.getMessage()
-    if (shown := without_secrets(text)) != text:
-        record.msg, record.args = shown, ()
+def _make_printable(record: logging.LogRecord) -> bool:
+    """Hides secrets, and spells out what is invisible or moves the cursor: names come from archives and servers."""
+    text = without_secrets(record.getMessage())
+    spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    record.msg, record.args = "".join(spelled), None
     return True
 
 
-logger.addFilter(_hide_secrets)
+logger.addFilter(_make_printable)
 
 
 # --- The label schema ----------------------------------------------------------------------------------------------
@@ -356,6 +340,14 @@ _SPLIT_WORDS = {
     "dev": "validation",
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
+# What a name may tell in place of a role. What lies there is left out.
+_UNTOLD = ""  # neither role nor split
+_CONTRADICTION = "?"  # two roles or splits at once, such as "train_and_val"
+_HIDDEN = "hidden"  # a folder of a system or a network drive
+_OTHER_SET = "other-set"
+_PREDICTION = "prediction"  # what a model made: neither an image nor a label map, it bears the names of both
+_CROP = "crop"  # words cut out of the images, as in ch8_training_word_images_gt.zip
+_MASK = "mask"  # what people call label maps, and other things too: see Listing.settle
 _ROLE_WORDS = {
     "image": "image",
     "images": "image",
@@ -363,13 +355,11 @@ _ROLE_WORDS = {
     "labels": "label",
     "labelmap": "label",
     "labelmaps": "label",
-    "word": "crop",  # ch8_training_word_images_gt.zip and its like hold words cut out of the images
-    # What people call label maps, and call other things too: see Listing.settle.
-    **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), "mask"),
-    **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), "mask"),
-    # What a model made is neither an image nor a label map, and bears the names of both.
-    **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), "prediction"),
-    **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), "prediction"),
+    "word": _CROP,
+    **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), _MASK),
+    **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), _MASK),
+    **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), _PREDICTION),
+    **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), _PREDICTION),
 }
 # "TrainImages", "trainset" and "valmasks" are several words written as one.
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -396,7 +386,6 @@ _MLT_2017 = re.compile(
 _MLT_IMAGE = re.compile(r"img_\d+", re.IGNORECASE)  # img_1 to img_7200, as MLT's download page has them
 _WORDS_FILE = re.compile(r"gt_(.+)\.txt", re.IGNORECASE)  # gt_img_1.txt: where the words of img_1 are
 _WORDS_ARCHIVE = {"localization", "transcription", "gt"}
-_CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
 
 # More than any scene or label map needs, 44 megapixels of RGB: an entry that claims more is damaged or hostile.
 _LARGEST_MEMBER = 1 << 27  # bytes
@@ -462,7 +451,7 @@ class Listing:
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
         """Adds a file of known role; one of unknown split to `unplaced`."""
-        if role == _CONTRADICTION or split in ("", _CONTRADICTION):
+        if role == _CONTRADICTION or split in (_UNTOLD, _CONTRADICTION):
             self.unplaced.append((role, member))
         else:
             self.placed.setdefault((role, split), []).append((stem, member))
@@ -485,22 +474,23 @@ class Listing:
         """
         role, split = role_and_split(folders)
         stem, _, extension = name.rpartition(".")
-        if role == "hidden" or is_hidden(name):
+        if role == _HIDDEN or is_hidden(name):
             return False
         if found := _WORDS_FILE.fullmatch(name):
-            stem, role = found[1], role if role in ("crop", "other-set") else "words"
+            stem, role = found[1], role if role in (_CROP, _OTHER_SET) else "words"
         elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
-            if role not in ("other-set", "prediction") and (packed := _packed(name)):
-                self.left_out["packed"][f"{member} ({packed})"] += 1
+            remedy = next((remedy for packed, remedy in _PACKED.items() if re.search(packed, name.lower())), None)
+            if remedy and role not in (_OTHER_SET, _PREDICTION):
+                self.left_out["packed"][f"{member} ({remedy})"] += 1
             return False
         role = role or default_role
-        if role == "mask" and default_role == "label":
+        if role == _MASK and default_role == "label":
             role = "label"
         if split == "test":
             return False
-        if role in ("other-set", "prediction"):
+        if role in (_OTHER_SET, _PREDICTION):
             self.left_out[role][place_of(member)] += 1
-        elif role == "mask":
+        elif role == _MASK:
             self.masks[split, folders].append((stem, member))
             return True
         elif role == "label" and extension.lower() != "png" and "label" in roles:
@@ -540,8 +530,8 @@ class Listing:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pauses Python's garbage collector while lists of all members are made.
+def _no_garbage_collection() -> Iterator[None]:
+    """Pauses Python's garbage collector, in the whole process, while lists of all members are made.
 
     There are 16,000 of them for MLT_S, none is garbage, and it looks at each several times: more than half of the time.
     """
@@ -557,8 +547,8 @@ def _uncollected() -> Iterator[None]:
 # Why something is left out, as messages say it. The last two are no fault, and said only where something is missing.
 LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
-    "other-set": "Other data sets by name, left out",
-    "prediction": "Predictions by name, left out",
+    _OTHER_SET: "Other data sets by name, left out",
+    _PREDICTION: "Predictions by name, left out",
     "masks": "Label maps by name, left out beside others (label_maps=... chooses)",
     "not-png": "Label maps that are not PNG files, left out",
     "label": "Taken for label maps by name",
@@ -567,7 +557,6 @@ LEFT_OUT = {
 ONLY_IF_MISSING = ("label", "packed")
 
 
-@_uncollected()
 def list_source(
     root: str,
     roles: tuple[str, ...],
@@ -589,11 +578,13 @@ def list_source(
             else cannot be read is passed over and named in `left_out`.
     """
     listing = Listing()
-    for seen in survey(listing, root, roles, options, default_role, leave_out):
-        if seen.error and seen.file.address == root:
-            raise seen.error
-        if seen.error:
-            listing.left_out["needed"][str(seen.error)] += 1
+    # The pause holds for the whole process: no network is waited for in it.
+    with contextlib.nullcontext() if is_remote(root) else _no_garbage_collection():
+        for seen in survey(listing, root, roles, options, default_role, leave_out):
+            if seen.error and seen.file.address == root:
+                raise seen.error
+            if seen.error:
+                listing.left_out["needed"][str(seen.error)] += 1
     if listing.left_out["needed"]:
         raise MltSError(first_few(sorted(listing.left_out["needed"]), 1))
     listing.settle(roles)
@@ -618,7 +609,7 @@ def survey(
     default_role: str = "image",
     leave_out: Sequence[str] = (),
 ) -> Iterator[Seen]:
-    """Goes through a source once, and fills a listing, which the caller settles: the arguments of `list_source`.
+    """Goes through a source once, and fills a listing, which the caller settles. Takes the arguments of `list_source`.
 
     Archives whose names say that they hold something else are not opened, and not yielded.
 
@@ -626,35 +617,31 @@ def survey(
         MltSError: the root is not there or cannot be read.
     """
     for file, parts in walk(root, options, leave_out, listing.left_out):
+        *folders, name = parts
         if is_parquet(parts):
             listing.parquet.append((role_and_split(parts), file))
             yield Seen(file, parts)
-        elif not is_zip(parts[-1]):
-            is_used = listing.sort_in(file, parts[:-1], parts[-1], roles, default_role)
+        elif not is_zip(name):
+            is_used = listing.sort_in(file, tuple(folders), name, roles, default_role)
             yield Seen(file, parts, [file] * is_used)
-        elif is_wanted(parts, roles):
-            yield from _surveyed(listing, file, parts, file.address == root, (roles, default_role), options)
+        elif not is_wanted(parts, roles):
+            role, _ = role_and_split(parts)
+            if role in (_OTHER_SET, _PREDICTION):  # and not something else of MLT's
+                listing.left_out[role][file.address] += 1
         else:
-            _note_unwanted(file, parts, listing.left_out)
-
-
-def _surveyed(
-    listing: Listing, file: Member, parts: tuple[str, ...], is_root: bool, wanted: tuple, options: dict[str, Any]
-) -> Iterator[Seen]:
-    try:
-        members = archive_members(file, options)
-    except MltSError as error:
-        if is_root or is_needed(parts):
-            yield Seen(file, parts, error=error)
-        else:
-            _pass_over(file.address, parts, error, listing.left_out)
-        return
-    used: list[Member] = []
-    others: list[Member] = []
-    for member in members:
-        folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
-        (used if listing.sort_in(member, (*parts, folder), name, *wanted) else others).append(member)
-    yield Seen(file, parts, used, others)
+            try:
+                members = archive_members(file, options)
+            except MltSError as error:
+                if file.address == root or is_needed(parts):
+                    yield Seen(file, parts, error=error)
+                else:
+                    _pass_over(file.address, parts, error, listing.left_out)
+                continue
+            sorted_in: dict[bool, list[Member]] = {True: [], False: []}
+            for member in members:
+                folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
+                sorted_in[listing.sort_in(member, (*parts, folder), name, roles, default_role)].append(member)
+            yield Seen(file, parts, sorted_in[True], sorted_in[False])
 
 
 def is_zip(name: str) -> bool:
@@ -692,33 +679,21 @@ def is_parquet(parts: tuple[str, ...]) -> bool:
     return parts[-1].lower().endswith(".parquet")
 
 
-def _packed(name: str) -> str:
-    """What to do with a file that may hold what is missing, but not in a form that is read; "" of any other."""
-    lower = name.lower()
-    if lower.endswith((".crdownload", ".part", ".partial", ".download", ".aria2", ".opdownload")):
-        return "a download that did not end: fetch it again"
-    if re.search(r"\.zip\.\d+$|\.z\d\d$", lower):
-        return "a part of a split archive: join the parts and unpack them"
-    if re.search(r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$", lower):
-        return "unpack it into a folder"
-    if is_zip(lower):  # in another one: those in folders are opened
-        return "an archive within an archive: unpack the outer one"
-    return ""
+# What may hold what is missing, but not in a form that is read, and what to do with it.
+_PACKED = {
+    r"\.(?:crdownload|part|partial|download|aria2|opdownload)$": "a download that did not end: fetch it again",
+    r"\.zip\.\d+$|\.z\d\d$": "a part of a split archive: join the parts and unpack them",
+    r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$": "unpack it into a folder",
+    r"\.zip$": "an archive within an archive: unpack the outer one",  # those in folders are opened
+}
 
 
 def is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
     """Whether an archive can hold what is wanted, as far as its name and folders tell."""
     role, split = role_and_split(archive)
-    if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != "other-set":
+    if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != _OTHER_SET:
         role = "words"
-    return split != "test" and role in (*roles, "", "mask", _CONTRADICTION)
-
-
-def _note_unwanted(archive: Member, parts: tuple[str, ...], left_out: dict[str, Counter]) -> None:
-    """Notes an archive that is not opened for what its name tells, unless that is something else of MLT's."""
-    role, _ = role_and_split(parts)
-    if role in ("other-set", "prediction"):
-        left_out[role][archive.address] += 1
+    return split != "test" and role in (*roles, _UNTOLD, _MASK, _CONTRADICTION)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -736,26 +711,26 @@ def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
     """
     names = [name for path in folders for name in path.split("/")]
     if any(map(is_hidden, names)):
-        return "hidden", ""
+        return _HIDDEN, _UNTOLD
     if _is_other_set(names):
-        return "other-set", ""
+        return _OTHER_SET, _UNTOLD
     role = _told_by(names, _ROLE_WORDS)
-    if role in ("label", "mask") and any("prediction" in map(_ROLE_WORDS.get, _words(name)) for name in names):
-        role = "prediction"  # predictions/masks/train: label maps of a model's
+    if role in ("label", _MASK) and any(_PREDICTION in map(_ROLE_WORDS.get, _words(name)) for name in names):
+        role = _PREDICTION  # predictions/masks/train: label maps of a model's
     return role, _told_by(names, _SPLIT_WORDS)
 
 
 def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
-        for stronger in ("crop", "prediction"):
+        for stronger in (_CROP, _PREDICTION):
             if stronger in said:
                 return stronger
-        if said == {"label", "mask"} or said == {"image", "mask"} and "gt" in _words(name):  # images and their gt_*.txt
-            said.remove("mask")
+        if said == {"label", _MASK} or said == {"image", _MASK} and "gt" in _words(name):  # images and their gt_*.txt
+            said.remove(_MASK)
         if said:
             return said.pop() if len(said) == 1 else _CONTRADICTION
-    return ""
+    return _UNTOLD
 
 
 def _words(name: str) -> list[str]:
@@ -767,11 +742,8 @@ def _words(name: str) -> list[str]:
     (['train', 'set'], ['train', 'set'], ['constrained'])
     """
     found = re.findall(r"[^\W\d_]+", _CAMEL_CASE.sub(" ", name).lower())
-    return [part for word in found for part in _parts(word)]
-
-
-def _parts(word: str) -> list[str]:
-    return _PART_OF_COMPOUND.findall(word) if _COMPOUND.fullmatch(word) else [word]
+    parts = (_PART_OF_COMPOUND.findall(word) if _COMPOUND.fullmatch(word) else [word] for word in found)
+    return list(itertools.chain.from_iterable(parts))
 
 
 def _is_other_set(names: Sequence[str]) -> bool:
@@ -827,87 +799,64 @@ def _local_files(
     if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
-    # A source that the root lies in cannot be told by its folder.
-    excluded = _Places(source for source in leave_out if not is_below(os.path.dirname(root), [source]))
-    seen = set()  # paths, as some drives have no inodes: where links lead twice, or in a circle, is walked once
+    # A source that the root lies in cannot be told by its folder. Others are told by their path and, under another
+    # name, by their number, which some drives do not have.
+    excluded = [place for place in leave_out if not is_remote(place) and not is_below(os.path.dirname(root), [place])]
+    paths = set(map(_canonical, excluded))
+    found = map(os.stat, filter(os.path.exists, excluded))
+    numbers = {(status.st_dev, status.st_ino) for status in found if status.st_ino}
+    seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
     folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
     while folders:
         folder, parts = folders.pop()
-        real = os.path.realpath(folder)
-        if real in seen or excluded.has(real, os.stat(folder)):
+        real, status = os.path.realpath(folder), os.stat(folder)
+        if real in seen or is_below(real, excluded) or (status.st_dev, status.st_ino) in numbers:
             continue
         seen.add(real)
-        for entry in _scanned(folder, parts, left_out):
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if not parts:
+                raise
+            _pass_over(folder, parts, error, left_out)
+            continue
+        for entry in entries:
+            place = (*parts, entry.name)
+            if is_hidden(entry.name):
+                continue
             try:
                 is_folder, status = entry.is_dir(), entry.stat()
-            except FileNotFoundError:  # where it leads; or it was taken away just now
-                nothing = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
-                _pass_over(entry.path, (*parts, entry.name), nothing, left_out)
-                continue
             except OSError as error:
-                _pass_over(entry.path, (*parts, entry.name), error, left_out)
+                if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
+                    error = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
+                _pass_over(entry.path, place, error, left_out)
                 continue
             if is_folder:
-                folders.append((entry.path, (*parts, entry.name)))
-            elif entry.is_file() and not excluded.has(os.path.join(real, entry.name), status):
-                yield _loose(entry.path, status), (*parts, entry.name)
-
-
-def _scanned(folder: str, parts: tuple[str, ...], left_out: Optional[dict[str, Counter]]) -> list[os.DirEntry]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        if not parts:
-            raise
-        _pass_over(folder, parts, error, left_out)
-        return []
-    return [entry for entry in entries if not is_hidden(entry.name)]
+                folders.append((entry.path, place))
+            elif (
+                entry.is_file()
+                and (status.st_dev, status.st_ino) not in numbers
+                and os.path.normcase(os.path.join(real, entry.name)).replace(os.sep, "/") not in paths
+            ):
+                yield _loose(entry.path, status), place
 
 
 def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
     """Notes what cannot be read, as "needed" where it has the name of something that MLT or MLT_S needs."""
     said = error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}")
-    if left_out is None and said is not error:
-        raise said from error
     if left_out is None:
-        raise said
-    if is_needed(parts):
-        left_out["needed"][str(said)] += 1
-        return
+        raise said from error
     reason = error.__cause__ or error
-    left_out["unreadable"][f"{path} ({getattr(reason, 'strerror', None) or reason})"] += 1
+    kind, text = "unreadable", f"{path} ({getattr(reason, 'strerror', None) or reason})"
+    if is_needed(parts):
+        kind, text = "needed", str(said)
+    left_out[kind][text] += 1
 
 
 def is_needed(parts: tuple[str, ...]) -> bool:
     """Whether an archive or folder, given by its path from the root, has the name of what MLT or MLT_S needs."""
     name = parts[-1].lower()
     return name in _NEEDED or f"{name}.zip" in _NEEDED or role_and_split(parts)[0] == "label"
-
-
-class _Places:
-    """Files and folders, told by what they are and not by how they are called."""
-
-    def __init__(self, paths: Iterable[str]):
-        self._paths, self._ids = set(), set()
-        for path in paths:
-            self._paths.add(os.path.normcase(os.path.realpath(path)))
-            with contextlib.suppress(OSError, ValueError):
-                self._ids.add(_id_of_file(os.stat(path)))
-        self._ids.discard(None)
-
-    def has(self, real: str, status: os.stat_result) -> bool:
-        """Whether this path, without links, is one of them or lies in one."""
-        if not self._paths:
-            return False
-        path = os.path.normcase(real)
-        return _id_of_file(status) in self._ids or any(
-            path == other or path.startswith(other.rstrip(os.sep) + os.sep) for other in self._paths
-        )
-
-
-def _id_of_file(status: os.stat_result) -> Optional[tuple[int, int]]:
-    """What a file has in common with itself under another name; None on drives that do not tell."""
-    return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
 _NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
@@ -1224,7 +1173,7 @@ class Pair(NamedTuple):
     text_value: int = 1  # in the label map as it is stored: 1, or 255 where it holds 0 and 255
 
 
-@_uncollected()
+@_no_garbage_collection()  # of the whole process, for as long as this takes
 def join(
     listing: Listing, split: str, roles: tuple[str, ...], unlabelled: bool = False
 ) -> tuple[list[Pair], dict[str, list[str]]]:
