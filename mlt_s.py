@@ -2551,10 +2551,6 @@ class MltSConfig(datasets.BuilderConfig):
         return ROLES[self.name]
 
     @property
-    def with_images(self) -> bool:
-        return "image" in self.roles
-
-    @property
     def label_sources(self) -> list[str]:
         """Where label maps are; none where they are in `data_dir`, or are to be downloaded from the authors."""
         return list(map(absolute_address, self._given_label_maps))
@@ -2585,13 +2581,32 @@ class MltSConfig(datasets.BuilderConfig):
         Raises:
             MltSError: a source is not there or cannot be read, or an option has no such value.
         """
-        return self._list_sources()
+        self._check_options()
+        sources, listing = self.label_sources, Listing()
+        root = absolute_address(self.data_dir) if self.data_dir else ""
+        roles = tuple(role for role in self.roles if role != "label" or not sources)
+        if root and roles:
+            listing = list_source(root, roles, self.remote_options, leave_out=sources)
+            if listing.parquet and not any(map(listing.has, roles)):
+                place = quoted(self.data_dir)
+                raise MltSError(
+                    f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
+                    f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
+                )
+        for given, source in zip(self._given_label_maps, sources):
+            if root and "image" in self.roles and _canonical(source) == _canonical(root):
+                raise MltSError(
+                    f"label_maps and data_dir are one folder, {source}. Leave label_maps out: label maps are found in "
+                    "data_dir too."
+                )
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(given)) and not os.path.exists(source):
+                hint = f'A repository of the Hub is given as label_maps="hf://datasets/{given}".'
+                raise MltSError(f"There is nothing at {source}. {hint}")
+            if source not in self.label_urls:
+                listing.add(list_label_maps(source, self.remote_options))
+        return listing
 
-    def __getstate__(self) -> dict[str, Any]:
-        # It travels to every worker process, which needs no listing.
-        return {name: value for name, value in vars(self).items() if name != "listing"}
-
-    def _list_sources(self) -> Listing:
+    def _check_options(self) -> None:
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
         if not isinstance(self.unlabelled, bool):
@@ -2600,33 +2615,12 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(
                 f"text_value={self.text_value!r}: it takes 1, or 255 for label maps of 0 and 255 in which 255 is text."
             )
-        if self.unlabelled and not self.with_images:
+        if self.unlabelled and "image" not in self.roles:
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
-        sources = self.label_sources
-        roles = tuple(role for role in self.roles if role != "label" or not sources)
-        listing = Listing()
-        if self.data_dir and roles:
-            listing = list_source(absolute_address(self.data_dir), roles, self.remote_options, leave_out=sources)
-            if listing.parquet and not any(map(listing.has, roles)):
-                place = quoted(self.data_dir)
-                raise MltSError(
-                    f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
-                    f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
-                )
-        for given, source in zip(self._given_label_maps, sources):
-            if self.with_images and self.data_dir and _canonical(source) == _canonical(absolute_address(self.data_dir)):
-                raise MltSError(
-                    f"label_maps and data_dir are one folder, {source}. Leave label_maps out: label maps are found in "
-                    "data_dir too."
-                )
-            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(given)) and not os.path.exists(source):
-                raise MltSError(
-                    f"There is nothing at {source}. A repository of the Hub is given as "
-                    f'label_maps="hf://datasets/{given}".'
-                )
-            if source not in self.label_urls:
-                listing.add(list_label_maps(source, self.remote_options))
-        return listing
+
+    def __getstate__(self) -> dict[str, Any]:
+        # It travels to every worker process, which needs no listing.
+        return {name: value for name, value in vars(self).items() if name != "listing"}
 
 
 def absolute_address(address: Any) -> str:
@@ -2758,15 +2752,17 @@ class MltS(datasets.GeneratorBasedBuilder):
                 cannot be read.
         """
         config, listing = self.config, self.complete_listing(dl_manager)
-        if config.unlabelled:
-            for split in PUBLISHED_COUNTS:
-                self._report_strangers(split, take_out_strangers(listing, split))
-        joined = {split: join(listing, split, config.roles, config.unlabelled) for split in PUBLISHED_COUNTS}
-        self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
-        found = {split: self._with_text_value(split, pairs, listing.origins) for split, (pairs, _) in joined.items()}
+        found: dict[str, list[Pair]] = {}
+        missing: dict[str, dict[str, list[str]]] = {}
+        for split in PUBLISHED_COUNTS:
+            if config.unlabelled and (strangers := take_out_strangers(listing, split)):
+                text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
+                logger.warning(text, split, counted(strangers, "image"), first_few(strangers))
+            found[split], missing[split] = join(listing, split, config.roles, config.unlabelled)
+        self._report_missing(listing, missing)
         for split, pairs in found.items():
-            self._report_count(split, pairs)
-            self._report_origins(split, pairs)
+            found[split] = self._with_text_value(split, pairs, listing.origins)
+            self._report(split, pairs)
         if not any(found.values()):
             nothing = f"No label map in {self._places()} has its image there. {self._instructions()}"
             raise MltSError("\n".join([*_left_out(listing), nothing]))
@@ -2810,26 +2806,22 @@ class MltS(datasets.GeneratorBasedBuilder):
         listing = Listing()
         listing.add(config.listing)
         self._report_unplaced(listing)
-        if config.with_images and not listing.has("image"):
-            said = [*_left_out(listing), f"There are no images of MLT in {self._places()}.", self._instructions()]
-            raise MltSError("\n".join(said))
+        if "image" in config.roles and not listing.has("image"):
+            said = [f"There are no images of MLT in {self._places()}.", self._instructions()]
+            raise MltSError("\n".join([*_left_out(listing), *said]))
         if "words" in config.roles and not listing.has("words"):
-            raise MltSError(
-                "\n".join(
-                    [
-                        *_left_out(listing),
-                        f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} "
-                        f'from {IMAGES_URL} and put them there too; or load "segmentation", which needs none.',
-                    ]
-                )
+            nothing = (
+                f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
+                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
             )
-        is_lacking = not listing.has("label") and not config.label_sources
+            raise MltSError("\n".join([*_left_out(listing), nothing]))
         if not listing.has("label") and listing.left_out["not-png"]:
             raise MltSError(
                 "Label maps are PNG files, as other formats change the values of pixels. These are none: "
                 f"{first_few(list(listing.left_out['not-png']))}. Take them as PNG files, or the authors' by "
                 f"label_maps={quoted(LABELS_URL)}."
             )
+        is_lacking = not listing.has("label") and not config.label_sources
         for url in [LABELS_URL] if is_lacking else config.label_urls:
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(url, folder, dl_manager.download_config.force_download)
@@ -2851,53 +2843,41 @@ class MltS(datasets.GeneratorBasedBuilder):
         """
         files = [str(file) for of_split in (self.config.data_files or {}).values() for file in of_split]
         known = [file for file in files if os.path.basename(file) in (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)]
-        if not known or any(map(is_remote, known)):
-            if self.config.with_images:
-                raise MltSError(
-                    "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no "
-                    f"data_files.\n{self._instructions()}"
-                )
-            return
-        call = self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))
+        if any(map(is_remote, known)):
+            known = []
         said = (
-            f"No data_dir was given, so {first_few(known)} would not be used: this loader takes the folder of the "
-            "archives, and no data_files. To load from there:"
+            "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no data_files.\n"
+            f"{self._instructions()}"
         )
-        if self.config.with_images:
-            raise MltSError(f"{said}\n    {call}")
+        if known:
+            said = (
+                f"No data_dir was given, so {first_few(known)} would not be used: this loader takes the folder of the "
+                "archives, and no data_files. To load from there:\n"
+                f"    {self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))}"
+            )
+        if "image" in self.config.roles:
+            raise MltSError(said)
         if any(os.path.basename(file) == LABEL_ARCHIVE for file in known):
-            logger.warning("%s %s", said, call)
+            logger.warning("%s", " ".join(said.split()))
 
     def _report_unplaced(self, listing: Listing) -> None:
         """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
         for role, kind in KINDS.items():
             # What is not even known to be a label map or ground truth has the extension of an image.
             members = [member for told, member in listing.unplaced if (told if told in KINDS else "image") == role]
-            if members and role == "label":
+            if members and (role == "label" or role in self.config.roles and not listing.has(role)):
                 raise MltSError(f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}")
-            if members and role in self.config.roles and not listing.has(role):
-                raise MltSError(
-                    f"Cannot tell the split of any of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
-                )
             if members:
                 report_unplaced(members, kind)
 
-    def _report_count(self, split: str, pairs: list[Pair]) -> None:
-        labelled = sum(1 for pair in pairs if pair.label)
-        unlabelled = IMAGE_COUNTS[split] - PUBLISHED_COUNTS[split]
-        if labelled != PUBLISHED_COUNTS[split]:
-            logger.warning("%s: %s; MLT_S has %s.", split, counted(labelled, "example"), f"{PUBLISHED_COUNTS[split]:,}")
-        if self.config.unlabelled and len(pairs) - labelled != unlabelled:
-            count = counted(len(pairs) - labelled, "unlabelled image")
-            logger.warning("%s: %s; MLT has %s.", split, count, f"{unlabelled:,}")
-
-    def _report_strangers(self, split: str, strangers: list[Member]) -> None:
-        if strangers:
-            count = counted(strangers, "image")
-            text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
-            logger.warning(text, split, count, first_few(strangers))
-
-    def _report_origins(self, split: str, pairs: list[Pair]) -> None:
+    def _report(self, split: str, pairs: list[Pair]) -> None:
+        """Warns of other counts than the published ones, and of images that may be another data set's."""
+        labelled, published = sum(1 for pair in pairs if pair.label), PUBLISHED_COUNTS[split]
+        rest = IMAGE_COUNTS[split] - published if self.config.unlabelled else 0
+        if labelled != published:
+            logger.warning("%s: %s; MLT_S has %s.", split, counted(labelled, "example"), f"{published:,}")
+        if (count := len(pairs) - labelled) != rest:
+            logger.warning("%s: %s; MLT has %s.", split, counted(count, "unlabelled image"), f"{rest:,}")
         if others := images_from_elsewhere(pairs):
             logger.warning(
                 "%s: the images of %s come from MLT's archives, those of %s from elsewhere: %s. Other data sets have "
@@ -2909,33 +2889,32 @@ class MltS(datasets.GeneratorBasedBuilder):
             )
 
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
-        if missing and self.config.missing_images == "error":
-            raise MltSError(self._missing_files(listing, missing))
-        for split, lacking in missing.items():
-            for role, ids in lacking.items():
+        """Says what lacks something: of each split, the role that is lacking, and the ids that lack it."""
+        said, lacking = [], sorted({role for of_split in missing.values() for role in of_split})
+        skipped = ", skipped" if self.config.missing_images == "skip" else ""
+        for split, of_split in missing.items():
+            for role, ids in of_split.items():
                 thing, lack = _LACKING[role]
-                logger.warning("%s: %s without %s, skipped: %s.", split, counted(ids, thing), lack, first_few(ids))
-
-    def _missing_files(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> str:
-        lines = _left_out(listing, ("unreadable",))
-        for split, lacking in missing.items():
-            for role, ids in lacking.items():
-                thing, lack = _LACKING[role]
-                lines.append(f"{counted(ids, thing)} of the {split} split without {lack}: {first_few(ids)}.")
-        lines.append(f"Searched {self._places()}.")
-        for role in sorted({role for lacking in missing.values() for role in lacking}):
+                said.append(f"{counted(ids, thing)} of the {split} split without {lack}{skipped}: {first_few(ids)}.")
+        if not said or skipped:
+            for line in said:
+                logger.warning("%s", line)
+            return
+        said = [*_left_out(listing, ("unreadable",)), *said, f"Searched {self._places()}."]
+        for role in lacking:
             places: Counter[str] = Counter()
             for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
                 places["/".join(parts).rstrip("/")] += count
-            found = [f"{place} ({counted(count, KINDS[role])})" for place, count in places.items()]
             known = {name.lower() for place in places for name in place.split("/")}
             archives, are_called = ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
-            lines.append(f"Found: {first_few(found, 12)}.")
-            lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.")
-        lines += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
-        lines.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
-        return "\n".join([*lines, f"    {self._call(missing_images='skip')}"])
+            said += [
+                f"Found: {first_few([f'{at} ({counted(count, KINDS[role])})' for at, count in places.items()], 12)}.",
+                f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.",
+            ]
+        said += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
+        said.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
+        raise MltSError("\n".join([*said, f"    {self._call(missing_images='skip')}"]))
 
     def _instructions(self) -> str:
         words = WORDS_ARCHIVES if "words" in self.config.roles else ()
@@ -2951,19 +2930,19 @@ class MltS(datasets.GeneratorBasedBuilder):
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self.config, name) for name in names}
         given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
-        words = [f"{name}={quoted(value)}" for name, value in {**given, **options}.items()]
-        config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
+        name = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
+        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
         if is_remote(str(self.config.data_dir)):
-            return f"mlt_s.MltS({', '.join(['config_name=' + name for name in config] + words)})"
-        script = ['"path/to/mlt_s.py"', *config, *words, "trust_remote_code=True"]
-        module = ['"mlt_s"', *config, *words]
-        return f"load_dataset({', '.join(script if _IS_SCRIPT else module)})"
+            return f"mlt_s.MltS({', '.join([f'config_name={text}' for text in name] + words)})"
+        path, end = ('"path/to/mlt_s.py"', ["trust_remote_code=True"]) if _IS_SCRIPT else ('"mlt_s"', [])
+        return f"load_dataset({', '.join([path, *name, *words, *end])})"
 
     def _places(self) -> str:
-        folder = [self.config.data_dir] if self.config.with_images and self.config.data_dir else []
-        places = [*map(absolute_address, folder), *self.config.label_sources]
-        if folder and places[0].lower().endswith(".zip"):
-            places[0] += " (a single archive: data_dir is the folder that holds all of them)"
+        places = list(self.config.label_sources)
+        if "image" in self.config.roles and self.config.data_dir:
+            folder = absolute_address(self.config.data_dir)
+            is_archive = " (a single archive: data_dir is the folder that holds all of them)" if is_zip(folder) else ""
+            places.insert(0, folder + is_archive)
         return " and ".join(places)
 
 
@@ -3039,12 +3018,14 @@ def quoted(value: Any) -> str:
 
 def is_out_of_space(error: Optional[BaseException]) -> bool:
     """Whether the disk was full, in this process or (where only the text of the error arrives) in another one."""
-    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    full = [f"[errno {code}]" for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+    return any(code in str(cause).lower() for cause in _causes(error) for code in full)
+
+
+def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:
     while error is not None:
-        if any(f"[errno {code}]" in str(error).lower() for code in codes):
-            return True
+        yield error
         error = error.__cause__
-    return False
 
 
 @contextlib.contextmanager
@@ -3052,33 +3033,23 @@ def _preparing(cache: Any) -> Iterator[None]:
     """Turns what the disk of the library's cache answers into our error."""
     try:
         yield
+    except MltSError:
+        raise
     except Exception as error:
-        if isinstance(error, MltSError):
-            raise
         if is_out_of_space(error):
             raise MltSError(
                 f"There is no space left to prepare MLT_S in {cache}: the whole set takes 7 GB. Free some, or load "
                 "with another cache_dir, or with streaming=True, which takes none. Nothing half done is kept."
             ) from error
-        if found := _of_disk(error):
-            raise MltSError(
-                f"{cache}, the cache of `datasets`, cannot be written: {found}. Load with another cache_dir, or set "
-                "HF_DATASETS_CACHE before you import datasets; streaming=True, too, writes a lock there."
-            ) from error
+        # What reads the sources raises errors of our own. Of the library's, those of connections, and of data files
+        # that are not there, have no code.
+        for cause in itertools.takewhile(lambda cause: not isinstance(cause, MltSError), _causes(error)):
+            if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ConnectionError):
+                raise MltSError(
+                    f"{cache}, the cache of `datasets`, cannot be written: {cause}. Load with another cache_dir, or "
+                    "set HF_DATASETS_CACHE before you import datasets; streaming=True, too, writes a lock there."
+                ) from error
         raise
-
-
-def _of_disk(error: Optional[BaseException]) -> Optional[OSError]:
-    """What the disk answered to the library, if that is the cause of an error.
-
-    What reads the sources raises errors of our own. Of the library's, those of connections, and of data files that are
-    not there, have no code.
-    """
-    while error is not None and not isinstance(error, MltSError):
-        if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
-            return error
-        error = error.__cause__
-    return None
 
 
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:

@@ -216,8 +216,8 @@ def test_skipping_leaves_out_what_has_no_ground_truth_or_no_image_and_says_so(lo
     (folder / "ch8_training_images_2.zip").unlink()  # img_4 and img_5
     dataset = load_registered(folder, "words", missing_images="skip")
     assert dataset["train"]["image_id"] == ["img_1", "img_3"]
-    assert "train: 1 image without ground truth, skipped: img_2." in caplog.text
-    assert "train: 2 label maps without an image, skipped: img_4, img_5." in caplog.text
+    assert "1 image of the train split without ground truth, skipped: img_2." in caplog.text
+    assert "2 label maps of the train split without an image, skipped: img_4, img_5." in caplog.text
 
 
 def test_ground_truth_of_no_known_split(load_registered, tmp_path, caplog):
@@ -228,7 +228,7 @@ def test_ground_truth_of_no_known_split(load_registered, tmp_path, caplog):
     (folder / TRAINING_WORDS).unlink()
     (folder / VALIDATION_WORDS).unlink()
     text = str(failure(lambda: load_registered(folder, "words")))
-    assert text.startswith("Cannot tell the split of any of 1 ground truth file: ")
+    assert text.startswith("Cannot tell the split of 1 ground truth file: ")
 
 
 def test_two_ground_truths_of_one_image_are_refused(load_registered, tmp_path):
