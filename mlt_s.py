@@ -22,7 +22,6 @@ import io
 import itertools
 import json
 import logging
-import operator
 import os
 import re
 import struct
@@ -46,38 +45,11 @@ if TYPE_CHECKING:  # Pillow is imported where a picture is opened: `import datas
 
 # What others may build on. Further functions without an underscore serve mlt_s_tools, and change with it.
 __all__ = [
-    "IMAGES_URL",
-    "IMAGE_ARCHIVES",
-    "IMAGE_COUNTS",
-    "LABELS_URL",
-    "LABEL_ARCHIVE",
-    "LABEL_MAP",
-    "PUBLISHED_COUNTS",
-    "RGB_IMAGE",
-    "SCRIPTS",
-    "WORDS",
-    "WORDS_ARCHIVES",
-    "LabelMap",
-    "Listing",
-    "Member",
-    "MltS",
-    "MltSConfig",
-    "MltSError",
-    "Pair",
-    "RGBImage",
-    "RemoteOptions",
-    "archive_members",
-    "indexed_label",
-    "join",
-    "list_label_maps",
-    "list_source",
-    "neutral_orientation",
-    "parse_words",
-    "read_example",
-    "read_member",
-    "stored_image",
-    "walk",
-]
+    "IMAGES_URL", "IMAGE_ARCHIVES", "IMAGE_COUNTS", "LABELS_URL", "LABEL_ARCHIVE", "LABEL_MAP", "PUBLISHED_COUNTS",
+    "RGB_IMAGE", "SCRIPTS", "WORDS", "WORDS_ARCHIVES", "LabelMap", "Listing", "Member", "MltS", "MltSConfig",
+    "MltSError", "Pair", "RGBImage", "RemoteOptions", "archive_members", "indexed_label", "join", "list_label_maps",
+    "list_source", "neutral_orientation", "parse_words", "read_example", "read_member", "stored_image", "walk",
+]  # fmt: skip
 
 __version__ = "0.1.0"  # pyproject.toml reads it from here
 
@@ -920,11 +892,6 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     Raises:
         MltSError: it is no archive, or is cut off, or holds nothing, or cannot be read.
     """
-    entries = _directory(archive, options)
-    return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
-
-
-def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
         with _opened_file(archive.address, options) as file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
             entries = opened.infolist()
@@ -946,7 +913,7 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
         ) from error
     if not entries:
         raise MltSError(f"{archive} ({archive.size:,} bytes) is an archive without any file. Fetch it again.")
-    return entries
+    return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
 
 
 # MLT and MLT_S together have 27,000 files, which take 3 MB: of a million, the list would take a gigabyte.
@@ -972,21 +939,24 @@ def _unwrap(entries: list[zipfile.ZipInfo], file: Any) -> None:
     """Puts right the offsets of an archive of more than 4 GiB whose directory has them modulo 2**32.
 
     macOS Finder writes such archives. Members stand in the order of the directory, so an offset that is less than the
-    one before has gone round once more. The headers beside each such place confirm it.
-
-    Raises:
-        ValueError: they do not.
+    one before has gone round once more. The headers beside each such place confirm it, or it raises ValueError.
     """
-    if not entries or _has_header(file, entries[0].header_offset):
+
+    def is_there(entry: zipfile.ZipInfo) -> bool:
+        file.seek(entry.header_offset)
+        return file.read(4) == b"PK\3\4"
+
+    if not entries or is_there(entries[0]):
         return
-    rounds, before, doubtful = 0, 0, [0, len(entries) - 1]
-    for at, entry in enumerate(entries):
-        offset = entry.header_offset % _WRAP
-        if offset < before:
+    rounds, before, doubtful = 0, entries[0], [entries[0], entries[-1]]
+    for entry in entries:
+        entry.header_offset = entry.header_offset % _WRAP + rounds * _WRAP
+        if entry.header_offset < before.header_offset:
             rounds += 1
-            doubtful += [at - 1, at]
-        before, entry.header_offset = offset, offset + rounds * _WRAP
-    if not all(_has_header(file, entries[at].header_offset) for at in doubtful):
+            entry.header_offset += _WRAP
+            doubtful += [before, entry]
+        before = entry
+    if not all(map(is_there, doubtful)):
         raise ValueError(
             "it has more than 4 GiB and no Zip64 records, and its members are not where its directory says. Repack it "
             "by another program, or unpack it into a folder"
@@ -998,18 +968,10 @@ def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
 
     See D. Fifield, "A better zip bomb" (WOOT 2019). Members that hold nothing, such as folders, may lie anywhere.
     """
-    by_place = sorted((entry for entry in entries if entry.compress_size), key=_HEADER_OFFSET)
+    by_place = sorted((entry for entry in entries if entry.compress_size), key=lambda entry: entry.header_offset)
     for entry, following in zip(by_place, by_place[1:]):
         if entry.header_offset + _LOCAL_HEADER + entry.compress_size > following.header_offset:
             raise ValueError(f"its members {entry.filename} and {following.filename} overlap")
-
-
-_HEADER_OFFSET = operator.attrgetter("header_offset")
-
-
-def _has_header(file: Any, offset: int) -> bool:
-    file.seek(offset)
-    return file.read(4) == b"PK\3\4"
 
 
 def _opened_file(address: str, options: dict[str, Any]) -> Any:
@@ -1215,7 +1177,7 @@ def join(
         lacking = next((role for role in roles if role != "label" and role not in found), None)
         if lacking:
             missing[lacking].append(stem)
-        elif not _is_unicode(stem):
+        elif re.search("[\ud800-\udfff]", stem):  # of a loose file whose name the system gave in bytes of its own
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
             label, image, words = (found[role][1] if role in found else () for role in ("label", "image", "words"))
@@ -1244,8 +1206,7 @@ def name_key(stem: str) -> str:
 def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
     """`name_key` -> stem and members of that name, from (stem, member) of the files of one role and split.
 
-    Raises:
-        MltSError: two of one name have different contents.
+    Raises MltSError where two of one name have different contents.
     """
     alone: dict[str, tuple[str, tuple[Member, ...]]] = {name_key(stem): (stem, (member,)) for stem, member in files}
     if len(alone) == len(files):  # no name stands for two files, as a rule
@@ -1256,21 +1217,11 @@ def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Membe
     return {name: (same[0][0], agreeing_copies([member for _, member in same])) for name, same in found.items()}
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # of a loose file whose name the system gave in bytes of its own
-        return False
-    return True
-
-
 def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
     """The members of one name, loose ones first, if they can hold one content: by size and CRC-32.
 
-    A folder knows no CRCs: that a loose file is the same is checked when it is read.
-
-    Raises:
-        MltSError: they have different contents.
+    A folder knows no CRCs: that a loose file is the same is checked when it is read. Raises MltSError where they have
+    different contents.
     """
     loose = [member for member in same if member.crc is None]
     packed = [member for member in same if member.crc is not None]
@@ -1283,22 +1234,19 @@ def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
 def _conflict(first: Member, second: Member) -> MltSError:
     hint = ""
     if _is_png(first) != _is_png(second):
-        png = first if _is_png(first) else second
+        place = place_of(first if _is_png(first) else second)
         hint = (
-            f" {place_of(png)} may hold label maps or predictions: if it holds label maps, load them by "
-            f"label_maps={quoted(place_of(png))}."
+            f" {place} may hold label maps or predictions: if it holds label maps, load them by "
+            f"label_maps={quoted(place)}."
         )
     elif _is_png(first):
         hint = " If both are label maps, choose one set of them by label_maps=..."
+    kinds = [(member.name or member.address).rpartition(".")[2].upper() for member in (first, second)]
     return MltSError(
-        f"One name, two contents: {first} ({_described_file(first)}) and {second} ({_described_file(second)}) are "
-        f"taken for one file of one split.{hint} If one of them belongs to another data set, keep its folder or "
-        "archive outside the folder that is loaded."
+        f"One name, two contents: {first} ({kinds[0]}, {first.size:,} bytes) and {second} ({kinds[1]}, "
+        f"{second.size:,} bytes) are taken for one file of one split.{hint} If one of them belongs to another data "
+        "set, keep its folder or archive outside the folder that is loaded."
     )
-
-
-def _described_file(member: Member) -> str:
-    return f"{(member.name or member.address).rpartition('.')[2].upper()}, {member.size:,} bytes"
 
 
 def number_order(name: str) -> list[Any]:
@@ -1425,8 +1373,7 @@ _JPEG_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others be
 def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself.
 
-    Raises:
-        ValueError: there is more before the picture, or there are more scans of it, than in any picture.
+    Raises ValueError where there is more before the picture, or there are more scans of it, than in any picture.
     """
     at, fill, components = 2, 0, None
     for number in itertools.count():
@@ -1471,8 +1418,7 @@ def _has_many_scans(data: bytes, at: int) -> bool:
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
     """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b"".
 
-    Raises:
-        ValueError: there are more chunks than in any picture.
+    Raises ValueError where there are more chunks than in any picture.
     """
     yield b"", b"", data[:8]
     at = 8
@@ -1774,11 +1720,7 @@ _EXPECTED = {
 
 
 def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:
-    """The values of a label map by the schema, (height, width), uint8.
-
-    Raises:
-        ValueError: it cannot be read so; says why.
-    """
+    """The values of a label map by the schema, (height, width), uint8. Raises ValueError where it has none."""
     if text_value == 255:
         values = _black_or_white(image, depth)
         found = _distinct(values)
@@ -1832,14 +1774,7 @@ def _opaque(pixels: np.ndarray) -> np.ndarray:
 
 
 def check_palette(image: "PIL.Image.Image") -> None:
-    """Refuses a palette that draws 0 white and all else black: which one is text, its indices do not tell.
-
-    Args:
-        image: of mode "P".
-
-    Raises:
-        ValueError: it does.
-    """
+    """Raises ValueError where a palette draws 0 white and all else black: its indices do not tell which one is text."""
     black, white = (0, 0, 0), (255, 255, 255)
     drawn = _drawn(image)
     if drawn.get(0, white) == white and all(color == black for value, color in drawn.items() if value):
@@ -1939,13 +1874,11 @@ def find_misread(
         with_authors: whether to look at the authors' own label maps too. Otherwise they cost nothing, but for
             `text_value=255`, which would spoil them.
     """
-    places = defaultdict(list)
-    for pair in pairs:
-        if pair.label:
-            member = pair.label[0]
-            places[member.address if member.name is not None else os.path.dirname(member.address)].append(member)
     text_value = pairs[0].text_value if pairs else 1
+    places: dict[str, list[Member]] = defaultdict(list)
     sources: dict[str, list[Member]] = defaultdict(list)
+    for member in (pair.label[0] for pair in pairs if pair.label):
+        places[place_of(member)].append(member)
     for place, members in places.items():
         origin = origins.get(place, place)
         if with_authors or text_value != 1 or not _is_authors(origin):
@@ -1971,18 +1904,18 @@ def _top_folder(folder: str, roots: Sequence[str]) -> str:
 
 def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
     first = _evenly(members, _LOOKS)
-    more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first]
+    more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first] if text_value == 1 else []
     seen: Counter[str] = Counter()
     doubted = None
     for at, member in enumerate([*first, *more]):
-        in_doubt = not seen["text"] and (seen["doubted"] or not seen["sure"])
-        if at >= len(first) and (text_value != 1 or not in_doubt):
+        if at >= len(first) and (seen["text"] or seen["sure"] and not seen["doubted"]):
             break
         what, reason = _seen(member, text_value, options)
         if what == "wrong":
             return Misread(source, member, reason, False, at + 1)
         seen[what] += 1
-        doubted = doubted or (what == "doubted" and (member, reason)) or None
+        if what == "doubted" and not doubted:
+            doubted = member, reason
     return Misread(source, *doubted, True, sum(seen.values())) if doubted and not seen["text"] else None
 
 
@@ -2008,32 +1941,32 @@ def _seen(member: Member, text_value: int, options: dict[str, Any]) -> tuple[str
         image = _opened(data, member, with_pixels=True)
     except Exception:  # our error, or what Pillow raises: it is told where the pair is read
         return "blank", ""
+
+    def read_as(text_value: int) -> tuple[list[int], str]:
+        try:
+            found = _distinct(_label_values(image, depth, text_value))
+        except ValueError as error:
+            return [], str(error)
+        return found, f"it holds {_listed(found)}"
+
     if is_signed(data):
         return "sure", ""
-    try:
-        found = _distinct(_label_values(image, depth, text_value))
-        reason = f"it holds {_listed(found)}"
-        if text_value == 255 or found == [0]:
-            return "blank", reason
-        if set(found) <= {0, 1, 255} and 1 in found:
-            return "text", reason
-    except ValueError as error:
-        found, reason = None, str(error)
-    if text_value == 1 and _is_text_255(image, depth):
+    found, reason = read_as(text_value)
+    if text_value == 255:
+        return ("blank" if found else "wrong"), reason
+    if found == [0]:
+        return "blank", reason
+    if 1 in found and set(found) <= {0, 1, 255}:
+        return "text", reason
+    if read_as(255)[0]:
         return "doubted", reason
     return ("sure" if found and set(found) <= {0, 255} else "wrong"), reason
 
 
-def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:
-    try:
-        _label_values(image, depth, 255)
-    except ValueError:
-        return False
-    return True
-
-
 def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     """The pixels of a label map of 0 and 255, (height, width): black is 0, white 255, whatever the kind of PNG.
+
+    Raises ValueError where it has colours, or says by them that 255 is uncertain, or that 0 is what is white.
 
     | PNG | what is read |
     | --- | --- |
@@ -2041,9 +1974,6 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     | grey of 8 or 16 bits | the value |
     | palette | the index, if 0 and 255 alone occur; otherwise the colour, if black and white alone do |
     | grey and alpha, RGB, RGBA | the common level of the channels |
-
-    Raises:
-        ValueError: it has colours, or says by them that 255 is uncertain, or that 0 is what is white.
     """
     if image.mode == "P":
         drawn = _drawn(image)
@@ -2145,13 +2075,8 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
 def refuse_piled(words: list[dict[str, Any]], size: tuple[int, int], member: Member) -> None:
     """Refuses words that lie on top of each other many times over: each takes time and memory of its rectangle.
 
-    Args:
-        words: as `parse_words` returns them.
-        size: stored (width, height) of their image, in pixels.
-        member: what to name in the error.
-
-    Raises:
-        MltSError: the rectangles around the words, within the image, have more than ten times its area.
+    Takes the words of `parse_words` and the stored (width, height) of their image in pixels. Raises MltSError where the
+    rectangles around the words, within the image, have more than ten times its area.
     """
     corners = np.array([word["quad"] for word in words]).reshape(-1, 4, 2)
     sides = np.clip(corners.max(1, initial=0) + 1, 0, size) - np.clip(corners.min(1, initial=_FARTHEST), 0, size)
@@ -2231,11 +2156,7 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
 
 
 def _made_once(path: str, make: Any, again: bool = False) -> str:
-    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process.
-
-    Raises:
-        MltSError: it cannot be written; or what `make` raises.
-    """
+    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process."""
     if os.path.exists(path) and not again:  # for which nothing needs to be written
         return path
     folder, partial = os.path.dirname(path), path + ".incomplete"
@@ -2624,11 +2545,7 @@ class MltSConfig(datasets.BuilderConfig):
 
 
 def absolute_address(address: Any) -> str:
-    """The absolute path, with a home folder filled in, or the fsspec address as it is.
-
-    Raises:
-        MltSError: it is neither a str nor a path.
-    """
+    """The absolute path, with a home folder filled in, or the fsspec address as it is. Others raise MltSError."""
     try:
         address = os.fspath(address)
     except TypeError:
