@@ -6,8 +6,11 @@
     ds = load_dataset("mlt_s", data_dir="~/mlt")    # the ten zip archives as downloaded
 
 Below `datasets` 4 this file is a loading script as well: `load_dataset("path/to/mlt_s.py", data_dir="~/mlt",
-trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, masks of
-0 and 255, words, the download, built label maps, the builder, the registration.
+trust_remote_code=True)`.
+
+Pixel values are in `LabelMap`, the match of label maps and images in `join`, the examples in `read_example`, and what
+the library calls in `MltS`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, masks
+of 0 and 255, words, the download, secrets, built label maps, the builder, the registration.
 """
 
 import base64
@@ -89,7 +92,7 @@ LICENSE = "CC BY 4.0"
 LABELS_URL = "http://clem.diism.unisi.it/~coco_ts/download_mlt_s.php"
 IMAGES_URL = "https://rrc.cvc.uab.es/?ch=8&com=downloads"
 
-# Label maps a split, as the authors count them on the dataset page, and images, as MLT's download page does.
+# Label maps per split, as the authors count them on the dataset page, and images, as MLT's download page does.
 PUBLISHED_COUNTS = {"train": 5540, "validation": 1356}
 IMAGE_COUNTS = {"train": 7200, "validation": 1800}
 
@@ -106,76 +109,6 @@ class MltSError(Exception):
 
     def __init__(self, text: str = ""):
         super().__init__(without_secrets(text))
-
-
-# --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
-
-_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
-_SECRETS_OF_ADDRESSES = [
-    re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
-    re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    # Of a signed address; what follows it in a sentence is no part of it.
-    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
-]
-
-
-class RemoteOptions(dict):
-    """Options of an fsspec file system. They hold tokens and passwords, so no value is shown; pickled, all are kept."""
-
-    def __repr__(self) -> str:
-        return repr(dict.fromkeys(self, "***"))
-
-
-def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
-    """The values whose name, or that of what they lie in, says that they are secret."""
-    if isinstance(options, dict):
-        for name, value in options.items():
-            yield from _secrets_in(value, is_secret or bool(re.search(_SECRET_WORD, str(name), re.IGNORECASE)))
-    elif isinstance(options, (list, tuple)):
-        for value in options:
-            yield from _secrets_in(value, is_secret)
-    elif is_secret and isinstance(options, (str, bytes)):
-        text = options.decode("latin-1") if isinstance(options, bytes) else options
-        # Of "Bearer hf_..." the second word alone is as secret. And a token with the line end of the file that it was
-        # read from is what clients complain of, by its repr.
-        yield from {text.strip(), *text.split()} - {""}
-
-
-def without_secrets(text: str) -> str:
-    """A text with *** in place of passwords, tokens and keys in the addresses that stand in it."""
-    for pattern in _SECRETS_OF_ADDRESSES:
-        text = pattern.sub(r"\1***", text)
-    return text
-
-
-@contextlib.contextmanager
-def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterator[None]:
-    """Replaces an error that would show a secret by one that does not; no traceback shows the first one then."""
-    try:
-        yield
-    except Exception as error:
-        text, secrets = str(error), set(_secrets_in(options))
-        for found in (found for pattern in _SECRETS_OF_ADDRESSES for found in pattern.finditer(address)):
-            secret = found[0][len(found[1]) :]
-            secrets |= {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
-        for secret in sorted(secrets, key=len, reverse=True):  # the longest first, as one may be a part of another
-            text = text.replace(secret, "***")
-        text = without_secrets(text)
-        if text == str(error):
-            raise
-        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
-        raise kind(text) from None
-
-
-def _make_printable(record: logging.LogRecord) -> bool:
-    """Hides secrets, and spells out what is invisible or moves the cursor: names come from archives and servers."""
-    text = without_secrets(record.getMessage())
-    spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-    record.msg, record.args = "".join(spelled), None
-    return True
-
-
-logger.addFilter(_make_printable)
 
 
 # --- The label schema ----------------------------------------------------------------------------------------------
@@ -269,7 +202,7 @@ def _translate(values: Any, table: dict[Any, Any], what: str) -> Any:
         return [_translate(value, table, what) for value in values]
     if isinstance(values, (str, int)) and not isinstance(values, bool) and values in table:
         return table[values]
-    raise ValueError(f"{values!r} is no {what} of a label map; known are {list(table)}.")
+    raise ValueError(f"{values!r} is not a {what} of a label map; known are {list(table)}.")
 
 
 LABEL_MAP = LabelMap()
@@ -369,7 +302,7 @@ class Member(NamedTuple):
     address: str  # of the archive, or of the loose file: an absolute path or an fsspec address
     name: Optional[str]  # in the archive; None for a loose file
     size: int  # bytes, unpacked
-    stamp: str  # another one where the content is another: CRC-32 in an archive, time of a loose file
+    stamp: str  # changes with the content: CRC-32 in an archive, modification time of a loose file
     crc: Optional[int] = None  # CRC-32 of the content, which an archive knows and a folder does not
     offset: int = 0  # of the local header in the archive
     packed_size: int = 0
@@ -442,7 +375,7 @@ class Listing:
             default_role: of a file that neither folder nor archive calls an image or a label map.
 
         Returns:
-            Whether it is of use. What is left out, and worth a word, is counted in `left_out`.
+            Whether it is of use. What is left out, and worth reporting, is counted in `left_out`.
         """
         role, split = role_and_split(folders)
         stem, _, extension = name.rpartition(".")
@@ -516,7 +449,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-# Why something is left out, as messages say it. The last two are no fault, and said only where something is missing.
+# Why something is left out, as messages say it. The last two are not faults: said only where something is missing.
 LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
     _OTHER_SET: "Other data sets by name, left out",
@@ -719,7 +652,7 @@ def _words(name: str) -> list[str]:
 
 
 def _is_other_set(names: Sequence[str]) -> bool:
-    """Whether the innermost name that tells a data set tells another one than MLT 2017."""
+    """Whether the innermost name that tells a data set tells one other than MLT 2017."""
     for name in map(str.lower, reversed(names)):
         if _OTHER_SETS.search(name):
             return True
@@ -879,7 +812,7 @@ def _remote_files(
 
 
 def is_remote(address: str) -> bool:
-    """Whether this is an fsspec address, and no path."""
+    """Whether this is an fsspec address and not a path."""
     return "://" in address
 
 
@@ -890,7 +823,7 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     """The files in a zip archive, as its directory has them, without its folders.
 
     Raises:
-        MltSError: it is no archive, or is cut off, or holds nothing, or cannot be read.
+        MltSError: it is not an archive, or is cut off, or holds nothing, or cannot be read.
     """
     try:
         with _opened_file(archive.address, options) as file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
@@ -1150,7 +1083,7 @@ def join(
             Otherwise they are left out, as there are 2,104 of them in MLT.
 
     Raises:
-        MltSError: a name occurs twice in the split with two contents, or is no Unicode.
+        MltSError: a name occurs twice in the split with different contents, or is not Unicode.
 
     Examples:
         >>> listing = Listing()
@@ -1416,7 +1349,7 @@ def _has_many_scans(data: bytes, at: int) -> bool:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b"".
+    """(type, payload, the bytes of all) of each chunk; what is not a chunk, the signature first, has the type b"".
 
     Raises ValueError where there are more chunks than in any picture.
     """
@@ -1557,7 +1490,7 @@ def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:
         return False
     try:
         colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
-    except Exception:  # a broken picture: it is no label map, and said where it is decoded
+    except Exception:  # a broken picture, which is reported where it is decoded
         return False
     palette = {*LABEL_MAP.colors.values(), *((value,) * 3 for value in LABEL_MAP.colors)}
     return colors is not None and len(colors) > 1 and {color for _, color in colors} <= palette
@@ -1690,7 +1623,7 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
             and stays as it is. See the table at `_black_or_white`.
 
     Raises:
-        MltSError: not a PNG file, or pixels that are no single number of 8 bits; with `text_value=255`, other values
+        MltSError: not a PNG file, or pixels that are not a single number of 8 bits; with `text_value=255`, other values
             than 0 and 255.
     """
     _, _, depth, kind = _png_header(data, member)
@@ -1834,23 +1767,14 @@ _LOOKS_IN_DOUBT = 24  # where none of them holds a 1: reading these is better th
 
 
 class Misread(NamedTuple):
-    """Label maps of a source and split that would be read wrong.
+    """Label maps of a source and split that would be read wrong."""
 
-    Attributes:
-        source: their archive or folder, or what that was made of.
-        member: one of them.
-        reason: which values it holds.
-        is_text_255: whether `text_value=255` would read them right.
-        looked: how many were looked at.
-        is_alone: whether the split has no other source.
-    """
-
-    source: str
-    member: Member
-    reason: str
-    is_text_255: bool
-    looked: int
-    is_alone: bool = True
+    source: str  # their archive or folder, or what that was made of
+    member: Member  # one of them
+    reason: str  # which values it holds
+    is_text_255: bool  # whether `text_value=255` would read them right
+    looked: int  # how many were looked at
+    is_alone: bool = True  # whether the split has no other source
 
 
 def find_misread(
@@ -1869,10 +1793,8 @@ def find_misread(
     Args:
         pairs: of a split, all with one text value.
         roots: folders that loose files lie in.
-        origins: as `Listing` has them.
-        options: for the fsspec file system of remote addresses.
-        with_authors: whether to look at the authors' own label maps too. Otherwise they cost nothing, but for
-            `text_value=255`, which would spoil them.
+        with_authors: whether to look at the authors' own label maps too. Otherwise that is done for `text_value=255`
+            alone, which would spoil them.
     """
     text_value = pairs[0].text_value if pairs else 1
     places: dict[str, list[Member]] = defaultdict(list)
@@ -2016,8 +1938,8 @@ _NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _WORD = re.compile(",".join([_NUMBER] * 8 + ["([^,]*)", "(.*)"]), re.ASCII | re.DOTALL)
 _FARTHEST = 100_000  # pixels: no image is as large, so such a corner is damage, and what is drawn stays bounded
 _SCRIPT_VALUES = {name.lower(): value for value, name in enumerate(SCRIPTS)}
-UNKNOWN_SCRIPT = -1  # as `ClassLabel` has it for what is none of its names
-unknown_scripts: set[str] = set()  # each is said once, and not for each of a thousand words
+UNKNOWN_SCRIPT = -1  # what `ClassLabel` gives to an unknown name
+unknown_scripts: set[str] = set()  # each is reported once, and not for each of a thousand words
 # Far more than ground truth has, so that neither lists of words nor what is drawn of them cost minutes or gigabytes.
 _LARGEST_WORDS = 1 << 20  # bytes of a file: a word takes some 60
 _MOST_WORDS = 2000  # of an image: the fullest page of text has a few hundred
@@ -2053,22 +1975,21 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
     """
     if len(data) > _LARGEST_WORDS:
         raise _too_many_words(member, f"{len(data):,} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before, bad = error.object[: error.start], error.object[error.start : error.start + 8]
-        number = len(LINE_END.findall(before.decode())) + 1
-        raise _no_word(member, number, f"it is not UTF-8, from {bad!r} on", "save it as UTF-8") from None
     words = []
-    for number, line in enumerate(LINE_END.split(text), 1):
-        if line.strip():
-            try:
-                words.append(_word(line, member))
-            except ValueError as error:
-                reason = f"{error}: {line[:100]!r}. Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription"
-                raise _no_word(member, number, reason, "correct the line") from None
-            if len(words) > _MOST_WORDS:
-                raise _too_many_words(member, f"more than {_MOST_WORDS:,} words")
+    for number, line in enumerate(LINE_END.split(data.decode("utf-8-sig", "surrogateescape")), 1):
+        if not line.strip():
+            continue
+        try:
+            words.append(_word(line, member))
+        except ValueError as error:
+            where = " in the unpacked archive, and take the archive away" if member.name is not None else ""
+            raise MltSError(
+                f"{member}, line {number}, is not a valid ground-truth line: {error}: {line[:100]!r}. Expected is "
+                f"x1,y1,x2,y2,x3,y3,x4,y4,script,transcription, saved as UTF-8. Correct the line{where}; or "
+                'load "segmentation", which needs no ground truth.'
+            ) from None
+        if len(words) > _MOST_WORDS:
+            raise _too_many_words(member, f"more than {_MOST_WORDS:,} words")
     return words
 
 
@@ -2093,13 +2014,15 @@ def _too_many_words(member: Member, what: str) -> MltSError:
 
 
 def _word(line: str, member: Member) -> dict[str, Any]:
+    if strange := re.search("[\udc80-\udcff].*", line):  # what bytes that are not UTF-8 were decoded to
+        raise ValueError(f"it is not UTF-8, from {strange[0].encode('utf-8', 'surrogateescape')[:8]!r} on")
     found = _WORD.fullmatch(line)
     if not found:
         fields = line.split(",", 9)
         if len(fields) < 10:
             raise ValueError(f"it has {counted(fields, 'field')}, not 10")
-        strange = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
-        raise ValueError(f"{strange.strip()[:20]!r} is not a number of pixels")
+        field = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
+        raise ValueError(f"{field.strip()[:20]!r} is not a number of pixels")
     *numbers, script, transcription = found.groups()
     x1, y1, x2, y2, x3, y3, x4, y4 = corners = [float(number) for number in numbers]
     if max(map(abs, corners)) > _FARTHEST:
@@ -2123,20 +2046,12 @@ def _script_value(name: str, member: Member) -> int:
     return value
 
 
-def _no_word(member: Member, number: int, reason: str, remedy: str) -> MltSError:
-    steps = remedy if member.name is None else f"unpack the archive, {remedy} and take the archive away"
-    return MltSError(
-        f"{member}, line {number}, is not a valid ground-truth line: {reason}. {steps[0].upper()}{steps[1:]}; or load "
-        '"segmentation", which needs no ground truth.'
-    )
-
-
 # --- The download of the label archive -----------------------------------------------------------------------------
 
 TIMEOUT = 30  # seconds without a byte
-PATIENCE = 60  # seconds for the head of an answer, redirects and all, and for each block after it: 1 KB a second
+PATIENCE = 60  # seconds for the head of each answer, and for each block after it: 1 KB a second
 _BLOCK = 1 << 16  # bytes
-_LARGEST_HEAD = 1 << 20  # bytes, of the answers that redirect as well: a thousand times what servers send
+_LARGEST_HEAD = 1 << 20  # bytes, and of an answer that redirects its body too: a thousand times what servers send
 _LARGEST_DOWNLOAD = 1 << 30  # bytes: ten times the authors' archive
 SILENCE = 3  # seconds to wait for another process without saying so
 
@@ -2145,11 +2060,8 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
     """Downloads the label archive once, into `folder`, with a progress bar, and returns its path.
 
     The file takes its name when it is whole and an archive of PNG files, not before. By the standard library:
-    `datasets` 5.2 cannot fetch http addresses unless aiohttp is installed.
-
-    Raises:
-        MltSError: no answer, or another one, or one that is endless; says what came back and how to do it by hand. Or
-            the file cannot be written.
+    `datasets` 5.2 cannot fetch http addresses unless aiohttp is installed. Raises MltSError where the server does not
+    answer, sends something else, or never ends (says what came back, and how to fetch it by hand), or the disk refuses.
     """
     path = os.path.join(folder, f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{LABEL_ARCHIVE}")
     return _made_once(path, functools.partial(_download, url), again)
@@ -2278,7 +2190,7 @@ class _Web(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
     """Opens http and https addresses so that the answers are metered, their heads too."""
 
     def do_open(self, http_class: Any, req: Any, **options: Any) -> Any:
-        metered: Any = type("_Metered", (http_class,), {"response_class": _Answer})
+        metered: Any = type("_MeteredConnection", (http_class,), {"response_class": _Answer})
         return super().do_open(metered, req, **options)
 
 
@@ -2306,6 +2218,76 @@ def _download_error(url: str, reason: str) -> MltSError:
         f"Open {HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in "
         f'data_dir, or name it: label_maps="path/to/{LABEL_ARCHIVE}".'
     )
+
+
+# --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
+
+_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
+_SECRETS_OF_ADDRESSES = [
+    re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
+    re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
+    # Of a signed address; what follows it in a sentence is no part of it.
+    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
+]
+
+
+class RemoteOptions(dict):
+    """Options of an fsspec file system. They hold tokens and passwords, so no value is shown; pickled, all are kept."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, "***"))
+
+
+def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
+    """The values whose name, or that of what they lie in, says that they are secret."""
+    if isinstance(options, dict):
+        for name, value in options.items():
+            yield from _secrets_in(value, is_secret or bool(re.search(_SECRET_WORD, str(name), re.IGNORECASE)))
+    elif isinstance(options, (list, tuple)):
+        for value in options:
+            yield from _secrets_in(value, is_secret)
+    elif is_secret and isinstance(options, (str, bytes)):
+        text = options.decode("latin-1") if isinstance(options, bytes) else options
+        # Of "Bearer hf_..." the second word alone is as secret. And a token with the line end of the file that it was
+        # read from is what clients complain of, by its repr.
+        yield from {text.strip(), *text.split()} - {""}
+
+
+def without_secrets(text: str) -> str:
+    """A text with *** in place of passwords, tokens and keys in the addresses that stand in it."""
+    for pattern in _SECRETS_OF_ADDRESSES:
+        text = pattern.sub(r"\1***", text)
+    return text
+
+
+@contextlib.contextmanager
+def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterator[None]:
+    """Replaces an error that would show a secret by one that does not; no traceback shows the first one then."""
+    try:
+        yield
+    except Exception as error:
+        text, secrets = str(error), set(_secrets_in(options))
+        for found in (found for pattern in _SECRETS_OF_ADDRESSES for found in pattern.finditer(address)):
+            secret = found[0][len(found[1]) :]
+            secrets |= {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
+        for secret in sorted(secrets, key=len, reverse=True):  # the longest first, as one may be a part of another
+            text = text.replace(secret, "***")
+        text = without_secrets(text)
+        if text == str(error):
+            raise
+        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
+        raise kind(text) from None
+
+
+def _make_printable(record: logging.LogRecord) -> bool:
+    """Hides secrets, and spells out what is invisible or moves the cursor: names come from archives and servers."""
+    text = without_secrets(record.getMessage())
+    spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    record.msg, record.args = "".join(spelled), None
+    return True
+
+
+logger.addFilter(_make_printable)
 
 
 # --- Built label maps: a data set of image_id and label, in Parquet files ------------------------------------------
@@ -2500,7 +2482,7 @@ class MltSConfig(datasets.BuilderConfig):
         """What the sources hold, listed once: the key of the cache and the examples stand for the same files.
 
         Raises:
-            MltSError: a source is not there or cannot be read, or an option has no such value.
+            MltSError: a source is not there or cannot be read, or an option has an unknown value.
         """
         self._check_options()
         sources, listing = self.label_sources, Listing()
@@ -2612,8 +2594,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             kwargs["remote_options"] = options
         if kwargs.get("storage_options"):
             kwargs["storage_options"] = RemoteOptions(kwargs["storage_options"])  # the library adds the token to it
-        # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
-        # be the parent of the registered name's, and replace it.
+        # One cache for the class and the registered name, and a new one for new code. Without it the class's folder
+        # would be the parent of the registered name's, and replace it.
         kwargs.setdefault("hash", SOURCE_HASH)
         with _preparing(kwargs.get("cache_dir") or datasets.config.HF_DATASETS_CACHE):
             super().__init__(**kwargs)
@@ -2696,21 +2678,19 @@ class MltS(datasets.GeneratorBasedBuilder):
         if config.text_value != 1:
             pairs = [pair._replace(text_value=config.text_value) for pair in pairs]
         data_dir = [absolute_address(config.data_dir)] if config.data_dir else []
-        for misread in find_misread(pairs, config.label_sources or data_dir, origins, config.remote_options):
-            raise MltSError(self._misread(split, misread))
-        return pairs
-
-    def _misread(self, split: str, misread: Misread) -> str:
-        several = "" if misread.is_alone and len(self.config.label_sources) < 2 else f"\n{_ONE_TEXT_VALUE}"
-        if self.config.text_value == 255:
-            return f"text_value=255 does not fit {misread.member}: {misread.reason}. {_EXPECTED[255]}{several}"
-        if not misread.is_text_255:
-            return f"{misread.member} is no label map that can be read: {misread.reason}. {_OTHER_VALUES}"
-        return (
-            f"Nothing would be text in the {split} label maps of {misread.source}: none of "
-            f"{counted(misread.looked, 'label map')} looked at holds 1, and 255 means uncertain. {misread.member}: "
-            f"{misread.reason}. If 255 (white) is text there, load them so (in mlt-s commands by --text-value 255):\n"
-            f"    {self._call(text_value=255)}{several}\n"
+        found = find_misread(pairs, config.label_sources or data_dir, origins, config.remote_options)
+        if not found:
+            return pairs
+        source, member, reason, is_text_255, looked, is_alone = found[0]
+        several = "" if is_alone and len(config.label_sources) < 2 else f"\n{_ONE_TEXT_VALUE}"
+        if config.text_value == 255:
+            raise MltSError(f"text_value=255 does not fit {member}: {reason}. {_EXPECTED[255]}{several}")
+        if not is_text_255:
+            raise MltSError(f"{member} cannot be read as a label map: {reason}. {_OTHER_VALUES}")
+        raise MltSError(
+            f"Nothing would be text in the {split} label maps of {source}: none of {counted(looked, 'label map')} "
+            f"looked at holds 1, and 255 means uncertain. {member}: {reason}. If 255 (white) is text there, load them "
+            f"so (in mlt-s commands by --text-value 255):\n    {self._call(text_value=255)}{several}\n"
             f"The authors' own may be uncertain throughout: leave them in {LABEL_ARCHIVE}, or in folders of its names, "
             "MLT_S_labels/training_labels and validation_labels."
         )
@@ -2723,18 +2703,19 @@ class MltS(datasets.GeneratorBasedBuilder):
         listing = Listing()
         listing.add(config.listing)
         self._report_unplaced(listing)
+        nothing = ""
         if "image" in config.roles and not listing.has("image"):
-            said = [f"There are no images of MLT in {self._places()}.", self._instructions()]
-            raise MltSError("\n".join([*_left_out(listing), *said]))
-        if "words" in config.roles and not listing.has("words"):
+            nothing = f"There are no images of MLT in {self._places()}.\n{self._instructions()}"
+        elif "words" in config.roles and not listing.has("words"):
             nothing = (
                 f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
                 f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
             )
+        if nothing:
             raise MltSError("\n".join([*_left_out(listing), nothing]))
         if not listing.has("label") and listing.left_out["not-png"]:
             raise MltSError(
-                "Label maps are PNG files, as other formats change the values of pixels. These are none: "
+                "Label maps are PNG files, as other formats change the values of pixels. These are not: "
                 f"{first_few(list(listing.left_out['not-png']))}. Take them as PNG files, or the authors' by "
                 f"label_maps={quoted(LABELS_URL)}."
             )
