@@ -1271,12 +1271,11 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
         if orientation:
             found.setdefault(kind, orientation)
             changes.append((chunk, png_chunk(data[start - 4 : start], block)) if is_png else (slice(start, end), block))
-    if changes:
-        changed = bytearray(data)
-        for place, content in reversed(changes):
-            changed[place] = content
-        data = bytes(changed)
-    return data, found.get("exif") or found.get("xmp") or 1
+    pieces, at = [], 0
+    for place, content in changes:
+        pieces += [data[at : place.start], content]
+        at = place.stop
+    return b"".join([*pieces, data[at:]]) if pieces else data, found.get("exif") or found.get("xmp") or 1
 
 
 def _metadata(data: bytes) -> Iterator[tuple[str, int, int]]:
