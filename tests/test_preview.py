@@ -116,7 +116,7 @@ def test_label_maps_may_lie_elsewhere(folder, tmp_path):
 def test_label_maps_without_an_image_are_left_out_with_a_word(folder, caplog):
     (folder / "ch8_training_images_2.zip").unlink()
     assert len(Source(folder).choices) == 9
-    assert "4 label maps without an image, skipped" in caplog.text
+    assert "4 label maps of the train split without an image, skipped" in caplog.text
 
 
 def test_an_example_is_what_the_loader_yields(folder, load_registered):
