@@ -6,8 +6,11 @@
     ds = load_dataset("mlt_s", data_dir="~/mlt")    # the ten zip archives as downloaded
 
 Below `datasets` 4 this file is a loading script as well: `load_dataset("path/to/mlt_s.py", data_dir="~/mlt",
-trust_remote_code=True)`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, masks of
-0 and 255, words, the download, built label maps, the builder, the registration.
+trust_remote_code=True)`.
+
+Pixel values are in `LabelMap`, the match of label maps and images in `join`, the examples in `read_example`, and what
+the library calls in `MltS`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, masks
+of 0 and 255, words, the download, secrets, built label maps, the builder, the registration.
 """
 
 import base64
@@ -22,7 +25,6 @@ import io
 import itertools
 import json
 import logging
-import operator
 import os
 import re
 import struct
@@ -46,55 +48,15 @@ if TYPE_CHECKING:  # Pillow is imported where a picture is opened: `import datas
 
 # What others may build on. Further functions without an underscore serve mlt_s_tools, and change with it.
 __all__ = [
-    "IMAGES_URL",
-    "IMAGE_ARCHIVES",
-    "IMAGE_COUNTS",
-    "LABELS_URL",
-    "LABEL_ARCHIVE",
-    "LABEL_MAP",
-    "PUBLISHED_COUNTS",
-    "RGB_IMAGE",
-    "SCRIPTS",
-    "WORDS",
-    "WORDS_ARCHIVES",
-    "LabelMap",
-    "Listing",
-    "Member",
-    "MltS",
-    "MltSConfig",
-    "MltSError",
-    "Pair",
-    "RGBImage",
-    "RemoteOptions",
-    "archive_members",
-    "indexed_label",
-    "join",
-    "list_label_maps",
-    "list_source",
-    "neutral_orientation",
-    "parse_words",
-    "read_example",
-    "read_member",
-    "stored_image",
-    "walk",
-]
+    "IMAGES_URL", "IMAGE_ARCHIVES", "IMAGE_COUNTS", "LABELS_URL", "LABEL_ARCHIVE", "LABEL_MAP", "PUBLISHED_COUNTS",
+    "RGB_IMAGE", "SCRIPTS", "WORDS", "WORDS_ARCHIVES", "LabelMap", "Listing", "Member", "MltS", "MltSConfig",
+    "MltSError", "Pair", "RGBImage", "RemoteOptions", "archive_members", "indexed_label", "join", "list_label_maps",
+    "list_source", "neutral_orientation", "parse_words", "read_example", "read_member", "stored_image", "walk",
+]  # fmt: skip
 
 __version__ = "0.1.0"  # pyproject.toml reads it from here
 
 logger = logging.getLogger(__name__)
-
-
-class _Printable(logging.Filter):
-    """Names come from archives and servers: what moves the cursor of a terminal or is invisible is spelled out."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-        record.msg, record.args = text if text.isprintable() else "".join(spelled), None
-        return True
-
-
-logger.addFilter(_Printable())
 
 
 # --- Facts ---------------------------------------------------------------------------------------------------------
@@ -130,7 +92,7 @@ LICENSE = "CC BY 4.0"
 LABELS_URL = "http://clem.diism.unisi.it/~coco_ts/download_mlt_s.php"
 IMAGES_URL = "https://rrc.cvc.uab.es/?ch=8&com=downloads"
 
-# Label maps a split, as the authors count them on the dataset page, and images, as MLT's download page does.
+# Label maps per split, as the authors count them on the dataset page, and images, as MLT's download page does.
 PUBLISHED_COUNTS = {"train": 5540, "validation": 1356}
 IMAGE_COUNTS = {"train": 7200, "validation": 1800}
 
@@ -147,79 +109,6 @@ class MltSError(Exception):
 
     def __init__(self, text: str = ""):
         super().__init__(without_secrets(text))
-
-
-# --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
-
-_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
-_SECRETS_OF_ADDRESSES = [
-    re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
-    re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    # Of a signed address; what follows it in a sentence is no part of it.
-    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
-]
-
-
-class RemoteOptions(dict):
-    """Options of an fsspec file system. They hold tokens and passwords, so no value is shown; pickled, all are kept."""
-
-    def __repr__(self) -> str:
-        return repr(dict.fromkeys(self, "***"))
-
-
-def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
-    """The values whose name, or that of what they lie in, says that they are secret."""
-    if isinstance(options, dict):
-        for name, value in options.items():
-            yield from _secrets_in(value, is_secret or bool(re.search(_SECRET_WORD, str(name), re.IGNORECASE)))
-    elif isinstance(options, (list, tuple)):
-        for value in options:
-            yield from _secrets_in(value, is_secret)
-    elif is_secret and isinstance(options, (str, bytes)):
-        text = options.decode("latin-1") if isinstance(options, bytes) else options
-        # Of "Bearer hf_..." the second word alone is as secret. And a token with the line end of the file that it was
-        # read from is what clients complain of, by its repr.
-        yield from {text.strip(), *text.split()} - {""}
-
-
-def _secrets_in_address(address: str) -> Iterator[str]:
-    for pattern in _SECRETS_OF_ADDRESSES:
-        for found in pattern.finditer(address):
-            secret = found[0][len(found[1]) :]
-            yield from {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
-
-
-def without_secrets(text: str) -> str:
-    """A text with *** in place of passwords, tokens and keys in the addresses that stand in it."""
-    for pattern in _SECRETS_OF_ADDRESSES:
-        text = pattern.sub(r"\1***", text)
-    return text
-
-
-@contextlib.contextmanager
-def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterator[None]:
-    """Replaces an error that would show a secret by one that does not; no traceback shows the first one then."""
-    try:
-        yield
-    except Exception as error:
-        text = str(error)
-        for secret in sorted({*_secrets_in(options), *_secrets_in_address(address)}, key=len, reverse=True):
-            text = text.replace(secret, "***")  # the longest first, as one may be a part of another
-        text = without_secrets(text)
-        if text == str(error):
-            raise
-        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
-        raise kind(text) from None
-
-
-def _hide_secrets(record: logging.LogRecord) -> bool:
-    text = record.getMessage()
-    if (shown := without_secrets(text)) != text:
-        record.msg, record.args = shown, ()
-    return True
-
-
-logger.addFilter(_hide_secrets)
 
 
 # --- The label schema ----------------------------------------------------------------------------------------------
@@ -313,7 +202,7 @@ def _translate(values: Any, table: dict[Any, Any], what: str) -> Any:
         return [_translate(value, table, what) for value in values]
     if isinstance(values, (str, int)) and not isinstance(values, bool) and values in table:
         return table[values]
-    raise ValueError(f"{values!r} is no {what} of a label map; known are {list(table)}.")
+    raise ValueError(f"{values!r} is not a {what} of a label map; known are {list(table)}.")
 
 
 LABEL_MAP = LabelMap()
@@ -356,6 +245,14 @@ _SPLIT_WORDS = {
     "dev": "validation",
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
+# What a name may tell in place of a role. What lies there is left out.
+_UNTOLD = ""  # neither role nor split
+_CONTRADICTION = "?"  # two roles or splits at once, such as "train_and_val"
+_HIDDEN = "hidden"  # a folder of a system or a network drive
+_OTHER_SET = "other-set"
+_PREDICTION = "prediction"  # what a model made: neither an image nor a label map, it bears the names of both
+_CROP = "crop"  # words cut out of the images, as in ch8_training_word_images_gt.zip
+_MASK = "mask"  # what people call label maps, and other things too: see Listing.settle
 _ROLE_WORDS = {
     "image": "image",
     "images": "image",
@@ -363,13 +260,11 @@ _ROLE_WORDS = {
     "labels": "label",
     "labelmap": "label",
     "labelmaps": "label",
-    "word": "crop",  # ch8_training_word_images_gt.zip and its like hold words cut out of the images
-    # What people call label maps, and call other things too: see Listing.settle.
-    **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), "mask"),
-    **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), "mask"),
-    # What a model made is neither an image nor a label map, and bears the names of both.
-    **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), "prediction"),
-    **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), "prediction"),
+    "word": _CROP,
+    **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), _MASK),
+    **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), _MASK),
+    **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), _PREDICTION),
+    **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), _PREDICTION),
 }
 # "TrainImages", "trainset" and "valmasks" are several words written as one.
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -396,7 +291,6 @@ _MLT_2017 = re.compile(
 _MLT_IMAGE = re.compile(r"img_\d+", re.IGNORECASE)  # img_1 to img_7200, as MLT's download page has them
 _WORDS_FILE = re.compile(r"gt_(.+)\.txt", re.IGNORECASE)  # gt_img_1.txt: where the words of img_1 are
 _WORDS_ARCHIVE = {"localization", "transcription", "gt"}
-_CONTRADICTION = "?"  # a name that says two things at once, such as "train_and_val"
 
 # More than any scene or label map needs, 44 megapixels of RGB: an entry that claims more is damaged or hostile.
 _LARGEST_MEMBER = 1 << 27  # bytes
@@ -408,7 +302,7 @@ class Member(NamedTuple):
     address: str  # of the archive, or of the loose file: an absolute path or an fsspec address
     name: Optional[str]  # in the archive; None for a loose file
     size: int  # bytes, unpacked
-    stamp: str  # another one where the content is another: CRC-32 in an archive, time of a loose file
+    stamp: str  # changes with the content: CRC-32 in an archive, modification time of a loose file
     crc: Optional[int] = None  # CRC-32 of the content, which an archive knows and a folder does not
     offset: int = 0  # of the local header in the archive
     packed_size: int = 0
@@ -462,7 +356,7 @@ class Listing:
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
         """Adds a file of known role; one of unknown split to `unplaced`."""
-        if role == _CONTRADICTION or split in ("", _CONTRADICTION):
+        if role == _CONTRADICTION or split in (_UNTOLD, _CONTRADICTION):
             self.unplaced.append((role, member))
         else:
             self.placed.setdefault((role, split), []).append((stem, member))
@@ -481,26 +375,27 @@ class Listing:
             default_role: of a file that neither folder nor archive calls an image or a label map.
 
         Returns:
-            Whether it is of use. What is left out, and worth a word, is counted in `left_out`.
+            Whether it is of use. What is left out, and worth reporting, is counted in `left_out`.
         """
         role, split = role_and_split(folders)
         stem, _, extension = name.rpartition(".")
-        if role == "hidden" or is_hidden(name):
+        if role == _HIDDEN or is_hidden(name):
             return False
         if found := _WORDS_FILE.fullmatch(name):
-            stem, role = found[1], role if role in ("crop", "other-set") else "words"
+            stem, role = found[1], role if role in (_CROP, _OTHER_SET) else "words"
         elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
-            if role not in ("other-set", "prediction") and (packed := _packed(name)):
-                self.left_out["packed"][f"{member} ({packed})"] += 1
+            remedy = next((remedy for packed, remedy in _PACKED.items() if re.search(packed, name.lower())), None)
+            if remedy and role not in (_OTHER_SET, _PREDICTION):
+                self.left_out["packed"][f"{member} ({remedy})"] += 1
             return False
         role = role or default_role
-        if role == "mask" and default_role == "label":
+        if role == _MASK and default_role == "label":
             role = "label"
         if split == "test":
             return False
-        if role in ("other-set", "prediction"):
+        if role in (_OTHER_SET, _PREDICTION):
             self.left_out[role][place_of(member)] += 1
-        elif role == "mask":
+        elif role == _MASK:
             self.masks[split, folders].append((stem, member))
             return True
         elif role == "label" and extension.lower() != "png" and "label" in roles:
@@ -540,8 +435,8 @@ class Listing:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pauses Python's garbage collector while lists of all members are made.
+def _no_garbage_collection() -> Iterator[None]:
+    """Pauses Python's garbage collector, in the whole process, while lists of all members are made.
 
     There are 16,000 of them for MLT_S, none is garbage, and it looks at each several times: more than half of the time.
     """
@@ -554,11 +449,11 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-# Why something is left out, as messages say it. The last two are no fault, and said only where something is missing.
+# Why something is left out, as messages say it. The last two are not faults: said only where something is missing.
 LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
-    "other-set": "Other data sets by name, left out",
-    "prediction": "Predictions by name, left out",
+    _OTHER_SET: "Other data sets by name, left out",
+    _PREDICTION: "Predictions by name, left out",
     "masks": "Label maps by name, left out beside others (label_maps=... chooses)",
     "not-png": "Label maps that are not PNG files, left out",
     "label": "Taken for label maps by name",
@@ -567,7 +462,6 @@ LEFT_OUT = {
 ONLY_IF_MISSING = ("label", "packed")
 
 
-@_uncollected()
 def list_source(
     root: str,
     roles: tuple[str, ...],
@@ -589,11 +483,13 @@ def list_source(
             else cannot be read is passed over and named in `left_out`.
     """
     listing = Listing()
-    for seen in survey(listing, root, roles, options, default_role, leave_out):
-        if seen.error and seen.file.address == root:
-            raise seen.error
-        if seen.error:
-            listing.left_out["needed"][str(seen.error)] += 1
+    # The pause holds for the whole process: no network is waited for in it.
+    with contextlib.nullcontext() if is_remote(root) else _no_garbage_collection():
+        for seen in survey(listing, root, roles, options, default_role, leave_out):
+            if seen.error and seen.file.address == root:
+                raise seen.error
+            if seen.error:
+                listing.left_out["needed"][str(seen.error)] += 1
     if listing.left_out["needed"]:
         raise MltSError(first_few(sorted(listing.left_out["needed"]), 1))
     listing.settle(roles)
@@ -618,7 +514,7 @@ def survey(
     default_role: str = "image",
     leave_out: Sequence[str] = (),
 ) -> Iterator[Seen]:
-    """Goes through a source once, and fills a listing, which the caller settles: the arguments of `list_source`.
+    """Goes through a source once, and fills a listing, which the caller settles. Takes the arguments of `list_source`.
 
     Archives whose names say that they hold something else are not opened, and not yielded.
 
@@ -626,35 +522,31 @@ def survey(
         MltSError: the root is not there or cannot be read.
     """
     for file, parts in walk(root, options, leave_out, listing.left_out):
+        *folders, name = parts
         if is_parquet(parts):
             listing.parquet.append((role_and_split(parts), file))
             yield Seen(file, parts)
-        elif not is_zip(parts[-1]):
-            is_used = listing.sort_in(file, parts[:-1], parts[-1], roles, default_role)
+        elif not is_zip(name):
+            is_used = listing.sort_in(file, tuple(folders), name, roles, default_role)
             yield Seen(file, parts, [file] * is_used)
-        elif is_wanted(parts, roles):
-            yield from _surveyed(listing, file, parts, file.address == root, (roles, default_role), options)
+        elif not is_wanted(parts, roles):
+            role, _ = role_and_split(parts)
+            if role in (_OTHER_SET, _PREDICTION):  # and not something else of MLT's
+                listing.left_out[role][file.address] += 1
         else:
-            _note_unwanted(file, parts, listing.left_out)
-
-
-def _surveyed(
-    listing: Listing, file: Member, parts: tuple[str, ...], is_root: bool, wanted: tuple, options: dict[str, Any]
-) -> Iterator[Seen]:
-    try:
-        members = archive_members(file, options)
-    except MltSError as error:
-        if is_root or is_needed(parts):
-            yield Seen(file, parts, error=error)
-        else:
-            _pass_over(file.address, parts, error, listing.left_out)
-        return
-    used: list[Member] = []
-    others: list[Member] = []
-    for member in members:
-        folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
-        (used if listing.sort_in(member, (*parts, folder), name, *wanted) else others).append(member)
-    yield Seen(file, parts, used, others)
+            try:
+                members = archive_members(file, options)
+            except MltSError as error:
+                if file.address == root or is_needed(parts):
+                    yield Seen(file, parts, error=error)
+                else:
+                    _pass_over(file.address, parts, error, listing.left_out)
+                continue
+            sorted_in: dict[bool, list[Member]] = {True: [], False: []}
+            for member in members:
+                folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
+                sorted_in[listing.sort_in(member, (*parts, folder), name, roles, default_role)].append(member)
+            yield Seen(file, parts, sorted_in[True], sorted_in[False])
 
 
 def is_zip(name: str) -> bool:
@@ -692,33 +584,21 @@ def is_parquet(parts: tuple[str, ...]) -> bool:
     return parts[-1].lower().endswith(".parquet")
 
 
-def _packed(name: str) -> str:
-    """What to do with a file that may hold what is missing, but not in a form that is read; "" of any other."""
-    lower = name.lower()
-    if lower.endswith((".crdownload", ".part", ".partial", ".download", ".aria2", ".opdownload")):
-        return "a download that did not end: fetch it again"
-    if re.search(r"\.zip\.\d+$|\.z\d\d$", lower):
-        return "a part of a split archive: join the parts and unpack them"
-    if re.search(r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$", lower):
-        return "unpack it into a folder"
-    if is_zip(lower):  # in another one: those in folders are opened
-        return "an archive within an archive: unpack the outer one"
-    return ""
+# What may hold what is missing, but not in a form that is read, and what to do with it.
+_PACKED = {
+    r"\.(?:crdownload|part|partial|download|aria2|opdownload)$": "a download that did not end: fetch it again",
+    r"\.zip\.\d+$|\.z\d\d$": "a part of a split archive: join the parts and unpack them",
+    r"\.(?:tar|tar\.\w+|tgz|tbz2?|txz|7z|rar)$": "unpack it into a folder",
+    r"\.zip$": "an archive within an archive: unpack the outer one",  # those in folders are opened
+}
 
 
 def is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
     """Whether an archive can hold what is wanted, as far as its name and folders tell."""
     role, split = role_and_split(archive)
-    if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != "other-set":
+    if _WORDS_ARCHIVE.issubset(_words(archive[-1])) and role != _OTHER_SET:
         role = "words"
-    return split != "test" and role in (*roles, "", "mask", _CONTRADICTION)
-
-
-def _note_unwanted(archive: Member, parts: tuple[str, ...], left_out: dict[str, Counter]) -> None:
-    """Notes an archive that is not opened for what its name tells, unless that is something else of MLT's."""
-    role, _ = role_and_split(parts)
-    if role in ("other-set", "prediction"):
-        left_out[role][archive.address] += 1
+    return split != "test" and role in (*roles, _UNTOLD, _MASK, _CONTRADICTION)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -736,26 +616,26 @@ def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
     """
     names = [name for path in folders for name in path.split("/")]
     if any(map(is_hidden, names)):
-        return "hidden", ""
+        return _HIDDEN, _UNTOLD
     if _is_other_set(names):
-        return "other-set", ""
+        return _OTHER_SET, _UNTOLD
     role = _told_by(names, _ROLE_WORDS)
-    if role in ("label", "mask") and any("prediction" in map(_ROLE_WORDS.get, _words(name)) for name in names):
-        role = "prediction"  # predictions/masks/train: label maps of a model's
+    if role in ("label", _MASK) and any(_PREDICTION in map(_ROLE_WORDS.get, _words(name)) for name in names):
+        role = _PREDICTION  # predictions/masks/train: label maps of a model's
     return role, _told_by(names, _SPLIT_WORDS)
 
 
 def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
-        for stronger in ("crop", "prediction"):
+        for stronger in (_CROP, _PREDICTION):
             if stronger in said:
                 return stronger
-        if said == {"label", "mask"} or said == {"image", "mask"} and "gt" in _words(name):  # images and their gt_*.txt
-            said.remove("mask")
+        if said == {"label", _MASK} or said == {"image", _MASK} and "gt" in _words(name):  # images and their gt_*.txt
+            said.remove(_MASK)
         if said:
             return said.pop() if len(said) == 1 else _CONTRADICTION
-    return ""
+    return _UNTOLD
 
 
 def _words(name: str) -> list[str]:
@@ -767,15 +647,12 @@ def _words(name: str) -> list[str]:
     (['train', 'set'], ['train', 'set'], ['constrained'])
     """
     found = re.findall(r"[^\W\d_]+", _CAMEL_CASE.sub(" ", name).lower())
-    return [part for word in found for part in _parts(word)]
-
-
-def _parts(word: str) -> list[str]:
-    return _PART_OF_COMPOUND.findall(word) if _COMPOUND.fullmatch(word) else [word]
+    parts = (_PART_OF_COMPOUND.findall(word) if _COMPOUND.fullmatch(word) else [word] for word in found)
+    return list(itertools.chain.from_iterable(parts))
 
 
 def _is_other_set(names: Sequence[str]) -> bool:
-    """Whether the innermost name that tells a data set tells another one than MLT 2017."""
+    """Whether the innermost name that tells a data set tells one other than MLT 2017."""
     for name in map(str.lower, reversed(names)):
         if _OTHER_SETS.search(name):
             return True
@@ -827,87 +704,64 @@ def _local_files(
     if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
-    # A source that the root lies in cannot be told by its folder.
-    excluded = _Places(source for source in leave_out if not is_below(os.path.dirname(root), [source]))
-    seen = set()  # paths, as some drives have no inodes: where links lead twice, or in a circle, is walked once
+    # A source that the root lies in cannot be told by its folder. Others are told by their path and, under another
+    # name, by their number, which some drives do not have.
+    excluded = [place for place in leave_out if not is_remote(place) and not is_below(os.path.dirname(root), [place])]
+    paths = set(map(_canonical, excluded))
+    found = map(os.stat, filter(os.path.exists, excluded))
+    numbers = {(status.st_dev, status.st_ino) for status in found if status.st_ino}
+    seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
     folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
     while folders:
         folder, parts = folders.pop()
-        real = os.path.realpath(folder)
-        if real in seen or excluded.has(real, os.stat(folder)):
+        real, status = os.path.realpath(folder), os.stat(folder)
+        if real in seen or is_below(real, excluded) or (status.st_dev, status.st_ino) in numbers:
             continue
         seen.add(real)
-        for entry in _scanned(folder, parts, left_out):
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if not parts:
+                raise
+            _pass_over(folder, parts, error, left_out)
+            continue
+        for entry in entries:
+            place = (*parts, entry.name)
+            if is_hidden(entry.name):
+                continue
             try:
                 is_folder, status = entry.is_dir(), entry.stat()
-            except FileNotFoundError:  # where it leads; or it was taken away just now
-                nothing = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
-                _pass_over(entry.path, (*parts, entry.name), nothing, left_out)
-                continue
             except OSError as error:
-                _pass_over(entry.path, (*parts, entry.name), error, left_out)
+                if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
+                    error = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
+                _pass_over(entry.path, place, error, left_out)
                 continue
             if is_folder:
-                folders.append((entry.path, (*parts, entry.name)))
-            elif entry.is_file() and not excluded.has(os.path.join(real, entry.name), status):
-                yield _loose(entry.path, status), (*parts, entry.name)
-
-
-def _scanned(folder: str, parts: tuple[str, ...], left_out: Optional[dict[str, Counter]]) -> list[os.DirEntry]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        if not parts:
-            raise
-        _pass_over(folder, parts, error, left_out)
-        return []
-    return [entry for entry in entries if not is_hidden(entry.name)]
+                folders.append((entry.path, place))
+            elif (
+                entry.is_file()
+                and (status.st_dev, status.st_ino) not in numbers
+                and os.path.normcase(os.path.join(real, entry.name)).replace(os.sep, "/") not in paths
+            ):
+                yield _loose(entry.path, status), place
 
 
 def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
     """Notes what cannot be read, as "needed" where it has the name of something that MLT or MLT_S needs."""
     said = error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}")
-    if left_out is None and said is not error:
-        raise said from error
     if left_out is None:
-        raise said
-    if is_needed(parts):
-        left_out["needed"][str(said)] += 1
-        return
+        raise said from error
     reason = error.__cause__ or error
-    left_out["unreadable"][f"{path} ({getattr(reason, 'strerror', None) or reason})"] += 1
+    kind, text = "unreadable", f"{path} ({getattr(reason, 'strerror', None) or reason})"
+    if is_needed(parts):
+        kind, text = "needed", str(said)
+    left_out[kind][text] += 1
 
 
 def is_needed(parts: tuple[str, ...]) -> bool:
     """Whether an archive or folder, given by its path from the root, has the name of what MLT or MLT_S needs."""
     name = parts[-1].lower()
     return name in _NEEDED or f"{name}.zip" in _NEEDED or role_and_split(parts)[0] == "label"
-
-
-class _Places:
-    """Files and folders, told by what they are and not by how they are called."""
-
-    def __init__(self, paths: Iterable[str]):
-        self._paths, self._ids = set(), set()
-        for path in paths:
-            self._paths.add(os.path.normcase(os.path.realpath(path)))
-            with contextlib.suppress(OSError, ValueError):
-                self._ids.add(_id_of_file(os.stat(path)))
-        self._ids.discard(None)
-
-    def has(self, real: str, status: os.stat_result) -> bool:
-        """Whether this path, without links, is one of them or lies in one."""
-        if not self._paths:
-            return False
-        path = os.path.normcase(real)
-        return _id_of_file(status) in self._ids or any(
-            path == other or path.startswith(other.rstrip(os.sep) + os.sep) for other in self._paths
-        )
-
-
-def _id_of_file(status: os.stat_result) -> Optional[tuple[int, int]]:
-    """What a file has in common with itself under another name; None on drives that do not tell."""
-    return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
 _NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
@@ -958,7 +812,7 @@ def _remote_files(
 
 
 def is_remote(address: str) -> bool:
-    """Whether this is an fsspec address, and no path."""
+    """Whether this is an fsspec address and not a path."""
     return "://" in address
 
 
@@ -969,13 +823,8 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     """The files in a zip archive, as its directory has them, without its folders.
 
     Raises:
-        MltSError: it is no archive, or is cut off, or holds nothing, or cannot be read.
+        MltSError: it is not an archive, or is cut off, or holds nothing, or cannot be read.
     """
-    entries = _directory(archive, options)
-    return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
-
-
-def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo]:
     try:
         with _opened_file(archive.address, options) as file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
             entries = opened.infolist()
@@ -997,7 +846,7 @@ def _directory(archive: Member, options: dict[str, Any]) -> list[zipfile.ZipInfo
         ) from error
     if not entries:
         raise MltSError(f"{archive} ({archive.size:,} bytes) is an archive without any file. Fetch it again.")
-    return entries
+    return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
 
 
 # MLT and MLT_S together have 27,000 files, which take 3 MB: of a million, the list would take a gigabyte.
@@ -1023,21 +872,24 @@ def _unwrap(entries: list[zipfile.ZipInfo], file: Any) -> None:
     """Puts right the offsets of an archive of more than 4 GiB whose directory has them modulo 2**32.
 
     macOS Finder writes such archives. Members stand in the order of the directory, so an offset that is less than the
-    one before has gone round once more. The headers beside each such place confirm it.
-
-    Raises:
-        ValueError: they do not.
+    one before has gone round once more. The headers beside each such place confirm it, or it raises ValueError.
     """
-    if not entries or _has_header(file, entries[0].header_offset):
+
+    def is_there(entry: zipfile.ZipInfo) -> bool:
+        file.seek(entry.header_offset)
+        return file.read(4) == b"PK\3\4"
+
+    if not entries or is_there(entries[0]):
         return
-    rounds, before, doubtful = 0, 0, [0, len(entries) - 1]
-    for at, entry in enumerate(entries):
-        offset = entry.header_offset % _WRAP
-        if offset < before:
+    rounds, before, doubtful = 0, entries[0], [entries[0], entries[-1]]
+    for entry in entries:
+        entry.header_offset = entry.header_offset % _WRAP + rounds * _WRAP
+        if entry.header_offset < before.header_offset:
             rounds += 1
-            doubtful += [at - 1, at]
-        before, entry.header_offset = offset, offset + rounds * _WRAP
-    if not all(_has_header(file, entries[at].header_offset) for at in doubtful):
+            entry.header_offset += _WRAP
+            doubtful += [before, entry]
+        before = entry
+    if not all(map(is_there, doubtful)):
         raise ValueError(
             "it has more than 4 GiB and no Zip64 records, and its members are not where its directory says. Repack it "
             "by another program, or unpack it into a folder"
@@ -1049,18 +901,10 @@ def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
 
     See D. Fifield, "A better zip bomb" (WOOT 2019). Members that hold nothing, such as folders, may lie anywhere.
     """
-    by_place = sorted((entry for entry in entries if entry.compress_size), key=_HEADER_OFFSET)
+    by_place = sorted((entry for entry in entries if entry.compress_size), key=lambda entry: entry.header_offset)
     for entry, following in zip(by_place, by_place[1:]):
         if entry.header_offset + _LOCAL_HEADER + entry.compress_size > following.header_offset:
             raise ValueError(f"its members {entry.filename} and {following.filename} overlap")
-
-
-_HEADER_OFFSET = operator.attrgetter("header_offset")
-
-
-def _has_header(file: Any, offset: int) -> bool:
-    file.seek(offset)
-    return file.read(4) == b"PK\3\4"
 
 
 def _opened_file(address: str, options: dict[str, Any]) -> Any:
@@ -1224,7 +1068,7 @@ class Pair(NamedTuple):
     text_value: int = 1  # in the label map as it is stored: 1, or 255 where it holds 0 and 255
 
 
-@_uncollected()
+@_no_garbage_collection()  # of the whole process, for as long as this takes
 def join(
     listing: Listing, split: str, roles: tuple[str, ...], unlabelled: bool = False
 ) -> tuple[list[Pair], dict[str, list[str]]]:
@@ -1239,7 +1083,7 @@ def join(
             Otherwise they are left out, as there are 2,104 of them in MLT.
 
     Raises:
-        MltSError: a name occurs twice in the split with two contents, or is no Unicode.
+        MltSError: a name occurs twice in the split with different contents, or is not Unicode.
 
     Examples:
         >>> listing = Listing()
@@ -1266,7 +1110,7 @@ def join(
         lacking = next((role for role in roles if role != "label" and role not in found), None)
         if lacking:
             missing[lacking].append(stem)
-        elif not _is_unicode(stem):
+        elif re.search("[\ud800-\udfff]", stem):  # of a loose file whose name the system gave in bytes of its own
             raise MltSError(f"{str(copies[0])!a} has a name that is not UTF-8, which no data set can hold: rename it.")
         else:
             label, image, words = (found[role][1] if role in found else () for role in ("label", "image", "words"))
@@ -1295,8 +1139,7 @@ def name_key(stem: str) -> str:
 def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
     """`name_key` -> stem and members of that name, from (stem, member) of the files of one role and split.
 
-    Raises:
-        MltSError: two of one name have different contents.
+    Raises MltSError where two of one name have different contents.
     """
     alone: dict[str, tuple[str, tuple[Member, ...]]] = {name_key(stem): (stem, (member,)) for stem, member in files}
     if len(alone) == len(files):  # no name stands for two files, as a rule
@@ -1307,21 +1150,11 @@ def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Membe
     return {name: (same[0][0], agreeing_copies([member for _, member in same])) for name, same in found.items()}
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # of a loose file whose name the system gave in bytes of its own
-        return False
-    return True
-
-
 def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
     """The members of one name, loose ones first, if they can hold one content: by size and CRC-32.
 
-    A folder knows no CRCs: that a loose file is the same is checked when it is read.
-
-    Raises:
-        MltSError: they have different contents.
+    A folder knows no CRCs: that a loose file is the same is checked when it is read. Raises MltSError where they have
+    different contents.
     """
     loose = [member for member in same if member.crc is None]
     packed = [member for member in same if member.crc is not None]
@@ -1334,22 +1167,19 @@ def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
 def _conflict(first: Member, second: Member) -> MltSError:
     hint = ""
     if _is_png(first) != _is_png(second):
-        png = first if _is_png(first) else second
+        place = place_of(first if _is_png(first) else second)
         hint = (
-            f" {place_of(png)} may hold label maps or predictions: if it holds label maps, load them by "
-            f"label_maps={quoted(place_of(png))}."
+            f" {place} may hold label maps or predictions: if it holds label maps, load them by "
+            f"label_maps={quoted(place)}."
         )
     elif _is_png(first):
         hint = " If both are label maps, choose one set of them by label_maps=..."
+    kinds = [(member.name or member.address).rpartition(".")[2].upper() for member in (first, second)]
     return MltSError(
-        f"One name, two contents: {first} ({_described_file(first)}) and {second} ({_described_file(second)}) are "
-        f"taken for one file of one split.{hint} If one of them belongs to another data set, keep its folder or "
-        "archive outside the folder that is loaded."
+        f"One name, two contents: {first} ({kinds[0]}, {first.size:,} bytes) and {second} ({kinds[1]}, "
+        f"{second.size:,} bytes) are taken for one file of one split.{hint} If one of them belongs to another data "
+        "set, keep its folder or archive outside the folder that is loaded."
     )
-
-
-def _described_file(member: Member) -> str:
-    return f"{(member.name or member.address).rpartition('.')[2].upper()}, {member.size:,} bytes"
 
 
 def number_order(name: str) -> list[Any]:
@@ -1424,36 +1254,48 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
     Raises:
         ValueError: there is more in the file beside its pixels than in any picture.
     """
-    if data.startswith(b"\xff\xd8"):
-        return _neutral_jpeg(data)
-    if data.startswith(PNG_SIGNATURE):
-        return _neutral_png(data)
     if data[:2] in _BYTE_ORDERS:
         _refuse_crowded(data)
-    return data, 1
+    is_png, changes = data.startswith(PNG_SIGNATURE), []
+    found: dict[str, int] = {}
+    blocks = [(kind, start, end, data[start:end]) for kind, start, end in _metadata(data)]
+    exif = [block for kind, *_, block in blocks if kind == "exif"]
+    for block in exif if is_png else [b"".join(exif)]:  # of a JPEG file, Pillow takes all of them for one
+        _refuse_crowded(block)
+    for kind, start, end, block in blocks:
+        chunk = slice(start - 8, end + 4)
+        if kind == "text":
+            changes.append((chunk, b""))
+            continue
+        block, orientation = _neutral_exif(block) if kind == "exif" else _neutral_xmp(block)
+        if orientation:
+            found.setdefault(kind, orientation)
+            changes.append((chunk, png_chunk(data[start - 4 : start], block)) if is_png else (slice(start, end), block))
+    pieces, at = [], 0
+    for place, content in changes:
+        pieces += [data[at : place.start], content]
+        at = place.stop
+    return b"".join([*pieces, data[at:]]) if pieces else data, found.get("exif") or found.get("xmp") or 1
 
 
-def _neutral_jpeg(data: bytes) -> tuple[bytes, int]:
-    exif = xmp = None
-    changes: list[tuple[int, int, bytes]] = []
-    blocks: list[bytes] = []
-    for start, end in _app1_segments(data):
-        block = data[start:end]
-        if block.startswith(_EXIF_HEAD):
-            blocks.append(block if not blocks else block[len(_EXIF_HEAD) :])
-            block, found = _neutral_exif(block)
-            exif = exif or found
-        elif block.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
-            block, found = _neutral_xmp(block)
-            xmp = xmp or found
-        changes.append((start, end, block))
-    _refuse_crowded(b"".join(blocks))  # which Pillow takes for one
-    if exif or xmp:
-        changed = bytearray(data)
-        for start, end, block in changes:
-            changed[start:end] = block
-        data = bytes(changed)
-    return data, exif or xmp or 1
+def _metadata(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """What may hold an orientation: "exif", "xmp" or (in PNG, unread) "text", and where its content starts and ends."""
+    if data.startswith(b"\xff\xd8"):
+        for start, end in _app1_segments(data):
+            if data.startswith(_EXIF_HEAD, start):
+                yield "exif", start + len(_EXIF_HEAD), end
+            elif data.startswith(b"http://ns.adobe.com/xap/1.0/\0", start):
+                yield "xmp", start, end
+    elif data.startswith(PNG_SIGNATURE):
+        at = 0
+        for kind, payload, whole in png_chunks(data):
+            start, end, at = at + 8, at + 8 + len(payload), at + len(whole)
+            if kind == b"eXIf":
+                yield "exif", start, end
+            elif kind == b"iTXt" and payload.startswith(_PNG_XMP + b"\0"):  # not packed
+                yield "xmp", start, end
+            elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
+                yield "text", start, end
 
 
 _NO_FILL_BYTE = re.compile(rb"[^\xff]")  # any number of fill bytes may stand before a marker (ITU-T T.81, B.1.1.2)
@@ -1463,8 +1305,7 @@ _JPEG_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others be
 def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself.
 
-    Raises:
-        ValueError: there is more before the picture, or there are more scans of it, than in any picture.
+    Raises ValueError where there is more before the picture, or there are more scans of it, than in any picture.
     """
     at, fill, components = 2, 0, None
     for number in itertools.count():
@@ -1506,30 +1347,10 @@ def _has_many_scans(data: bytes, at: int) -> bool:
     return True
 
 
-def _neutral_png(data: bytes) -> tuple[bytes, int]:
-    exif = xmp = None
-    pieces, is_changed = [], False
-    for kind, payload, piece in png_chunks(data):
-        found = None
-        if kind == b"eXIf":
-            _refuse_crowded(payload)
-            payload, found = _neutral_exif(payload)
-            exif = exif or found
-        elif kind == b"iTXt" and payload.startswith(_PNG_XMP + b"\0"):  # not packed
-            payload, found = _neutral_xmp(payload)
-            xmp = xmp or found
-        elif kind in _PNG_TEXT and payload.startswith((_PNG_XMP, _PNG_RAW_EXIF)):
-            is_changed = True
-            continue
-        pieces.append(png_chunk(kind, payload) if found else piece)
-    return b"".join(pieces) if is_changed or exif or xmp else data, exif or xmp or 1
-
-
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """(type, payload, the bytes of all) of each chunk; what is none, the signature first, has the type b"".
+    """(type, payload, the bytes of all) of each chunk; what is not a chunk, the signature first, has the type b"".
 
-    Raises:
-        ValueError: there are more chunks than in any picture.
+    Raises ValueError where there are more chunks than in any picture.
     """
     yield b"", b"", data[:8]
     at = 8
@@ -1557,7 +1378,6 @@ def _neutral_xmp(text: bytes) -> tuple[bytes, Optional[int]]:
 def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
     """EXIF with the orientation at 1, and the orientation that turned the picture, or None."""
     tiff = _without_head(exif)
-    head = len(exif) - len(tiff)
     order = _BYTE_ORDERS.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return exif, None
@@ -1571,14 +1391,13 @@ def _neutral_exif(exif: bytes) -> tuple[bytes, Optional[int]]:
             if 2 <= value <= 8:
                 changed[at : at + 12] = struct.pack(order + "HHIHH", _ORIENTATION, 3, 1, 1, 0)
                 found = found or value
-    return exif[:head] + bytes(changed), found
+    return exif[: len(exif) - len(tiff)] + bytes(changed), found
 
 
 def _without_head(exif: bytes) -> bytes:
-    head = 0
-    while exif.startswith(_EXIF_HEAD, head):
-        head += len(_EXIF_HEAD)
-    return exif[head:]
+    while exif.startswith(_EXIF_HEAD):
+        exif = exif[len(_EXIF_HEAD) :]
+    return exif
 
 
 def _refuse_crowded(exif: bytes) -> None:
@@ -1606,16 +1425,17 @@ def _refuse_crowded(exif: bytes) -> None:
         raise ValueError(f"EXIF or TIFF tags that claim {claimed:,.0f} bytes of its {len(tiff):,}")
 
 
-def _opened(data: bytes, member: Member) -> "PIL.Image.Image":
-    """The picture with its header read and its pixels not."""
+def _opened(data: bytes, member: Member, with_pixels: bool = False) -> "PIL.Image.Image":
+    """The picture with its header read, and its pixels only if asked for."""
     import PIL.Image
 
     try:
         image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
-        limit = PIL.Image.MAX_IMAGE_PIXELS
-        if limit is not None and image.width * image.height > limit:  # up to twice as many Pillow only warns of
-            pixels = image.width * image.height
+        limit, pixels = PIL.Image.MAX_IMAGE_PIXELS, image.width * image.height
+        if limit is not None and pixels > limit:  # up to twice as many Pillow only warns of
             raise PIL.Image.DecompressionBombError(f"Image size ({pixels} pixels) exceeds limit of {limit} pixels.")
+        if with_pixels:
+            image.load()
         return image
     except PIL.UnidentifiedImageError:
         starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
@@ -1627,19 +1447,15 @@ def _opened(data: bytes, member: Member) -> "PIL.Image.Image":
         ) from error
     except MemoryError:
         raise
-    except Exception as error:  # what broken headers raise
-        _check_text_limit(error, member)
-        raise MltSError(f"{member} cannot be opened as an image: {error}. Fetch it again.") from error
-
-
-def _check_text_limit(error: Exception, member: Member) -> None:
-    """Says of a PNG file that holds more text, or a larger colour profile, than Pillow reads that it is not damaged."""
-    if _TEXT_LIMIT.search(str(error)):
-        raise MltSError(
-            f"{member} holds more text, or a larger colour profile, than Pillow reads ({error}). If the file is to be "
-            "trusted, set PIL.PngImagePlugin.MAX_TEXT_CHUNK (bytes of one, by default 1 MB) and MAX_TEXT_MEMORY (of "
-            "all) higher before you load, and in every process that decodes it; or save the file without them."
-        ) from error
+    except Exception as error:  # what broken headers and pixels raise
+        if _TEXT_LIMIT.search(str(error)):
+            raise MltSError(
+                f"{member} holds more text, or a larger colour profile, than Pillow reads ({error}). If the file is to "
+                "be trusted, set PIL.PngImagePlugin.MAX_TEXT_CHUNK (bytes of one, by default 1 MB) and MAX_TEXT_MEMORY "
+                "(of all) higher before you load, and in every process that decodes it; or save the file without them."
+            ) from error
+        fault = "is cut off or damaged in its pixels" if with_pixels else "cannot be opened as an image"
+        raise MltSError(f"{member} {fault}: {error}. Fetch it again.") from error
 
 
 def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], int]:
@@ -1673,7 +1489,7 @@ def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:
         return False
     try:
         colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
-    except Exception:  # a broken picture: it is no label map, and said where it is decoded
+    except Exception:  # a broken picture, which is reported where it is decoded
         return False
     palette = {*LABEL_MAP.colors.values(), *((value,) * 3 for value in LABEL_MAP.colors)}
     return colors is not None and len(colors) > 1 and {color for _, color in colors} <= palette
@@ -1697,8 +1513,8 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
             raise MltSError(
                 f"{member} is a {image.format} file whose orientation tag cannot be neutralised: save it without."
             )
-    if not _looks_whole(image, data):
-        _check_pixels(data, member)
+    if not _looks_whole(image, data):  # cut off it would fail in training, but what a camera has added is no fault
+        _opened(data, member, with_pixels=True)
     return image, data, orientation
 
 
@@ -1714,27 +1530,17 @@ def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:
     return data.endswith(_ENDS.get(str(image.format), ()))
 
 
-def _check_pixels(data: bytes, member: Member) -> None:
-    """Decodes what does not look whole: cut off it would fail in training, with a trailer of a camera's it is whole."""
-    try:
-        _opened(data, member).load()
-    except (MltSError, MemoryError):
-        raise
-    except Exception as error:  # half a dozen types
-        _check_text_limit(error, member)
-        raise MltSError(f"{member} is cut off or damaged in its pixels: {error}. Fetch it again.") from error
-
-
 def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:
     """Whether `datasets` would turn the picture, or fail when it looks for the tag."""
     import PIL.Image
 
     try:
-        if image.format == "PNG":  # Pillow would decode all pixels to find what stands behind them
-            metadata = _png_metadata(data)
-            if not metadata:
+        if image.format == "PNG":  # of its metadata alone: Pillow would decode all pixels to find what follows them
+            chunks = [(kind, load) for kind, load, _ in png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
+            if all(kind == b"IHDR" for kind, _ in chunks):
                 return False
-            image = PIL.Image.open(io.BytesIO(metadata))
+            metadata = b"".join(png_chunk(*chunk) for chunk in [*chunks, (b"IEND", b"")])
+            image = PIL.Image.open(io.BytesIO(PNG_SIGNATURE + metadata))
         _refuse_crowded(image.info.get("exif", b""))  # of WebP; those of other files were looked at before
         return PIL.Image.Image.getexif(image).get(_ORIENTATION) in range(2, 9)
     except MemoryError:
@@ -1743,24 +1549,14 @@ def _would_be_turned(image: "PIL.Image.Image", data: bytes) -> bool:
         return True
 
 
-def _png_metadata(data: bytes) -> bytes:
-    """A PNG file of the metadata alone, wherever in the file it stood; empty where there is none, as in most."""
-    found = [(kind, load) for kind, load, _ in png_chunks(data) if kind in (b"IHDR", b"eXIf", *_PNG_TEXT)]
-    if all(kind == b"IHDR" for kind, _ in found):
-        return b""
-    return b"".join([PNG_SIGNATURE, *(png_chunk(*chunk) for chunk in found), png_chunk(b"IEND", b"")])
-
-
 def _without_exif(data: bytes) -> bytes:
-    if data.startswith(b"\xff\xd8"):
-        masked = bytearray(data)
-        for start, _ in _app1_segments(data):
-            if data.startswith(_EXIF_HEAD, start):
-                masked[start : start + 4] = b"\0\0\0\0"  # a segment of no known name is skipped by readers
-        return bytes(masked)
     if data.startswith(PNG_SIGNATURE):
         return b"".join(whole for kind, _, whole in png_chunks(data) if kind not in (b"eXIf", *_PNG_TEXT))
-    return data
+    masked = bytearray(data)
+    for kind, start, _ in _metadata(data):
+        if kind == "exif":
+            masked[start - len(_EXIF_HEAD) : start - 2] = b"\0\0\0\0"  # readers skip a segment of no known name
+    return bytes(masked)
 
 
 def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple[int, int], orientation: int) -> bytes:
@@ -1826,7 +1622,7 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
             and stays as it is. See the table at `_black_or_white`.
 
     Raises:
-        MltSError: not a PNG file, or pixels that are no single number of 8 bits; with `text_value=255`, other values
+        MltSError: not a PNG file, or pixels that are not a single number of 8 bits; with `text_value=255`, other values
             than 0 and 255.
     """
     _, _, depth, kind = _png_header(data, member)
@@ -1856,11 +1652,7 @@ _EXPECTED = {
 
 
 def _label_values(image: "PIL.Image.Image", depth: int, text_value: int) -> np.ndarray:
-    """The values of a label map by the schema, (height, width), uint8.
-
-    Raises:
-        ValueError: it cannot be read so; says why.
-    """
+    """The values of a label map by the schema, (height, width), uint8. Raises ValueError where it has none."""
     if text_value == 255:
         values = _black_or_white(image, depth)
         found = _distinct(values)
@@ -1878,13 +1670,13 @@ def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     known = list(LABEL_MAP.colors)
     values = np.asarray(image)
     if image.mode == "P" and not np.isin(values, known).all():
-        colors = np.asarray(image.convert("RGB"))
-        if _is_published(colors) or (_is_grey(colors) and np.isin(colors, known).all()):
-            values = colors
+        with contextlib.suppress(ValueError):  # raised of other colours: then the indices are the values
+            by_color = _from_colors(np.asarray(image.convert("RGB")))
+            values = by_color if np.isin(by_color, known).all() else values
     if values.ndim == 3:
         if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
             raise ValueError("it has 16-bit colours")
-        values = _from_colors(values)
+        values = _from_colors(_opaque(values))
     if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0 to 255
         values = values // (255 // (2**depth - 1))
     if values.max(initial=0) > 255:
@@ -1893,15 +1685,14 @@ def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
 
 
 def _from_colors(pixels: np.ndarray) -> np.ndarray:
-    """The values of colours (height, width, 2 to 4): grey, grey and alpha, RGB or RGBA."""
-    pixels = _opaque(pixels)
-    if _is_grey(pixels):
+    """The values of colours (height, width, 1 or 3): their common grey level, or that of the published colours."""
+    if (pixels == pixels[:, :, :1]).all():
         return pixels[:, :, 0]
-    if not _is_published(pixels):
-        raise ValueError("its colours are neither grey nor those published for MLT_S (black, red, yellow)")
-    values = np.zeros(pixels.shape[:2], np.uint8)
+    values = np.full(pixels.shape[:2], -1)
     for value, color in LABEL_MAP.colors.items():
         values[(pixels == color).all(axis=2)] = value
+    if values.min(initial=0) < 0:
+        raise ValueError("its colours are neither grey nor those published for MLT_S (black, red, yellow)")
     return values
 
 
@@ -1914,23 +1705,8 @@ def _opaque(pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _is_grey(pixels: np.ndarray) -> bool:
-    return bool((pixels == pixels[:, :, :1]).all())
-
-
-def _is_published(pixels: np.ndarray) -> bool:
-    return bool(np.any([(pixels == color).all(axis=2) for color in LABEL_MAP.colors.values()], axis=0).all())
-
-
 def check_palette(image: "PIL.Image.Image") -> None:
-    """Refuses a palette that draws 0 white and all else black: which one is text, its indices do not tell.
-
-    Args:
-        image: of mode "P".
-
-    Raises:
-        ValueError: it does.
-    """
+    """Raises ValueError where a palette draws 0 white and all else black: its indices do not tell which one is text."""
     black, white = (0, 0, 0), (255, 255, 255)
     drawn = _drawn(image)
     if drawn.get(0, white) == white and all(color == black for value, color in drawn.items() if value):
@@ -1990,23 +1766,14 @@ _LOOKS_IN_DOUBT = 24  # where none of them holds a 1: reading these is better th
 
 
 class Misread(NamedTuple):
-    """Label maps of a source and split that would be read wrong.
+    """Label maps of a source and split that would be read wrong."""
 
-    Attributes:
-        source: their archive or folder, or what that was made of.
-        member: one of them.
-        reason: which values it holds.
-        is_text_255: whether `text_value=255` would read them right.
-        looked: how many were looked at.
-        is_alone: whether the split has no other source.
-    """
-
-    source: str
-    member: Member
-    reason: str
-    is_text_255: bool
-    looked: int
-    is_alone: bool = True
+    source: str  # their archive or folder, or what that was made of
+    member: Member  # one of them
+    reason: str  # which values it holds
+    is_text_255: bool  # whether `text_value=255` would read them right
+    looked: int  # how many were looked at
+    is_alone: bool = True  # whether the split has no other source
 
 
 def find_misread(
@@ -2025,18 +1792,14 @@ def find_misread(
     Args:
         pairs: of a split, all with one text value.
         roots: folders that loose files lie in.
-        origins: as `Listing` has them.
-        options: for the fsspec file system of remote addresses.
-        with_authors: whether to look at the authors' own label maps too. Otherwise they cost nothing, but for
-            `text_value=255`, which would spoil them.
+        with_authors: whether to look at the authors' own label maps too. Otherwise that is done for `text_value=255`
+            alone, which would spoil them.
     """
-    places = defaultdict(list)
-    for pair in pairs:
-        if pair.label:
-            member = pair.label[0]
-            places[member.address if member.name is not None else os.path.dirname(member.address)].append(member)
     text_value = pairs[0].text_value if pairs else 1
+    places: dict[str, list[Member]] = defaultdict(list)
     sources: dict[str, list[Member]] = defaultdict(list)
+    for member in (pair.label[0] for pair in pairs if pair.label):
+        places[place_of(member)].append(member)
     for place, members in places.items():
         origin = origins.get(place, place)
         if with_authors or text_value != 1 or not _is_authors(origin):
@@ -2062,18 +1825,18 @@ def _top_folder(folder: str, roots: Sequence[str]) -> str:
 
 def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
     first = _evenly(members, _LOOKS)
-    more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first]
+    more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first] if text_value == 1 else []
     seen: Counter[str] = Counter()
     doubted = None
     for at, member in enumerate([*first, *more]):
-        in_doubt = not seen["text"] and (seen["doubted"] or not seen["sure"])
-        if at >= len(first) and (text_value != 1 or not in_doubt):
+        if at >= len(first) and (seen["text"] or seen["sure"] and not seen["doubted"]):
             break
         what, reason = _seen(member, text_value, options)
         if what == "wrong":
             return Misread(source, member, reason, False, at + 1)
         seen[what] += 1
-        doubted = doubted or (what == "doubted" and (member, reason)) or None
+        if what == "doubted" and not doubted:
+            doubted = member, reason
     return Misread(source, *doubted, True, sum(seen.values())) if doubted and not seen["text"] else None
 
 
@@ -2096,36 +1859,35 @@ def _seen(member: Member, text_value: int, options: dict[str, Any]) -> tuple[str
     try:
         data = read_member(member, options)
         depth = _png_header(data, member)[2]
-        image = _opened(data, member)
-        image.load()
+        image = _opened(data, member, with_pixels=True)
     except Exception:  # our error, or what Pillow raises: it is told where the pair is read
         return "blank", ""
+
+    def read_as(text_value: int) -> tuple[list[int], str]:
+        try:
+            found = _distinct(_label_values(image, depth, text_value))
+        except ValueError as error:
+            return [], str(error)
+        return found, f"it holds {_listed(found)}"
+
     if is_signed(data):
         return "sure", ""
-    try:
-        found = _distinct(_label_values(image, depth, text_value))
-        reason = f"it holds {_listed(found)}"
-        if text_value == 255 or found == [0]:
-            return "blank", reason
-        if set(found) <= {0, 1, 255} and 1 in found:
-            return "text", reason
-    except ValueError as error:
-        found, reason = None, str(error)
-    if text_value == 1 and _is_text_255(image, depth):
+    found, reason = read_as(text_value)
+    if text_value == 255:
+        return ("blank" if found else "wrong"), reason
+    if found == [0]:
+        return "blank", reason
+    if 1 in found and set(found) <= {0, 1, 255}:
+        return "text", reason
+    if read_as(255)[0]:
         return "doubted", reason
     return ("sure" if found and set(found) <= {0, 255} else "wrong"), reason
 
 
-def _is_text_255(image: "PIL.Image.Image", depth: int) -> bool:
-    try:
-        _label_values(image, depth, 255)
-    except ValueError:
-        return False
-    return True
-
-
 def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     """The pixels of a label map of 0 and 255, (height, width): black is 0, white 255, whatever the kind of PNG.
+
+    Raises ValueError where it has colours, or says by them that 255 is uncertain, or that 0 is what is white.
 
     | PNG | what is read |
     | --- | --- |
@@ -2133,32 +1895,24 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     | grey of 8 or 16 bits | the value |
     | palette | the index, if 0 and 255 alone occur; otherwise the colour, if black and white alone do |
     | grey and alpha, RGB, RGBA | the common level of the channels |
-
-    Raises:
-        ValueError: it has colours, or says by them that 255 is uncertain, or that 0 is what is white.
     """
     if image.mode == "P":
-        return _of_palette(image)
+        drawn = _drawn(image)
+        if set(drawn) <= {0, 255}:
+            check_palette(image)
+            if drawn.get(255) == LABEL_MAP.colors[255]:
+                raise ValueError("its 255 has the published colour of uncertain pixels")
+        elif set(drawn.values()) <= {(0, 0, 0), (255, 255, 255)}:
+            image = image.convert("L")
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
     if values.ndim == 2:
         return values
     if depth == 16:  # of which Pillow keeps the upper 8
         raise ValueError("it has 16-bit colours")
     values = _opaque(values)
-    if not _is_grey(values):
+    if (values != values[:, :, :1]).any():
         raise ValueError("it has colours, and not black and white alone")
     return values[:, :, 0]
-
-
-def _of_palette(image: "PIL.Image.Image") -> np.ndarray:
-    drawn = _drawn(image)
-    if set(drawn) <= {0, 255}:
-        check_palette(image)
-        if drawn.get(255) == LABEL_MAP.colors[255]:
-            raise ValueError("its 255 has the published colour of uncertain pixels")
-    elif set(drawn.values()) <= {(0, 0, 0), (255, 255, 255)}:
-        return np.asarray(image.convert("L"))
-    return np.asarray(image)
 
 
 def is_signed(data: bytes) -> bool:
@@ -2183,8 +1937,8 @@ _NUMBER = r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _WORD = re.compile(",".join([_NUMBER] * 8 + ["([^,]*)", "(.*)"]), re.ASCII | re.DOTALL)
 _FARTHEST = 100_000  # pixels: no image is as large, so such a corner is damage, and what is drawn stays bounded
 _SCRIPT_VALUES = {name.lower(): value for value, name in enumerate(SCRIPTS)}
-UNKNOWN_SCRIPT = -1  # as `ClassLabel` has it for what is none of its names
-unknown_scripts: set[str] = set()  # each is said once, and not for each of a thousand words
+UNKNOWN_SCRIPT = -1  # what `ClassLabel` gives to an unknown name
+unknown_scripts: set[str] = set()  # each is reported once, and not for each of a thousand words
 # Far more than ground truth has, so that neither lists of words nor what is drawn of them cost minutes or gigabytes.
 _LARGEST_WORDS = 1 << 20  # bytes of a file: a word takes some 60
 _MOST_WORDS = 2000  # of an image: the fullest page of text has a few hundred
@@ -2204,7 +1958,7 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
     | ### | kept; the word is not readable |
     | a script in other case, such as latin | Latin |
     | a script that MLT does not have | -1, and a warning, once for each of the first ten |
-    | fewer than ten fields; a corner that is no number, or 100,000 pixels away; text that is not UTF-8 | an error |
+    | fewer than ten fields; a corner that is not a number, or 100,000 pixels away; text that is not UTF-8 | an error |
     | more than 1 MB, or more than 2,000 words | an error |
 
     Args:
@@ -2212,43 +1966,37 @@ def parse_words(data: bytes, member: Member) -> list[dict[str, Any]]:
         member: what to name in errors.
 
     Returns:
-        A dict a word: `quad`, the four corners [x, y] (float, pixels of the stored image, in the order of the file),
+        One dict per word: `quad`, the four corners [x, y] (float, pixels of the stored image, in the file's order),
         `script` (int, of `SCRIPTS`), `transcription` (str) and `readable` (bool).
 
     Raises:
-        MltSError: a line is no word; says which, and why. Or the file is larger than any of MLT's.
+        MltSError: a line is not valid (says which, and why), or the file is larger than any of MLT's.
     """
     if len(data) > _LARGEST_WORDS:
         raise _too_many_words(member, f"{len(data):,} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before, bad = error.object[: error.start], error.object[error.start : error.start + 8]
-        number = len(LINE_END.findall(before.decode())) + 1
-        raise _no_word(member, number, f"it is not UTF-8, from {bad!r} on", "save it as UTF-8") from None
     words = []
-    for number, line in enumerate(LINE_END.split(text), 1):
-        if line.strip():
-            try:
-                words.append(_word(line, member))
-            except ValueError as error:
-                reason = f"{error}: {line[:100]!r}. Expected is x1,y1,x2,y2,x3,y3,x4,y4,script,transcription"
-                raise _no_word(member, number, reason, "correct the line") from None
-            if len(words) > _MOST_WORDS:
-                raise _too_many_words(member, f"more than {_MOST_WORDS:,} words")
+    for number, line in enumerate(LINE_END.split(data.decode("utf-8-sig", "surrogateescape")), 1):
+        if not line.strip():
+            continue
+        try:
+            words.append(_word(line, member))
+        except ValueError as error:
+            where = " in the unpacked archive, and take the archive away" if member.name is not None else ""
+            raise MltSError(
+                f"{member}, line {number}, is not a valid ground-truth line: {error}: {line[:100]!r}. Expected is "
+                f"x1,y1,x2,y2,x3,y3,x4,y4,script,transcription, saved as UTF-8. Correct the line{where}; or "
+                'load "segmentation", which needs no ground truth.'
+            ) from None
+        if len(words) > _MOST_WORDS:
+            raise _too_many_words(member, f"more than {_MOST_WORDS:,} words")
     return words
 
 
 def refuse_piled(words: list[dict[str, Any]], size: tuple[int, int], member: Member) -> None:
     """Refuses words that lie on top of each other many times over: each takes time and memory of its rectangle.
 
-    Args:
-        words: as `parse_words` returns them.
-        size: stored (width, height) of their image, in pixels.
-        member: what to name in the error.
-
-    Raises:
-        MltSError: the rectangles around the words, within the image, have more than ten times its area.
+    Takes the words of `parse_words` and the stored (width, height) of their image in pixels. Raises MltSError where the
+    rectangles around the words, within the image, have more than ten times its area.
     """
     corners = np.array([word["quad"] for word in words]).reshape(-1, 4, 2)
     sides = np.clip(corners.max(1, initial=0) + 1, 0, size) - np.clip(corners.min(1, initial=_FARTHEST), 0, size)
@@ -2265,9 +2013,15 @@ def _too_many_words(member: Member, what: str) -> MltSError:
 
 
 def _word(line: str, member: Member) -> dict[str, Any]:
+    if strange := re.search("[\udc80-\udcff].*", line):  # what bytes that are not UTF-8 were decoded to
+        raise ValueError(f"it is not UTF-8, from {strange[0].encode('utf-8', 'surrogateescape')[:8]!r} on")
     found = _WORD.fullmatch(line)
     if not found:
-        raise ValueError(_reason(line))
+        fields = line.split(",", 9)
+        if len(fields) < 10:
+            raise ValueError(f"it has {counted(fields, 'field')}, not 10")
+        field = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
+        raise ValueError(f"{field.strip()[:20]!r} is not a number of pixels")
     *numbers, script, transcription = found.groups()
     x1, y1, x2, y2, x3, y3, x4, y4 = corners = [float(number) for number in numbers]
     if max(map(abs, corners)) > _FARTHEST:
@@ -2281,15 +2035,6 @@ def _word(line: str, member: Member) -> dict[str, Any]:
     }
 
 
-def _reason(line: str) -> str:
-    """Why a line is no word."""
-    fields = line.split(",", 9)
-    if len(fields) < 10:
-        return f"it has {counted(fields, 'field')}, not 10"
-    strange = next(field for field in fields[:8] if not re.fullmatch(_NUMBER, field, re.ASCII))
-    return f"{strange.strip()[:20]!r} is no number of pixels"
-
-
 def _script_value(name: str, member: Member) -> int:
     value = _SCRIPT_VALUES.get(name.lower(), UNKNOWN_SCRIPT)
     if value == UNKNOWN_SCRIPT and name not in unknown_scripts and len(unknown_scripts) < _MOST_SCRIPTS_SAID:
@@ -2300,20 +2045,12 @@ def _script_value(name: str, member: Member) -> int:
     return value
 
 
-def _no_word(member: Member, number: int, reason: str, remedy: str) -> MltSError:
-    steps = remedy if member.name is None else f"unpack the archive, {remedy} and take the archive away"
-    return MltSError(
-        f"{member}, line {number}, is no word of ground truth: {reason}. {steps[0].upper()}{steps[1:]}; or load "
-        '"segmentation", which needs no ground truth.'
-    )
-
-
 # --- The download of the label archive -----------------------------------------------------------------------------
 
 TIMEOUT = 30  # seconds without a byte
-PATIENCE = 60  # seconds for the head of an answer, redirects and all, and for each block after it: 1 KB a second
+PATIENCE = 60  # seconds for the head of each answer, and for each block after it: 1 KB a second
 _BLOCK = 1 << 16  # bytes
-_LARGEST_HEAD = 1 << 20  # bytes, of the answers that redirect as well: a thousand times what servers send
+_LARGEST_HEAD = 1 << 20  # bytes, and of an answer that redirects its body too: a thousand times what servers send
 _LARGEST_DOWNLOAD = 1 << 30  # bytes: ten times the authors' archive
 SILENCE = 3  # seconds to wait for another process without saying so
 
@@ -2322,28 +2059,21 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
     """Downloads the label archive once, into `folder`, with a progress bar, and returns its path.
 
     The file takes its name when it is whole and an archive of PNG files, not before. By the standard library:
-    `datasets` 5.2 cannot fetch http addresses unless aiohttp is installed.
-
-    Raises:
-        MltSError: no answer, or another one, or one that is endless; says what came back and how to do it by hand. Or
-            the file cannot be written.
+    `datasets` 5.2 cannot fetch http addresses unless aiohttp is installed. Raises MltSError where the server does not
+    answer, sends something else, or never ends (says what came back, and how to fetch it by hand), or the disk refuses.
     """
     path = os.path.join(folder, f"{hashlib.sha256(url.encode()).hexdigest()[:16]}-{LABEL_ARCHIVE}")
     return _made_once(path, functools.partial(_download, url), again)
 
 
 def _made_once(path: str, make: Any, again: bool = False) -> str:
-    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process.
-
-    Raises:
-        MltSError: it cannot be written; or what `make` raises.
-    """
+    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process."""
     if os.path.exists(path) and not again:  # for which nothing needs to be written
         return path
-    partial = path + ".incomplete"
-    with _storing(os.path.dirname(path)):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with _alone(path):  # the processes of a training run start together
+    folder, partial = os.path.dirname(path), path + ".incomplete"
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with _lock(path):  # the processes of a training run start together
             if again or not os.path.exists(path):
                 try:
                     make(partial)
@@ -2351,48 +2081,52 @@ def _made_once(path: str, make: Any, again: bool = False) -> str:
                 finally:
                     with contextlib.suppress(FileNotFoundError):
                         os.remove(partial)
-    return path
-
-
-@contextlib.contextmanager
-def _storing(folder: str) -> Iterator[None]:
-    """Turns what the disk answers while a folder of downloads is written into our error."""
-    try:
-        yield
     except OSError as error:
         reason = "has no space left" if is_out_of_space(error) else f"cannot be written ({error})"
         raise MltSError(
             f"{folder}, where `datasets` keeps its downloads, {reason}. Set HF_DATASETS_CACHE to a folder that can be "
             "written and has space, before you import datasets."
         ) from error
+    return path
 
 
-@contextlib.contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """Holds the lock of a file. Says so if it has to wait, as another process may be an hour at it."""
+def _lock(path: str) -> Any:
+    """Acquires the lock of a file. Says so if it has to wait, as another process may take an hour."""
     lock = filelock.FileLock(path + ".lock")
     try:
-        lock.acquire(timeout=SILENCE)
+        return lock.acquire(timeout=SILENCE)
     except filelock.Timeout:
         logger.warning("Waiting for another process, which is making %s and holds %s.lock.", path, path)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _download(url: str, path: str) -> None:
     if getattr(datasets.config, "HF_HUB_OFFLINE", False):
         raise _download_error(url, "HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set")
-    allowance = _Allowance()
     with _network(url):
-        answer = _opener(allowance).open(_request(url), timeout=TIMEOUT)
-    with answer, open(path, "wb") as file:
-        file.writelines(_received(answer, allowance, url))
+        answer = urllib.request.build_opener(_Web, _Redirects).open(_request(url), timeout=TIMEOUT)
+    size, received = answer.length or 0, 0  # 0 where the server does not say
+    bar = datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE)
+    with answer, open(path, "wb") as file, bar:
+        answer.stream.allow(_LARGEST_DOWNLOAD)
+        while True:
+            with _network(url):  # what is raised outside of it is the writer's
+                block = answer.read(_BLOCK)
+                if not block and received < size:
+                    raise ConnectionError(f"the transfer was cut off after {received:,} of {size:,} bytes")
+            if not block:
+                break
+            file.write(block)
+            received += len(block)
+            bar.update(len(block))
     if not _holds_label_maps(path):
-        described = _described(path, answer.headers.get_content_type())
-        raise _download_error(url, f"what came back is no zip archive of PNG files but {described}")
+        with open(path, "rb") as file:
+            starts = file.read(60)
+        raise _download_error(
+            url,
+            f"expected a zip archive of PNG files, got {answer.headers.get_content_type()}, "
+            f"{received:,} bytes" + (f", starting with {starts!r}" if starts else ""),
+        )
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -2400,7 +2134,7 @@ def _request(url: str) -> urllib.request.Request:
     userinfo, _, host = netloc.rpartition("@")
     url = urllib.parse.urlunsplit((scheme, host, *rest))
     request = urllib.request.Request(url, headers={"User-Agent": f"mlt_s datasets/{datasets.__version__}"})
-    if userinfo:  # urllib takes it for a part of the host; another host that this one leads to shall not get it
+    if userinfo:  # urllib takes it for a part of the host; a host that this one redirects to must not get it
         basic = base64.b64encode(urllib.parse.unquote_to_bytes(userinfo)).decode()
         request.add_unredirected_header("Authorization", f"Basic {basic}")
     return request
@@ -2414,54 +2148,29 @@ def _network(url: str) -> Iterator[None]:
         raise _download_error(url, str(error) or type(error).__name__) from error
 
 
-def _received(answer: http.client.HTTPResponse, allowance: "_Allowance", url: str) -> Iterator[bytes]:
-    """What an answer holds, block by block. What the network raises is our error, so all else is the writer's."""
-    size, received = answer.length or 0, 0  # 0 where the server does not say
-    with datasets.utils.tqdm(total=size or None, unit="B", unit_scale=True, desc=LABEL_ARCHIVE) as bar, _network(url):
-        allowance.renew(_LARGEST_DOWNLOAD)
-        while block := answer.read(_BLOCK):
-            allowance.renew()
-            received += len(block)
-            bar.update(len(block))
-            yield block
-        if received < size:
-            raise ConnectionError(f"the transfer was cut off after {received:,} of {size:,} bytes")
-
-
-class _Allowance:
-    """How much a server may still send, and until when: the timeout of a socket ends only one that is silent."""
-
-    def __init__(self) -> None:
-        self.renew(_LARGEST_HEAD)
-
-    def renew(self, size: Optional[int] = None) -> None:
-        """Begins to wait for the next block; of `size` bytes in all from now on, where that is given."""
-        self._until = time.monotonic() + PATIENCE
-        if size is not None:
-            self._size = self._left = size
-
-    def take(self, size: int) -> None:
-        """Notes that bytes came. Called before each wait as well, with none."""
-        self._left -= size
-        if self._left < 0:
-            raise ConnectionError(f"it sent more than {self._size:,} bytes and did not end")
-        if time.monotonic() > self._until:
-            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {PATIENCE} seconds")
-
-
 class _Metered(io.RawIOBase):
-    """A server's stream, read within an allowance."""
+    """An answer's stream, bounded in size and in time: the timeout of a socket ends only a server that is silent."""
 
-    def __init__(self, stream: io.RawIOBase, allowance: _Allowance):
-        self._stream, self._allowance = stream, allowance
+    def __init__(self, stream: io.RawIOBase):
+        self._stream = stream
+        self.allow(_LARGEST_HEAD)
+
+    def allow(self, size: int) -> None:
+        """Sets how much may be read from now on."""
+        self._limit, self._received, self._until = size, 0, time.monotonic() + PATIENCE
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> Optional[int]:
-        self._allowance.take(0)
-        size = self._stream.readinto(buffer)
-        self._allowance.take(size or 0)
+    def readinto(self, buffer: Any) -> int:
+        if time.monotonic() > self._until:
+            raise TimeoutError(f"timed out, as less than {_BLOCK:,} bytes came in {PATIENCE} seconds")
+        size = self._stream.readinto(buffer) or 0
+        if self._received // _BLOCK < (self._received + size) // _BLOCK:  # another block is complete
+            self._until = time.monotonic() + PATIENCE
+        self._received += size
+        if self._received > self._limit:
+            raise ConnectionError(f"it sent more than {self._limit:,} bytes and did not end")
         return size
 
     def close(self) -> None:
@@ -2470,32 +2179,18 @@ class _Metered(io.RawIOBase):
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer that is read within an allowance, its head too."""
-
-    def __init__(self, allowance: _Allowance, *args: Any, **kwargs: Any):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.fp = io.BufferedReader(_Metered(self.fp.detach(), allowance))
+        self.stream = _Metered(self.fp.detach())
+        self.fp = io.BufferedReader(self.stream)
 
 
-class _Web(urllib.request.AbstractHTTPHandler):
-    """Opens http and https addresses within an allowance."""
+class _Web(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens http and https addresses so that the answers are metered, their heads too."""
 
-    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
-
-    def __init__(self, allowance: _Allowance):
-        super().__init__()
-        self._allowance = allowance
-
-    def http_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(functools.partial(self._connection, http.client.HTTPConnection), request)
-
-    def https_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(functools.partial(self._connection, http.client.HTTPSConnection), request)
-
-    def _connection(self, kind: Any, *args: Any, **kwargs: Any) -> http.client.HTTPConnection:
-        connection = kind(*args, **kwargs)
-        connection.response_class = functools.partial(_Answer, self._allowance)
-        return connection
+    def do_open(self, http_class: Any, req: Any, **options: Any) -> Any:
+        metered: Any = type("_MeteredConnection", (http_class,), {"response_class": _Answer})
+        return super().do_open(metered, req, **options)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -2504,21 +2199,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if not url.lower().startswith(("http://", "https://")):  # the library follows ftp too
             raise ValueError(f"it redirects to {url}, and only http and https are followed")
         return super().redirect_request(*args)
-
-
-def _opener(allowance: _Allowance) -> urllib.request.OpenerDirector:
-    """As `urllib.request.build_opener` makes them, but for http and https alone."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        _Web(allowance),
-        _Redirects(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
 
 
 def _holds_label_maps(path: str) -> bool:
@@ -2531,18 +2211,82 @@ def _holds_label_maps(path: str) -> bool:
         return False
 
 
-def _described(path: str, kind: str) -> str:
-    with open(path, "rb") as file:
-        starts = file.read(60)
-    return f"{kind}, {os.path.getsize(path):,} bytes" + (f", starting with {starts!r}" if starts else "")
-
-
 def _download_error(url: str, reason: str) -> MltSError:
     return MltSError(
         f"{LABEL_ARCHIVE} could not be downloaded from {url}: {reason}.\n"
         f"Open {HOMEPAGE} in a browser, fetch {LABEL_ARCHIVE} there, and put it beside the image archives in "
         f'data_dir, or name it: label_maps="path/to/{LABEL_ARCHIVE}".'
     )
+
+
+# --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
+
+_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
+_SECRETS_OF_ADDRESSES = [
+    re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
+    re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
+    # Of a signed address; what follows it in a sentence is no part of it.
+    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
+]
+
+
+class RemoteOptions(dict):
+    """Options of an fsspec file system. They hold tokens and passwords, so no value is shown; pickled, all are kept."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, "***"))
+
+
+def _secrets_in(options: Any, is_secret: bool = False) -> Iterator[str]:
+    """The values whose name, or that of what they lie in, says that they are secret."""
+    if isinstance(options, dict):
+        for name, value in options.items():
+            yield from _secrets_in(value, is_secret or bool(re.search(_SECRET_WORD, str(name), re.IGNORECASE)))
+    elif isinstance(options, (list, tuple)):
+        for value in options:
+            yield from _secrets_in(value, is_secret)
+    elif is_secret and isinstance(options, (str, bytes)):
+        text = options.decode("latin-1") if isinstance(options, bytes) else options
+        # Of "Bearer hf_..." the second word alone is as secret. And a token with the line end of the file that it was
+        # read from is what clients complain of, by its repr.
+        yield from {text.strip(), *text.split()} - {""}
+
+
+def without_secrets(text: str) -> str:
+    """A text with *** in place of passwords, tokens and keys in the addresses that stand in it."""
+    for pattern in _SECRETS_OF_ADDRESSES:
+        text = pattern.sub(r"\1***", text)
+    return text
+
+
+@contextlib.contextmanager
+def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterator[None]:
+    """Replaces an error that would show a secret by one that does not; no traceback shows the first one then."""
+    try:
+        yield
+    except Exception as error:
+        text, secrets = str(error), set(_secrets_in(options))
+        for found in (found for pattern in _SECRETS_OF_ADDRESSES for found in pattern.finditer(address)):
+            secret = found[0][len(found[1]) :]
+            secrets |= {secret, secret.partition(":")[2], urllib.parse.unquote(secret)} - {""}
+        for secret in sorted(secrets, key=len, reverse=True):  # the longest first, as one may be a part of another
+            text = text.replace(secret, "***")
+        text = without_secrets(text)
+        if text == str(error):
+            raise
+        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
+        raise kind(text) from None
+
+
+def _make_printable(record: logging.LogRecord) -> bool:
+    """Hides secrets, and spells out what is invisible or moves the cursor: names come from archives and servers."""
+    text = without_secrets(record.getMessage())
+    spelled = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    record.msg, record.args = "".join(spelled), None
+    return True
+
+
+logger.addFilter(_make_printable)
 
 
 # --- Built label maps: a data set of image_id and label, in Parquet files ------------------------------------------
@@ -2554,7 +2298,7 @@ LARGEST_GROUP = 1 << 29  # bytes of a row group's ids and label maps
 _LARGEST_LABEL = 1 << 24  # bytes
 LARGEST_LABEL_ARCHIVE = 1 << 30  # bytes of all label maps
 _LONGEST_ID = 251  # bytes: with .png behind it, the longest name of a file
-_ROWS_AT_A_TIME = 1000
+_AT_A_TIME = 1000  # rows
 _LABEL_COLUMNS = ["image_id", "label.bytes"]
 
 
@@ -2597,37 +2341,34 @@ def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any]
     with zipfile.ZipFile(path, "w") as archive, datasets.utils.tqdm(unit=" label maps", desc=LABEL_ARCHIVE) as bar:
         for split, file in files:
             folder = f"MLT_S_labels/{'training' if split == 'train' else split}_labels"
-            try:
-                for image_id, label in _rows(file, options):
-                    rows, size = rows + 1, size + len(label or b"")
-                    if rows > MOST_LABEL_MAPS or size > LARGEST_LABEL_ARCHIVE:
-                        raise _too_much(file, f"{rows:,} rows and {size:,} bytes of label maps, with the files before")
-                    if label is not None:
-                        with _storing(os.path.dirname(path)):
-                            archive.writestr(f"{folder}/{image_id}.png", label)
-                        bar.update()
-            except MltSError:
-                raise
-            except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
-                raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
+            for image_id, label in _rows(file, options):
+                rows, size = rows + 1, size + len(label)
+                if rows > MOST_LABEL_MAPS or size > LARGEST_LABEL_ARCHIVE:
+                    raise _too_much(file, f"{rows:,} rows and {size:,} bytes of label maps, with the files before")
+                if image_id is not None:
+                    archive.writestr(f"{folder}/{image_id}.png", label)
+                    bar.update()
 
 
-def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str], Optional[bytes]]]:
-    """Id and label map of each row in a Parquet file, as bytes; None and None of an image without label map."""
+def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str], bytes]]:
+    """Id and label map of each row in a Parquet file; None and nothing of an image without label map."""
     import pyarrow.parquet as pq  # comes with datasets
 
-    with _opened_file(file.address, options) as stream:
-        metadata = pq.read_metadata(stream)
-        _refuse_other_rows(file, metadata)
-        # One value that a million rows refer to stays one in memory.
-        with pq.ParquetFile(stream, metadata=metadata, read_dictionary=_LABEL_COLUMNS) as table:
-            for group in range(table.num_row_groups):
-                for batch in table.iter_batches(_ROWS_AT_A_TIME, [group], _LABEL_COLUMNS):
+    try:
+        with _opened_file(file.address, options) as stream:
+            metadata = pq.read_metadata(stream)
+            _refuse_other_rows(file, metadata)
+            # One value that a million rows refer to stays one in memory.
+            with pq.ParquetFile(stream, metadata=metadata, read_dictionary=_LABEL_COLUMNS) as table:
+                groups = range(table.num_row_groups)
+                for batch in (b for group in groups for b in table.iter_batches(_AT_A_TIME, [group], _LABEL_COLUMNS)):
                     for image_id, label in zip(batch.column("image_id"), batch.column("label")):
-                        if label.is_valid:
-                            yield _checked_id(image_id.as_py(), file), _checked_label(label["bytes"].as_py(), file)
-                        else:
-                            yield None, None
+                        is_valid = label.is_valid
+                        yield _checked_row(image_id.as_py(), label["bytes"].as_py(), file) if is_valid else (None, b"")
+    except MltSError:
+        raise
+    except Exception as error:  # pyarrow, file systems and damaged files have a dozen types
+        raise MltSError(f"{file} cannot be read as label maps: {error}. {_REMEDY}") from error
 
 
 def _refuse_other_rows(file: Member, metadata: Any) -> None:
@@ -2639,8 +2380,7 @@ def _refuse_other_rows(file: Member, metadata: Any) -> None:
         raise _too_much(file, f"{metadata.num_rows:,} rows")
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         parts = [group.column(at) for at in range(group.num_columns)]
-        sizes = [part.total_uncompressed_size for part in parts if part.path_in_schema in _LABEL_COLUMNS]
-        if sum(sizes) > LARGEST_GROUP:
+        if sum(part.total_uncompressed_size for part in parts if part.path_in_schema in _LABEL_COLUMNS) > LARGEST_GROUP:
             raise MltSError(f"{file} has a row group larger than all label maps of MLT_S: it holds others.")
 
 
@@ -2651,21 +2391,18 @@ def _too_much(file: Member, what: str) -> MltSError:
     )
 
 
-def _checked_label(content: Optional[bytes], file: Member) -> bytes:
-    content = content or b""
-    if len(content) > _LARGEST_LABEL:
-        raise _too_much(file, f"a label map of {len(content):,} bytes")
-    if not content.startswith(PNG_SIGNATURE):
-        starts = f"starts with {content[:16]!r}" if content else "is empty"
-        raise MltSError(f"{file} holds a label map that is no PNG file: it {starts}.")
-    return content
-
-
-def _checked_id(image_id: Any, file: Member) -> str:
+def _checked_row(image_id: Any, label: Optional[bytes], file: Member) -> tuple[str, bytes]:
+    label = label or b""
+    if len(label) > _LARGEST_LABEL:
+        raise _too_much(file, f"a label map of {len(label):,} bytes")
+    if not label.startswith(PNG_SIGNATURE):
+        starts = f"starts with {label[:16]!r}" if label else "is empty"
+        raise MltSError(f"{file} holds a label map that is not a PNG file: it {starts}.")
+    # The id becomes the name of a file.
     if isinstance(image_id, str) and len(image_id.encode()) <= _LONGEST_ID and re.fullmatch(r"[^/\\\0]+", image_id):
-        return image_id  # it becomes the name of a file
+        return image_id, label
     shown = repr(image_id[:40] if isinstance(image_id, str) else image_id)
-    raise MltSError(f"{file} holds a label map of the image_id {shown}, which is no name of an image.")
+    raise MltSError(f"{file} holds a label map of the image_id {shown}, which cannot be the name of an image.")
 
 
 # --- The builder ---------------------------------------------------------------------------------------------------
@@ -2716,10 +2453,6 @@ class MltSConfig(datasets.BuilderConfig):
         return ROLES[self.name]
 
     @property
-    def with_images(self) -> bool:
-        return "image" in self.roles
-
-    @property
     def label_sources(self) -> list[str]:
         """Where label maps are; none where they are in `data_dir`, or are to be downloaded from the authors."""
         return list(map(absolute_address, self._given_label_maps))
@@ -2748,15 +2481,34 @@ class MltSConfig(datasets.BuilderConfig):
         """What the sources hold, listed once: the key of the cache and the examples stand for the same files.
 
         Raises:
-            MltSError: a source is not there or cannot be read, or an option has no such value.
+            MltSError: a source is not there or cannot be read, or an option has an unknown value.
         """
-        return self._list_sources()
+        self._check_options()
+        sources, listing = self.label_sources, Listing()
+        root = absolute_address(self.data_dir) if self.data_dir else ""
+        roles = tuple(role for role in self.roles if role != "label" or not sources)
+        if root and roles:
+            listing = list_source(root, roles, self.remote_options, leave_out=sources)
+            if listing.parquet and not any(map(listing.has, roles)):
+                place = quoted(self.data_dir)
+                raise MltSError(
+                    f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
+                    f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
+                )
+        for given, source in zip(self._given_label_maps, sources):
+            if root and "image" in self.roles and _canonical(source) == _canonical(root):
+                raise MltSError(
+                    f"label_maps and data_dir are one folder, {source}. Leave label_maps out: label maps are found in "
+                    "data_dir too."
+                )
+            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(given)) and not os.path.exists(source):
+                hint = f'A repository of the Hub is given as label_maps="hf://datasets/{given}".'
+                raise MltSError(f"There is nothing at {source}. {hint}")
+            if source not in self.label_urls:
+                listing.add(list_label_maps(source, self.remote_options))
+        return listing
 
-    def __getstate__(self) -> dict[str, Any]:
-        # It travels to every worker process, which needs no listing.
-        return {name: value for name, value in vars(self).items() if name != "listing"}
-
-    def _list_sources(self) -> Listing:
+    def _check_options(self) -> None:
         if self.missing_images not in ("error", "skip"):
             raise MltSError(f'missing_images={self.missing_images!r}: it takes "error" or "skip".')
         if not isinstance(self.unlabelled, bool):
@@ -2765,41 +2517,16 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(
                 f"text_value={self.text_value!r}: it takes 1, or 255 for label maps of 0 and 255 in which 255 is text."
             )
-        if self.unlabelled and not self.with_images:
+        if self.unlabelled and "image" not in self.roles:
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
-        sources = self.label_sources
-        roles = tuple(role for role in self.roles if role != "label" or not sources)
-        listing = Listing()
-        if self.data_dir and roles:
-            listing = list_source(absolute_address(self.data_dir), roles, self.remote_options, leave_out=sources)
-            if listing.parquet and not any(map(listing.has, roles)):
-                place = quoted(self.data_dir)
-                raise MltSError(
-                    f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
-                    f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
-                )
-        for given, source in zip(self._given_label_maps, sources):
-            if self.with_images and self.data_dir and _canonical(source) == _canonical(absolute_address(self.data_dir)):
-                raise MltSError(
-                    f"label_maps and data_dir are one folder, {source}. Leave label_maps out: label maps are found in "
-                    "data_dir too."
-                )
-            if re.fullmatch(r"[\w.-]+/[\w.-]+", str(given)) and not os.path.exists(source):
-                raise MltSError(
-                    f"There is nothing at {source}. A repository of the Hub is given as "
-                    f'label_maps="hf://datasets/{given}".'
-                )
-            if source not in self.label_urls:
-                listing.add(list_label_maps(source, self.remote_options))
-        return listing
+
+    def __getstate__(self) -> dict[str, Any]:
+        # It travels to every worker process, which needs no listing.
+        return {name: value for name, value in vars(self).items() if name != "listing"}
 
 
 def absolute_address(address: Any) -> str:
-    """The absolute path, with a home folder filled in, or the fsspec address as it is.
-
-    Raises:
-        MltSError: it is neither a str nor a path.
-    """
+    """The absolute path, with a home folder filled in, or the fsspec address as it is. Others raise MltSError."""
     try:
         address = os.fspath(address)
     except TypeError:
@@ -2866,8 +2593,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             kwargs["remote_options"] = options
         if kwargs.get("storage_options"):
             kwargs["storage_options"] = RemoteOptions(kwargs["storage_options"])  # the library adds the token to it
-        # By class as by name: one cache for both, and another one for other code. Without it the class's folder would
-        # be the parent of the registered name's, and replace it.
+        # One cache for the class and the registered name, and a new one for new code. Without it the class's folder
+        # would be the parent of the registered name's, and replace it.
         kwargs.setdefault("hash", SOURCE_HASH)
         with _preparing(kwargs.get("cache_dir") or datasets.config.HF_DATASETS_CACHE):
             super().__init__(**kwargs)
@@ -2923,15 +2650,17 @@ class MltS(datasets.GeneratorBasedBuilder):
                 cannot be read.
         """
         config, listing = self.config, self.complete_listing(dl_manager)
-        if config.unlabelled:
-            for split in PUBLISHED_COUNTS:
-                self._report_strangers(split, take_out_strangers(listing, split))
-        joined = {split: join(listing, split, config.roles, config.unlabelled) for split in PUBLISHED_COUNTS}
-        self._report_missing(listing, {split: missing for split, (_, missing) in joined.items() if missing})
-        found = {split: self._with_text_value(split, pairs, listing.origins) for split, (pairs, _) in joined.items()}
+        found: dict[str, list[Pair]] = {}
+        missing: dict[str, dict[str, list[str]]] = {}
+        for split in PUBLISHED_COUNTS:
+            if config.unlabelled and (strangers := take_out_strangers(listing, split)):
+                text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
+                logger.warning(text, split, counted(strangers, "image"), first_few(strangers))
+            found[split], missing[split] = join(listing, split, config.roles, config.unlabelled)
+        self._report_missing(listing, missing)
         for split, pairs in found.items():
-            self._report_count(split, pairs)
-            self._report_origins(split, pairs)
+            found[split] = self._with_text_value(split, pairs, listing.origins)
+            self._report(split, pairs)
         if not any(found.values()):
             nothing = f"No label map in {self._places()} has its image there. {self._instructions()}"
             raise MltSError("\n".join([*_left_out(listing), nothing]))
@@ -2948,21 +2677,19 @@ class MltS(datasets.GeneratorBasedBuilder):
         if config.text_value != 1:
             pairs = [pair._replace(text_value=config.text_value) for pair in pairs]
         data_dir = [absolute_address(config.data_dir)] if config.data_dir else []
-        for misread in find_misread(pairs, config.label_sources or data_dir, origins, config.remote_options):
-            raise MltSError(self._misread(split, misread))
-        return pairs
-
-    def _misread(self, split: str, misread: Misread) -> str:
-        several = "" if misread.is_alone and len(self.config.label_sources) < 2 else f"\n{_ONE_TEXT_VALUE}"
-        if self.config.text_value == 255:
-            return f"text_value=255 does not fit {misread.member}: {misread.reason}. {_EXPECTED[255]}{several}"
-        if not misread.is_text_255:
-            return f"{misread.member} is no label map that can be read: {misread.reason}. {_OTHER_VALUES}"
-        return (
-            f"Nothing would be text in the {split} label maps of {misread.source}: none of "
-            f"{counted(misread.looked, 'label map')} looked at holds 1, and 255 means uncertain. {misread.member}: "
-            f"{misread.reason}. If 255 (white) is text there, load them so (in mlt-s commands by --text-value 255):\n"
-            f"    {self._call(text_value=255)}{several}\n"
+        found = find_misread(pairs, config.label_sources or data_dir, origins, config.remote_options)
+        if not found:
+            return pairs
+        source, member, reason, is_text_255, looked, is_alone = found[0]
+        several = "" if is_alone and len(config.label_sources) < 2 else f"\n{_ONE_TEXT_VALUE}"
+        if config.text_value == 255:
+            raise MltSError(f"text_value=255 does not fit {member}: {reason}. {_EXPECTED[255]}{several}")
+        if not is_text_255:
+            raise MltSError(f"{member} cannot be read as a label map: {reason}. {_OTHER_VALUES}")
+        raise MltSError(
+            f"Nothing would be text in the {split} label maps of {source}: none of {counted(looked, 'label map')} "
+            f"looked at holds 1, and 255 means uncertain. {member}: {reason}. If 255 (white) is text there, load them "
+            f"so (in mlt-s commands by --text-value 255):\n    {self._call(text_value=255)}{several}\n"
             f"The authors' own may be uncertain throughout: leave them in {LABEL_ARCHIVE}, or in folders of its names, "
             "MLT_S_labels/training_labels and validation_labels."
         )
@@ -2975,26 +2702,23 @@ class MltS(datasets.GeneratorBasedBuilder):
         listing = Listing()
         listing.add(config.listing)
         self._report_unplaced(listing)
-        if config.with_images and not listing.has("image"):
-            said = [*_left_out(listing), f"There are no images of MLT in {self._places()}.", self._instructions()]
-            raise MltSError("\n".join(said))
-        if "words" in config.roles and not listing.has("words"):
-            raise MltSError(
-                "\n".join(
-                    [
-                        *_left_out(listing),
-                        f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} "
-                        f'from {IMAGES_URL} and put them there too; or load "segmentation", which needs none.',
-                    ]
-                )
+        nothing = ""
+        if "image" in config.roles and not listing.has("image"):
+            nothing = f"There are no images of MLT in {self._places()}.\n{self._instructions()}"
+        elif "words" in config.roles and not listing.has("words"):
+            nothing = (
+                f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
+                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
             )
-        is_lacking = not listing.has("label") and not config.label_sources
+        if nothing:
+            raise MltSError("\n".join([*_left_out(listing), nothing]))
         if not listing.has("label") and listing.left_out["not-png"]:
             raise MltSError(
-                "Label maps are PNG files, as other formats change the values of pixels. These are none: "
+                "Label maps are PNG files, as other formats change the values of pixels. These are not: "
                 f"{first_few(list(listing.left_out['not-png']))}. Take them as PNG files, or the authors' by "
                 f"label_maps={quoted(LABELS_URL)}."
             )
+        is_lacking = not listing.has("label") and not config.label_sources
         for url in [LABELS_URL] if is_lacking else config.label_urls:
             folder = dl_manager.download_config.cache_dir or str(datasets.config.DOWNLOADED_DATASETS_PATH)
             archive = fetch_label_archive(url, folder, dl_manager.download_config.force_download)
@@ -3016,53 +2740,41 @@ class MltS(datasets.GeneratorBasedBuilder):
         """
         files = [str(file) for of_split in (self.config.data_files or {}).values() for file in of_split]
         known = [file for file in files if os.path.basename(file) in (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)]
-        if not known or any(map(is_remote, known)):
-            if self.config.with_images:
-                raise MltSError(
-                    "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no "
-                    f"data_files.\n{self._instructions()}"
-                )
-            return
-        call = self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))
+        if any(map(is_remote, known)):
+            known = []
         said = (
-            f"No data_dir was given, so {first_few(known)} would not be used: this loader takes the folder of the "
-            "archives, and no data_files. To load from there:"
+            "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no data_files.\n"
+            f"{self._instructions()}"
         )
-        if self.config.with_images:
-            raise MltSError(f"{said}\n    {call}")
+        if known:
+            said = (
+                f"No data_dir was given, so {first_few(known)} would not be used: this loader takes the folder of the "
+                "archives, and no data_files. To load from there:\n"
+                f"    {self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))}"
+            )
+        if "image" in self.config.roles:
+            raise MltSError(said)
         if any(os.path.basename(file) == LABEL_ARCHIVE for file in known):
-            logger.warning("%s %s", said, call)
+            logger.warning("%s", " ".join(said.split()))
 
     def _report_unplaced(self, listing: Listing) -> None:
         """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
         for role, kind in KINDS.items():
             # What is not even known to be a label map or ground truth has the extension of an image.
             members = [member for told, member in listing.unplaced if (told if told in KINDS else "image") == role]
-            if members and role == "label":
+            if members and (role == "label" or role in self.config.roles and not listing.has(role)):
                 raise MltSError(f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}")
-            if members and role in self.config.roles and not listing.has(role):
-                raise MltSError(
-                    f"Cannot tell the split of any of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
-                )
             if members:
                 report_unplaced(members, kind)
 
-    def _report_count(self, split: str, pairs: list[Pair]) -> None:
-        labelled = sum(1 for pair in pairs if pair.label)
-        unlabelled = IMAGE_COUNTS[split] - PUBLISHED_COUNTS[split]
-        if labelled != PUBLISHED_COUNTS[split]:
-            logger.warning("%s: %s; MLT_S has %s.", split, counted(labelled, "example"), f"{PUBLISHED_COUNTS[split]:,}")
-        if self.config.unlabelled and len(pairs) - labelled != unlabelled:
-            count = counted(len(pairs) - labelled, "unlabelled image")
-            logger.warning("%s: %s; MLT has %s.", split, count, f"{unlabelled:,}")
-
-    def _report_strangers(self, split: str, strangers: list[Member]) -> None:
-        if strangers:
-            count = counted(strangers, "image")
-            text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
-            logger.warning(text, split, count, first_few(strangers))
-
-    def _report_origins(self, split: str, pairs: list[Pair]) -> None:
+    def _report(self, split: str, pairs: list[Pair]) -> None:
+        """Warns of other counts than the published ones, and of images that may be another data set's."""
+        labelled, published = sum(1 for pair in pairs if pair.label), PUBLISHED_COUNTS[split]
+        rest = IMAGE_COUNTS[split] - published if self.config.unlabelled else 0
+        if labelled != published:
+            logger.warning("%s: %s; MLT_S has %s.", split, counted(labelled, "example"), f"{published:,}")
+        if (count := len(pairs) - labelled) != rest:
+            logger.warning("%s: %s; MLT has %s.", split, counted(count, "unlabelled image"), f"{rest:,}")
         if others := images_from_elsewhere(pairs):
             logger.warning(
                 "%s: the images of %s come from MLT's archives, those of %s from elsewhere: %s. Other data sets have "
@@ -3074,33 +2786,32 @@ class MltS(datasets.GeneratorBasedBuilder):
             )
 
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
-        if missing and self.config.missing_images == "error":
-            raise MltSError(self._missing_files(listing, missing))
-        for split, lacking in missing.items():
-            for role, ids in lacking.items():
+        """Says what lacks something: of each split, the role that is lacking, and the ids that lack it."""
+        said, lacking = [], sorted({role for of_split in missing.values() for role in of_split})
+        skipped = ", skipped" if self.config.missing_images == "skip" else ""
+        for split, of_split in missing.items():
+            for role, ids in of_split.items():
                 thing, lack = _LACKING[role]
-                logger.warning("%s: %s without %s, skipped: %s.", split, counted(ids, thing), lack, first_few(ids))
-
-    def _missing_files(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> str:
-        lines = _left_out(listing, ("unreadable",))
-        for split, lacking in missing.items():
-            for role, ids in lacking.items():
-                thing, lack = _LACKING[role]
-                lines.append(f"{counted(ids, thing)} of the {split} split without {lack}: {first_few(ids)}.")
-        lines.append(f"Searched {self._places()}.")
-        for role in sorted({role for lacking in missing.values() for role in lacking}):
+                said.append(f"{counted(ids, thing)} of the {split} split without {lack}{skipped}: {first_few(ids)}.")
+        if not said or skipped:
+            for line in said:
+                logger.warning("%s", line)
+            return
+        said = [*_left_out(listing, ("unreadable",)), *said, f"Searched {self._places()}."]
+        for role in lacking:
             places: Counter[str] = Counter()
             for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
                 places["/".join(parts).rstrip("/")] += count
-            found = [f"{place} ({counted(count, KINDS[role])})" for place, count in places.items()]
             known = {name.lower() for place in places for name in place.split("/")}
             archives, are_called = ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
-            lines.append(f"Found: {first_few(found, 12)}.")
-            lines.append(f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.")
-        lines += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
-        lines.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
-        return "\n".join([*lines, f"    {self._call(missing_images='skip')}"])
+            said += [
+                f"Found: {first_few([f'{at} ({counted(count, KINDS[role])})' for at, count in places.items()], 12)}.",
+                f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.",
+            ]
+        said += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
+        said.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
+        raise MltSError("\n".join([*said, f"    {self._call(missing_images='skip')}"]))
 
     def _instructions(self) -> str:
         words = WORDS_ARCHIVES if "words" in self.config.roles else ()
@@ -3116,19 +2827,19 @@ class MltS(datasets.GeneratorBasedBuilder):
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self.config, name) for name in names}
         given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
-        words = [f"{name}={quoted(value)}" for name, value in {**given, **options}.items()]
-        config = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
+        name = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
+        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
         if is_remote(str(self.config.data_dir)):
-            return f"mlt_s.MltS({', '.join(['config_name=' + name for name in config] + words)})"
-        script = ['"path/to/mlt_s.py"', *config, *words, "trust_remote_code=True"]
-        module = ['"mlt_s"', *config, *words]
-        return f"load_dataset({', '.join(script if _IS_SCRIPT else module)})"
+            return f"mlt_s.MltS({', '.join([f'config_name={text}' for text in name] + words)})"
+        path, end = ('"path/to/mlt_s.py"', ["trust_remote_code=True"]) if _IS_SCRIPT else ('"mlt_s"', [])
+        return f"load_dataset({', '.join([path, *name, *words, *end])})"
 
     def _places(self) -> str:
-        folder = [self.config.data_dir] if self.config.with_images and self.config.data_dir else []
-        places = [*map(absolute_address, folder), *self.config.label_sources]
-        if folder and places[0].lower().endswith(".zip"):
-            places[0] += " (a single archive: data_dir is the folder that holds all of them)"
+        places = list(self.config.label_sources)
+        if "image" in self.config.roles and self.config.data_dir:
+            folder = absolute_address(self.config.data_dir)
+            is_archive = " (a single archive: data_dir is the folder that holds all of them)" if is_zip(folder) else ""
+            places.insert(0, folder + is_archive)
         return " and ".join(places)
 
 
@@ -3204,12 +2915,14 @@ def quoted(value: Any) -> str:
 
 def is_out_of_space(error: Optional[BaseException]) -> bool:
     """Whether the disk was full, in this process or (where only the text of the error arrives) in another one."""
-    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    full = [f"[errno {code}]" for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+    return any(code in str(cause).lower() for cause in _causes(error) for code in full)
+
+
+def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:
     while error is not None:
-        if any(f"[errno {code}]" in str(error).lower() for code in codes):
-            return True
+        yield error
         error = error.__cause__
-    return False
 
 
 @contextlib.contextmanager
@@ -3217,33 +2930,23 @@ def _preparing(cache: Any) -> Iterator[None]:
     """Turns what the disk of the library's cache answers into our error."""
     try:
         yield
+    except MltSError:
+        raise
     except Exception as error:
-        if isinstance(error, MltSError):
-            raise
         if is_out_of_space(error):
             raise MltSError(
                 f"There is no space left to prepare MLT_S in {cache}: the whole set takes 7 GB. Free some, or load "
                 "with another cache_dir, or with streaming=True, which takes none. Nothing half done is kept."
             ) from error
-        if found := _of_disk(error):
-            raise MltSError(
-                f"{cache}, the cache of `datasets`, cannot be written: {found}. Load with another cache_dir, or set "
-                "HF_DATASETS_CACHE before you import datasets; streaming=True, too, writes a lock there."
-            ) from error
+        # What reads the sources raises errors of our own. Of the library's, those of connections, and of data files
+        # that are not there, have no code.
+        for cause in itertools.takewhile(lambda cause: not isinstance(cause, MltSError), _causes(error)):
+            if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ConnectionError):
+                raise MltSError(
+                    f"{cache}, the cache of `datasets`, cannot be written: {cause}. Load with another cache_dir, or "
+                    "set HF_DATASETS_CACHE before you import datasets; streaming=True, too, writes a lock there."
+                ) from error
         raise
-
-
-def _of_disk(error: Optional[BaseException]) -> Optional[OSError]:
-    """What the disk answered to the library, if that is the cause of an error.
-
-    What reads the sources raises errors of our own. Of the library's, those of connections, and of data files that are
-    not there, have no code.
-    """
-    while error is not None and not isinstance(error, MltSError):
-        if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
-            return error
-        error = error.__cause__
-    return None
 
 
 def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:

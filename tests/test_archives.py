@@ -1,5 +1,6 @@
 """Archives are read in place, whoever packed them and wherever they lie, and damage is said by archive and member."""
 
+import gc
 import os
 import shutil
 import struct
@@ -520,6 +521,28 @@ def test_listing_an_archive_at_an_address_fetches_its_directory(tmp_path, ranges
     assert [stem for stem, _ in only] == ["img_7", "img_8", "img_9"]
     end_record = 22  # looked for before the directory, and once more where there might be one of Zip64
     assert ranges.read == {f"mlt/{IMAGES}": pytest.approx(directory_bytes(folder / IMAGES), abs=3 * end_record)}
+
+
+@pytest.mark.once
+def test_garbage_is_collected_while_a_server_is_waited_for_and_not_while_a_folder_is_listed(
+    tmp_path, ranges, monkeypatch
+):
+    folder, collecting = one_pair(tmp_path / "mlt"), {"server": [], "folder": []}
+    fetch, sort_in = RangeFile._fetch_range, mlt_s.Listing.sort_in
+
+    def watched_fetch(file, start, end):
+        collecting["server"].append(gc.isenabled())
+        return fetch(file, start, end)
+
+    def watched_sort_in(*arguments):
+        collecting["folder"].append(gc.isenabled())
+        return sort_in(*arguments)
+
+    monkeypatch.setattr(RangeFile, "_fetch_range", watched_fetch)
+    mlt_s.list_source(served_by_ranges(folder, ranges), ("image",), {})
+    monkeypatch.setattr(mlt_s.Listing, "sort_in", watched_sort_in)
+    mlt_s.list_source(str(folder), ("image",), {})
+    assert set(collecting["server"]) == {True} and set(collecting["folder"]) == {False} and gc.isenabled()
 
 
 @pytest.mark.once

@@ -173,7 +173,7 @@ ROWS = {
     "zeros": (partial(of_zeros, count=4, size=10 * MEGABYTE), "a row group larger than all label maps of MLT_S"),
     "nulls": (partial(of_nulls, count=2_000_000), "2,000,000 rows"),
     "empty label maps": (partial(of_nothing, count=50_001), "50,001 rows"),
-    "an empty label map": (partial(of_nothing, count=1), "a label map that is no PNG file: it is empty"),
+    "an empty label map": (partial(of_nothing, count=1), "a label map that is not a PNG file: it is empty"),
 }
 
 

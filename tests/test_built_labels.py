@@ -174,7 +174,7 @@ def test_a_parquet_file_cut_off(load_registered, images, tmp_path):
 def test_an_id_that_is_no_name(load_registered, images, tmp_path, image_id):
     path = write_labels(tmp_path / "set" / TRAIN, {image_id: label_file(1), "img_1": label_file(1)})
     text = str(failure(lambda: load_registered(images, label_maps=str(tmp_path / "set"))))
-    assert text == f"{path} holds a label map of the image_id {image_id!r}, which is no name of an image."
+    assert text == f"{path} holds a label map of the image_id {image_id!r}, which cannot be the name of an image."
 
 
 def test_a_row_group_that_no_label_maps_fill(load_registered, images, tmp_path, monkeypatch):

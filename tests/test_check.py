@@ -631,9 +631,9 @@ def test_names_in_another_case_or_unicode_form_belong_together(check, tmp_path):
 @pytest.mark.parametrize(
     "text, said",
     [
-        (words(*WORD) + b"\r\n1,2,3\r\nx\r\n", "line 3, is no word of ground truth: it has 3 fields, not 10: '1,2,3'"),
-        (line("nan", *CORNERS[1:]), "line 1, is no word of ground truth: 'nan' is no number of pixels"),
-        (line(*CORNERS) + b"1,2\xff", "line 2, is no word of ground truth: it is not UTF-8, from b'\\xff' on"),
+        (words(*WORD) + b"\r\n1,2,3\r\nx\r\n", "line 3, is not a valid ground-truth line: it has 3 fields, not 10: '1"),
+        (line("nan", *CORNERS[1:]), "line 1, is not a valid ground-truth line: 'nan' is not a number of pixels"),
+        (line(*CORNERS) + b"1,2\xff", "line 2, is not a valid ground-truth line: it is not UTF-8, from b'\\xff' on"),
     ],
 )
 def test_a_line_that_is_no_word_is_a_problem(check, tmp_path, text, said):
@@ -863,7 +863,7 @@ def test_findings_of_a_pair_are_found_by_it(check, tmp_path):
         "1 word with a corner outside the image",
         "2 words folded over or without area",
     ]
-    assert "is no word of ground truth" in found_by["train", "img_5"][0]
+    assert "is not a valid ground-truth line" in found_by["train", "img_5"][0]
     assert "holds the value 2 (1 pixel)" in found_by["train", "img_2"][0]
     assert found_by["train", "img_3"] == ["100.0% of its text lies outside every word of the ground truth"]
 

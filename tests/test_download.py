@@ -177,12 +177,12 @@ def silent_in_the_middle(handler, server):
         (answer_with(b"no", status=500), "HTTP Error 500: Internal Server Error"),
         (
             answer_with(b"<!DOCTYPE html><title>Licence</title>", "text/html"),
-            "what came back is no zip archive of PNG files but text/html, 37 bytes, starting with b'<!DOCTYPE html><ti",
+            "expected a zip archive of PNG files, got text/html, 37 bytes, starting with b'<!DOCTYPE html><ti",
         ),
-        (redirected_to_login, "what came back is no zip archive of PNG files but text/html, 26 bytes"),
-        (answer_with(b""), "what came back is no zip archive of PNG files but application/zip, 0 bytes"),
+        (redirected_to_login, "expected a zip archive of PNG files, got text/html, 26 bytes"),
+        (answer_with(b""), "expected a zip archive of PNG files, got application/zip, 0 bytes"),
         (answer_with(b"PK\3\4" * 50, length=1000), "the transfer was cut off after 200 of 1,000 bytes"),
-        (answer_with(b"PK\3\4" * 50), "what came back is no zip archive of PNG files but application/zip, 200 bytes"),
+        (answer_with(b"PK\3\4" * 50), "expected a zip archive of PNG files, got application/zip, 200 bytes"),
         (silent, "timed out"),
         (silent_in_the_middle, "timed out"),
     ],
@@ -363,7 +363,7 @@ def _interrupt(*args):
 
 def test_an_archive_of_something_else_is_said_and_not_kept(load_registered, serve, folder):
     server = serve(answer_with((folder / "ch8_validation_images.zip").read_bytes()))
-    with pytest.raises(mlt_s.MltSError, match="what came back is no zip archive of PNG files but application/zip, "):
+    with pytest.raises(mlt_s.MltSError, match="expected a zip archive of PNG files, got application/zip, "):
         load_registered(folder, label_maps=server.url)
     assert downloads(load_registered) == []
 

@@ -212,7 +212,7 @@ def test_images_of_no_known_split_and_no_others_are_an_error(load_registered, tm
     write_zip(folder / LABELS, label_members({"img_1": label_file(1)}, {}))
     text = str(failure(lambda: load_registered(folder)))
     picture = f"{folder / 'pictures.zip'}, member img_1.jpg"
-    assert text == f"Cannot tell the split of any of 1 image: {picture}. {ADVICE}"
+    assert text == f"Cannot tell the split of 1 image: {picture}. {ADVICE}"
 
 
 def test_label_maps_given_below_data_dir_are_not_images_too(load_registered, tmp_path):
@@ -495,8 +495,10 @@ def test_found_are_folders_and_archives_with_their_counts(load_registered, tmp_p
 
 def test_skipped_is_said_with_counts_and_names(load, tmp_path, caplog):
     load(without_two_archives(tmp_path / "mlt"), missing_images="skip")
-    assert "train: 2 label maps without an image, skipped: img_4, img_5." in caplog.text
-    assert "validation: 4 label maps without an image, skipped: img_1, img_2, img_3 and 1 more." in caplog.text
+    assert "2 label maps of the train split without an image, skipped: img_4, img_5." in caplog.text
+    assert (
+        "4 label maps of the validation split without an image, skipped: img_1, img_2, img_3 and 1 more." in caplog.text
+    )
 
 
 def test_a_split_of_which_everything_is_skipped_is_left_out(load, tmp_path):

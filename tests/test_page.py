@@ -713,7 +713,7 @@ def test_ground_truth_that_cannot_be_read_is_a_problem_of_its_pair(visit, tmp_pa
     assert shown(page)[0] == "train img_2" and page.query_selector(".unread") is None
     enlarge(page, "img_2")
     problem = page.inner_text("#about .problems")
-    assert "gt_img_2.txt, line 1, is no word of ground truth" in problem and "'1,2,<b>'" in problem
+    assert "gt_img_2.txt, line 1, is not a valid ground-truth line" in problem and "'1,2,<b>'" in problem
     assert page.locator("#large :is(.image, .label)").count() == 2 and page.locator("#large polygon").count() == 0
 
 

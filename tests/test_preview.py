@@ -116,7 +116,7 @@ def test_label_maps_may_lie_elsewhere(folder, tmp_path):
 def test_label_maps_without_an_image_are_left_out_with_a_word(folder, caplog):
     (folder / "ch8_training_images_2.zip").unlink()
     assert len(Source(folder).choices) == 9
-    assert "4 label maps without an image, skipped" in caplog.text
+    assert "4 label maps of the train split without an image, skipped" in caplog.text
 
 
 def test_an_example_is_what_the_loader_yields(folder, load_registered):
@@ -433,7 +433,7 @@ def test_ground_truth_that_is_none_is_named_and_the_picture_drawn_without(tmp_pa
     ground_truth(tmp_path, {"img_1": b"1,2,3", "img_2": words_file(*words_of(2))})
     capsys.readouterr()
     drawn = sheet_of(tmp_path, tmp_path)
-    assert "gt_img_1.txt, line 1, is no word of ground truth: it has 3 fields" in error_of(capsys)
+    assert "gt_img_1.txt, line 1, is not a valid ground-truth line: it has 3 fields" in error_of(capsys)
     row = drawn[-ROW_HEIGHT - MARGIN // 2 :], plain[-ROW_HEIGHT - MARGIN // 2 :]
     first, second = (slice(left, left + GROUP_WIDTH) for left in (MARGIN, MARGIN + GROUP_WIDTH + 32))
     assert np.array_equal(row[0][:, first], row[1][:, first])

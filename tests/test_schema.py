@@ -106,7 +106,7 @@ def test_str2int_keeps_the_shape(names, values):
 def test_int2str_refuses_what_is_no_value_of_a_label_map(value, wrap):
     with pytest.raises(ValueError) as refused:
         LABEL_MAP.int2str(wrap(value))
-    assert str(refused.value) == f"{value!r} is no pixel value of a label map; known are [0, 1, 255]."
+    assert str(refused.value) == f"{value!r} is not a pixel value of a label map; known are [0, 1, 255]."
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_int2str_refuses_what_is_no_value_of_a_label_map(value, wrap):
     ids=repr,
 )
 def test_int2str_refuses_arrays_of_anything_else(values):
-    with pytest.raises(ValueError, match="is no pixel value of a label map; known are"):
+    with pytest.raises(ValueError, match="is not a pixel value of a label map; known are"):
         LABEL_MAP.int2str(values)
 
 
@@ -132,7 +132,9 @@ def test_int2str_refuses_arrays_of_anything_else(values):
 def test_str2int_refuses_what_is_no_name(name, wrap):
     with pytest.raises(ValueError) as refused:
         LABEL_MAP.str2int(wrap(name))
-    assert str(refused.value) == f"{name!r} is no name of a label map; known are ['background', 'text', 'uncertain']."
+    assert (
+        str(refused.value) == f"{name!r} is not a name of a label map; known are ['background', 'text', 'uncertain']."
+    )
 
 
 # --- The published colours

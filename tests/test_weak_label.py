@@ -593,7 +593,7 @@ def test_a_line_that_is_no_word_is_said_before_the_first_image(folder, out, caps
     write_zip(folder / "more_validation_images.zip", {"img_4.jpg": image_file(504)})
     write_zip(extra, {"gt_img_4.txt": b"1,2,3"})
     assert run(folder, out) == 2
-    assert f"{extra}, member gt_img_4.txt, line 1, is no word of ground truth" in capsys.readouterr().err
+    assert f"{extra}, member gt_img_4.txt, line 1, is not a valid ground-truth line" in capsys.readouterr().err
     assert list(out.parent.iterdir()) == []
 
 
