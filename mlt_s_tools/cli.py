@@ -335,7 +335,7 @@ def _add_evaluate(commands: Commands) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     if options.out and not options.worst:
         options.parser.error("--out goes with --worst")
-    from mlt_s_tools import evaluate
+    from mlt_s_tools.evaluation import evaluate
 
     words = ("predictions", "data_dir", "split", "label_maps", "text_value", "per_image", "csv", "json", "worst")
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")

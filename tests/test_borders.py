@@ -98,7 +98,7 @@ ROOMS = [  # from the bottom up; a room uses those before it
     {f"mlt_s_tools.{name}" for name in ("origin", "words", "metrics")},
     {f"mlt_s_tools.{name}" for name in ("choose", "outline", "preview", "page", "demo")},
     {"mlt_s_tools.training"},
-    {f"mlt_s_tools.{name}" for name in ("predictions", "worst", "evaluate")},
+    {"mlt_s_tools.evaluation"},
     {"mlt_s_tools.check"},
     {"mlt_s_tools.hub"},
     {"mlt_s_tools.weak"},

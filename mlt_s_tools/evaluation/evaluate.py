@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Optional
 import mlt_s
 from mlt_s_tools import output, workers
 from mlt_s_tools.choose import Choice, Source
+from mlt_s_tools.evaluation.predictions import Predictions, read_prediction
+from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.metrics import Counts, TextMetrics, count
-from mlt_s_tools.predictions import Predictions, read_prediction
 from mlt_s_tools.training.transforms import MULTIPLE
-from mlt_s_tools.worst import error_sheet
 from mlt_s_tools.writing import whole, write_json, write_picture
 
 if TYPE_CHECKING:
