@@ -23,14 +23,13 @@ from networks import drawn, drawn_mlt, png
 from PIL import Image
 
 from mlt_s_tools import SAMPLE, weak
-from mlt_s_tools.bootstrap import iou
 from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.weak import evaluate
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.patches import Patch, of_readable
-from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally
+from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
 from mlt_s_tools.words import word_mask
 
 pytestmark = pytest.mark.once

@@ -18,13 +18,13 @@ from mlt_s_tools import output
 from mlt_s_tools.bootstrap import iou_difference, iou_interval
 from mlt_s_tools.choose import Source
 from mlt_s_tools.groups import HEIGHTS, limits, script_of
-from mlt_s_tools.metrics import Counts, TextMetrics
+from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import open_model, plot
 from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import UNCERTAIN
-from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally
+from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
 from mlt_s_tools.writing import write_json
 
 FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
@@ -217,7 +217,7 @@ def _of_model(of, threshold, reported):
 
 def _group(tally, group, threshold, reported):
     pixels = tally.pixels(group, threshold, reported)
-    found = {"fgiou": Counts(*map(int, pixels.sum(0))).iou, "interval": iou_interval(pixels)}
+    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels)}
     return {**found, "words": tally.words[group]} if group in tally.words else found
 
 

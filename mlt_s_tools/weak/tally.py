@@ -86,7 +86,7 @@ class Tally:
 
     def best_threshold(self, which: slice) -> int:
         """The place in `STEPS` of the threshold of the greatest fgIoU on these images."""
-        return max(range(len(STEPS)), key=lambda at: Counts(*self.pixels(ALL, at, which).sum(0)).iou)
+        return max(range(len(STEPS)), key=lambda at: iou(self.pixels(ALL, at, which).sum(0)))
 
     def unsure_share(self) -> float:
         """Of the text in words, the share whose probability is from 0.3 to 0.7."""
@@ -104,6 +104,11 @@ class Tally:
         """The expected calibration error: the mean of how far probabilities are off, over pixels of words."""
         pixels, said, found = self.calibration()
         return float((pixels * np.abs(said - found)).sum() / max(1, pixels.sum()))
+
+
+def iou(pixels) -> float:
+    """Intersection over union of text, of four numbers as `Tally.pixels` has them; 0 where there is none."""
+    return Counts(*map(int, pixels)).iou
 
 
 def _joined(words, patches, label):
