@@ -94,7 +94,7 @@ def test_all_modules_are_looked_at():
 
 ROOMS = [  # from the bottom up; a room uses those before it
     {"mlt_s"},
-    {f"mlt_s_tools.{name}" for name in ("records", "locks", "writing", "output", "workers", "terminal")},
+    {f"mlt_s_tools.{name}" for name in ("records", "locks", "writing", "output", "workers", "terminal", "extras")},
     {f"mlt_s_tools.{name}" for name in ("origin", "words", "groups", "bootstrap", "metrics")},
     {f"mlt_s_tools.{name}" for name in ("choose", "outline", "preview", "page", "demo")},
     {"mlt_s_tools.training"},
