@@ -1,6 +1,7 @@
 """Pixels by script and by height of words: which pixel is of which group, and what the metrics make of it."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,3 +134,27 @@ def test_logits_are_counted_by_the_same_words(kind):
     alone = added(*((*image, of_image) for image, of_image in zip(images, words)))
     assert metrics.compute() == alone.compute()
     assert metrics.by("script") == alone.by("script") and metrics.by("height") == alone.by("height")
+
+
+def test_a_trainer_gets_plain_numbers_with_the_names_of_the_groups():
+    """What those that log them take; and the next evaluation starts without images."""
+    images = [(*by_chance(seed), [word(SMALL), word(TALL, "Arabic")]) for seed in range(7)]
+    counts = [[*added(image).counts()[0], *np.ravel(row_of(image))] for image in images]
+    metrics, whole = TextMetrics(), added(*images)
+    batches = [SimpleNamespace(predictions=np.array(part), label_ids=None) for part in (counts[:3], counts[3:])]
+    assert metrics(batches[0], compute_result=False) == {}
+    figures = metrics(batches[1], compute_result=True)
+    assert {type(value) for value in figures.values()} <= {int, float}
+    assert whole.compute().items() <= figures.items()
+    for kind in ("script", "height"):
+        for name, group in whole.by(kind).items():
+            interval = [figures[f"fgiou_{name}_lower"], figures[f"fgiou_{name}_upper"]]
+            found = {key: figures[f"{key}_{name}"] for key in ("fgiou", "words", "pixels")}
+            assert {**found, "interval": interval} == {key: group[key] for key in (*found, "interval")}
+    assert figures["words_Arabic"] == 7 and metrics.images == 0
+    assert "fgiou_Latin" not in metrics(SimpleNamespace(predictions=whole.counts(), label_ids=None))
+
+
+def row_of(image):
+    prediction, label, words = image
+    return groups.group_counts(prediction, label, word_rows(words))
