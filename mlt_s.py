@@ -370,7 +370,10 @@ _ROLE_WORDS = {
     # What a model made is neither an image nor a label map, and bears the names of both.
     **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), "prediction"),
     **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), "prediction"),
+    # Made of label maps, and named like them: they lie beside the corrected ones of EAFormer (edge_*, det_mask_*).
+    **dict.fromkeys(("edge", "edges", "det"), "derived"),
 }
+_LEFT_OUT_BY_NAME = ("other-set", "prediction", "derived")
 # "TrainImages", "trainset" and "valmasks" are several words written as one.
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _VOCABULARY = sorted([*_SPLIT_WORDS, *_ROLE_WORDS, "set", "data", "img", "imgs", "maps"], key=len, reverse=True)
@@ -490,7 +493,7 @@ class Listing:
         if found := _WORDS_FILE.fullmatch(name):
             stem, role = found[1], role if role in ("crop", "other-set") else "words"
         elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
-            if role not in ("other-set", "prediction") and (packed := _packed(name)):
+            if role not in _LEFT_OUT_BY_NAME and (packed := _packed(name)):
                 self.left_out["packed"][f"{member} ({packed})"] += 1
             return False
         role = role or default_role
@@ -498,7 +501,7 @@ class Listing:
             role = "label"
         if split == "test":
             return False
-        if role in ("other-set", "prediction"):
+        if role in _LEFT_OUT_BY_NAME:
             self.left_out[role][place_of(member)] += 1
         elif role == "mask":
             self.masks[split, folders].append((stem, member))
@@ -559,6 +562,7 @@ LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
     "other-set": "Other data sets by name, left out",
     "prediction": "Predictions by name, left out",
+    "derived": "Edges and detections by name, left out",
     "masks": "Label maps by name, left out beside others (label_maps=... chooses)",
     "not-png": "Label maps that are not PNG files, left out",
     "label": "Taken for label maps by name",
@@ -717,7 +721,7 @@ def is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
 def _note_unwanted(archive: Member, parts: tuple[str, ...], left_out: dict[str, Counter]) -> None:
     """Notes an archive that is not opened for what its name tells, unless that is something else of MLT's."""
     role, _ = role_and_split(parts)
-    if role in ("other-set", "prediction"):
+    if role in _LEFT_OUT_BY_NAME:
         left_out[role][archive.address] += 1
 
 
@@ -748,7 +752,7 @@ def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
 def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
-        for stronger in ("crop", "prediction"):
+        for stronger in ("crop", "derived", "prediction"):
             if stronger in said:
                 return stronger
         if said == {"label", "mask"} or said == {"image", "mask"} and "gt" in _words(name):  # images and their gt_*.txt
