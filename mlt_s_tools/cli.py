@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_build(commands)
     _add_evaluate(commands)
+    _add_compare(commands)
     _add_weak(commands)
     return parser
 
@@ -349,7 +350,7 @@ def _add_evaluate(commands: Commands) -> None:
         "--by",
         choices=("script", "height"),
         action="append",
-        help="figures within the words of each script or height, by ground truth in DATA_DIR; once for each of both",
+        help="figures within the words of each script or height, by ground truth in DATA_DIR; twice for both",
     )
     command.add_argument(
         "--plot", metavar="FILE", help="draw figures, intervals and images: a .png, or an .html page with the worst"
@@ -376,6 +377,60 @@ def _evaluate(options: argparse.Namespace) -> int:
         "plot",
     )
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
+
+
+_COMPARE_EPILOG = """\
+exit status: 0 both have label maps of the same images and sizes, 1 they have not, 2 could not compare, 130 interrupted
+
+fgIoU is of the pixels that are 0 or 1 in both, and the same either way round. Its interval is that of mlt-s evaluate.
+With DATA_DIR, label maps lie in the frames of MLT's images, which the sheet shows; those without image are left out.
+
+keys of the JSON file:
+  maps_a, maps_b
+  splits      train, validation -> images (in both), fgiou, interval (null of too few images), alike (the share of the
+              pixels that are sure in both that are the same), pixels (by class in A, then in B: background, text,
+              uncertain), only_in_a, only_in_b (lists of image_id), refused (image_id -> why); ratios of none are null
+              with --by: by_script, by_height (name -> fgiou, interval, alike, pixels, words), without_words (list of
+              image_id)
+"""
+
+
+def _add_compare(commands: Commands) -> None:
+    about = "compare two sets of label maps, such as the authors' and corrected ones"
+    command = _add(commands, "compare", _compare, about, epilog=_COMPARE_EPILOG)
+    for name in "MAPS_A", "MAPS_B":
+        command.add_argument(name.lower(), metavar=name, help="a label archive, its folder, an address, or a built set")
+    command.add_argument("data_dir", metavar="DATA_DIR", nargs="?", help="the folder of MLT's archives")
+    command.add_argument("--split", choices=("train", "validation"), help="only this split (default: both)")
+    command.add_argument(
+        "--text-values",
+        metavar=("A", "B"),
+        nargs=2,
+        type=int,
+        choices=(1, 255),
+        default=(1, 1),
+        help="what text is in each: 255 in label maps of 0 and 255 (default: 1 1)",
+    )
+    command.add_argument(
+        "--by",
+        choices=("script", "height"),
+        action="append",
+        help="within the words of each script or height, by ground truth in DATA_DIR; twice for both",
+    )
+    command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
+    command.add_argument("--worst", metavar="N", type=_positive, help="draw the N images that differ most")
+    command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: differ.png)")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    if options.out and not options.worst:
+        options.parser.error("--out goes with --worst")
+    if options.by and options.data_dir is None:
+        options.parser.error("--by needs DATA_DIR, where the words are")
+    from mlt_s_tools.evaluation import compare
+
+    given = {word: getattr(options, word) for word in ("data_dir", "split", "text_values", "by", "worst", "json")}
+    return compare.run(options.maps_a, options.maps_b, **given, out=options.out or "differ.png")
 
 
 def _add_weak(commands: Commands) -> None:

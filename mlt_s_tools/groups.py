@@ -64,7 +64,7 @@ def word_rows(words: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
 def group_counts(
     is_text: npt.NDArray[np.bool_], label: npt.NDArray[Any], rows: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Counts the pixels of an image by group.
+    """Counts the pixels of a prediction by group.
 
     Args:
         is_text: the prediction, bool (height, width).
@@ -74,28 +74,40 @@ def group_counts(
     Returns:
         int64 (groups, 5), in the order of `GROUPS` and `COLUMNS`. A word counts where one of its pixels does.
     """
-    known, outcome = label != UNCERTAIN, (2 * (label == TEXT) + is_text).astype(np.uint8)
-    inside, counts = np.zeros(label.shape, np.uint16), np.zeros((len(GROUPS), len(COLUMNS)), np.int64)
+    values = 2 * (label == TEXT).astype(np.uint8) + is_text  # tn, fp, fn, tp
+    values[label == UNCERTAIN] = 4
+    return count_by_group(values, 4, rows)[:, [3, 1, 2, 0, 4]]
+
+
+def count_by_group(values: npt.NDArray[np.uint8], kinds: int, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Counts the pixels of each value by group.
+
+    Args:
+        values: uint8 (height, width), each below `kinds`; greater ones count nowhere.
+        kinds: how many values there are.
+        rows: what `word_rows` returns; rows of `NO_ROW` are no words.
+
+    Returns:
+        int64 (groups, kinds + 1), in the order of `GROUPS` and the values; last, how many words have a pixel that
+        counts.
+    """
+    known, inside = values < kinds, np.zeros(values.shape, np.uint16)
+    counts = np.zeros((len(GROUPS), kinds + 1), np.int64)
     for *corners, script in rows[rows[:, -1] != NO_ROW].tolist():
         quad = np.reshape(corners, (4, 2)).tolist()
-        if region := word_region(quad, label.shape[::-1]):
+        if region := word_region(quad, values.shape[::-1]):
             (left, top, right, bottom), mask = region
             place = np.s_[top:bottom, left:right]
             groups = [GROUPS.index(group) for group in _groups_of(quad, int(script))]
             inside[place][mask] |= np.uint16(sum(1 << group for group in groups))
             counts[groups, -1] += known[place][mask].any()
     no_word = known & (inside == 0)
-    counts[GROUPS.index(NO_WORD), :4] = _pixels(outcome[no_word])
-    inside, outcome = inside[known & ~no_word], outcome[known & ~no_word]
+    counts[GROUPS.index(NO_WORD), :kinds] = np.bincount(values[no_word], minlength=kinds)
+    inside, values = inside[known & ~no_word], values[known & ~no_word]
     for group in np.flatnonzero(counts[:, -1]):
-        counts[group, :4] = _pixels(outcome[inside & (1 << group) != 0])
+        counts[group, :kinds] = np.bincount(values[inside & (1 << group) != 0], minlength=kinds)
     return counts
 
 
 def _groups_of(quad: list[list[float]], script: int) -> tuple[tuple[str, str], tuple[str, str]]:
     return ("script", script_of(script)), ("height", height_of(quad))
-
-
-def _pixels(outcome: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """tp, fp, fn and tn of pixels that are 3, 1, 2 and 0."""
-    return np.bincount(outcome, minlength=4)[[3, 1, 2, 0]]

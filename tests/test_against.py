@@ -267,7 +267,9 @@ def test_dots_of_a_page_lead_to_the_worst_images(run, masks, tmp_path):
     assert captions == [(f"image-{at}", f"img_{number}") for at, number in enumerate(worst)]
     assert {link: page.count(f'xlink:href="#{link}"') for link, _ in captions} == {link: 2 for link, _ in captions}
     assert page.count("<img ") == 3 and "<script" not in page and "http-equiv" in page
-    assert run("--plot", out)[1].endswith(f"{out} (replaced)\n")
+    first = out.read_bytes()
+    assert run("--plot", out, "--worst", 3, "--out", tmp_path / "worst.png")[1].endswith(f"{out} (replaced)\n")
+    assert out.read_bytes() == first
 
 
 def test_dots_of_two_models_lead_to_the_images_that_differ_most(run, tmp_path):
