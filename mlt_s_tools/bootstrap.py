@@ -7,7 +7,8 @@ same images are compared draw by draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
@@ -51,10 +52,18 @@ def resampled(columns: Numbers) -> npt.NDArray[np.float64]:
     return np.concatenate([drawn @ columns for drawn in _drawn(len(columns))])
 
 
-def _drawn(images: int) -> Iterator[Numbers]:
+def _drawn(images: int) -> Iterable[Numbers]:
     """How often each image is in a draw: (draws, images) at a time, `DRAWS` in all."""
+    return [_at_once(images)] if DRAWS * images <= IN_MEMORY else _in_parts(images, max(1, IN_MEMORY // images))
+
+
+@functools.lru_cache(maxsize=1)  # as figures of all images and of groups of words are asked for one after the other
+def _at_once(images: int) -> Numbers:
+    return next(_in_parts(images, DRAWS))
+
+
+def _in_parts(images: int, at_a_time: int) -> Iterator[Numbers]:
     random, shares = np.random.default_rng(_SEED), np.full(images, 1 / images)
-    at_a_time = max(1, IN_MEMORY // images)
     for first in range(0, DRAWS, at_a_time):
         yield random.multinomial(images, shares, min(at_a_time, DRAWS - first)).astype(np.float64)
 

@@ -267,6 +267,7 @@ def test_dots_of_a_page_lead_to_the_worst_images(run, masks, tmp_path):
     assert captions == [(f"image-{at}", f"img_{number}") for at, number in enumerate(worst)]
     assert {link: page.count(f'xlink:href="#{link}"') for link, _ in captions} == {link: 2 for link, _ in captions}
     assert page.count("<img ") == 3 and "<script" not in page and "http-equiv" in page
+    assert "_blank" not in page  # the links stay in it
     first = out.read_bytes()
     assert run("--plot", out, "--worst", 3, "--out", tmp_path / "worst.png")[1].endswith(f"{out} (replaced)\n")
     assert out.read_bytes() == first

@@ -234,6 +234,7 @@ def test_the_figures_are_those_of_all_images_by_the_fixed_threshold_where_there_
         assert of["figures"] == pytest.approx(by_hand(model), rel=1e-4)  # a word's mask may end otherwise at a border
         assert of["fgiou"] == of["figures"]["fgiou"]
         assert of["interval"][0] <= of["fgiou"] <= of["interval"][1]
+        assert of["interval"] == [of["figures"]["fgiou_lower"], of["figures"]["fgiou_upper"]]
 
 
 def test_the_share_of_uncertain_pixels_of_the_authors_stands_beside(sample):
