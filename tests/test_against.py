@@ -265,7 +265,7 @@ def test_dots_of_a_page_lead_to_the_worst_images(run, masks, tmp_path):
     worst = sorted(NUMBERS, key=lambda number: count(mask_of(number, 0.02 * number), label_of(number)).iou)[:3]
     captions = re.findall(r'<figure id="(image-\d)">.*?<figcaption>(\w+) ', page)
     assert captions == [(f"image-{at}", f"img_{number}") for at, number in enumerate(worst)]
-    assert {link: page.count(f'xlink:href="#{link}"') for link, _ in captions} == {link: 2 for link, _ in captions}
+    assert all(f'xlink:href="#{link}"' in page for link, _ in captions)
     assert page.count("<img ") == 3 and "<script" not in page and "http-equiv" in page
     assert "_blank" not in page  # the links stay in it
     first = out.read_bytes()

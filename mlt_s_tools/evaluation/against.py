@@ -34,20 +34,21 @@ class Comparison:
         return [(one, other) for one, other in pairs if one.counts and other.counts]
 
     @functools.cached_property
-    def _metrics(self) -> tuple[TextMetrics, TextMetrics]:
+    def metrics(self) -> tuple[TextMetrics, TextMetrics]:
+        """Of either, on the images of both."""
         ones, others = zip(*self.pairs)
         return metrics_of(ones), metrics_of(others)
 
     @functools.cached_property
     def figures(self) -> tuple[dict[str, float], dict[str, float]]:
         """What `TextMetrics.compute` returns of either, on the images of both."""
-        one, other = self._metrics
+        one, other = self.metrics
         return one.compute(), other.compute()
 
     @functools.cached_property
     def differences(self) -> dict[str, Difference]:
         """Of the published figures, `fgiou` and `f_score`."""
-        counts = [metrics.counts() for metrics in self._metrics]
+        counts = [metrics.counts() for metrics in self.metrics]
         one, other = self.figures
         intervals: dict[str, list[float] | None] = dict.fromkeys(("fgiou", "f_score"))
         if enough(counts[0] + counts[1]):
@@ -61,7 +62,7 @@ class Comparison:
 
     def by(self, kind: str) -> dict[str, Difference]:
         """Of fgIoU within words, by the names of a kind of groups that occur: "script" or "height"."""
-        one, other = self._metrics
+        one, other = self.metrics
         return {
             name: iou_difference(one.group_counts(kind, name), other.group_counts(kind, name)) for name in one.by(kind)
         }

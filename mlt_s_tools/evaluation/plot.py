@@ -21,6 +21,7 @@ from mlt_s_tools.evaluation.against import Comparison
 from mlt_s_tools.evaluation.report import interval_of
 from mlt_s_tools.extras import needed
 from mlt_s_tools.groups import limits
+from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.writing import whole
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 KINDS = (".png", ".html")
 _DPI = 120
+_MANY = 200  # images, from which on their dots are smaller
+_NAME_SIZE = (0.12, 0.025)  # of the name of an image beside its dot, in parts of the axes
 _NEAR_BORDER = 0.8  # of the width, from which on a name stands left of its dot
 _ONE, _OTHER, _MARKED = "#0050a0", "#c05000", "#d00060"
 _STYLE = """\
@@ -150,11 +153,11 @@ def _figure(
 ) -> Figure:
     from matplotlib.figure import Figure
 
-    evaluations = [evaluation, *([comparison.other] if comparison else [])]
+    metrics = comparison.metrics if comparison else (evaluation.metrics,)
     rows = 2 + sum(len(evaluation.metrics.by(kind)) for kind in kinds)
     figure = Figure(figsize=(12, max(5.5, 1.5 + 0.45 * rows)), dpi=_DPI, layout="constrained")
     figures, images = figure.subplots(1, 2)
-    _draw_figures(figures, evaluations, kinds)
+    _draw_figures(figures, metrics, kinds)
     if comparison:
         _draw_pairs(images, comparison, shown)
     else:
@@ -162,31 +165,31 @@ def _figure(
     return figure
 
 
-def _draw_figures(axes: Axes, evaluations: Sequence[Evaluation], kinds: Sequence[str]) -> None:
+def _draw_figures(axes: Axes, metrics: Sequence[TextMetrics], kinds: Sequence[str]) -> None:
     """A row a figure, from top to bottom, the value as a dot and its interval as a bar."""
     names: list[str] = []
-    for of, (evaluation, color) in enumerate(zip(evaluations, (_ONE, _OTHER))):
-        rows = list(_rows(evaluation, kinds))
+    for of, (metrics_of_one, color) in enumerate(zip(metrics, (_ONE, _OTHER))):
+        rows = list(_rows(metrics_of_one, kinds))
         names = [name for name, _, _ in rows]
         for at, (_, value, interval) in enumerate(rows):
-            place = at + 0.16 * (2 * of - len(evaluations) + 1)
+            place = at + 0.16 * (2 * of - len(metrics) + 1)
             if interval:
                 axes.plot([100 * end for end in interval], [place] * 2, color=color, linewidth=2, alpha=0.6)
-            label = ("these predictions", "those compared with")[of] if at == 0 and len(evaluations) > 1 else None
+            label = ("these predictions", "those compared with")[of] if at == 0 and len(metrics) > 1 else None
             axes.plot(100 * value, place, "o", color=color, markersize=5, label=label)
     axes.set_yticks(range(len(names)), names)
     axes.set(title="Figures, with 95 % intervals", xlabel="%", ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x", alpha=0.3)
-    if len(evaluations) > 1:
+    if len(metrics) > 1:
         axes.legend(fontsize=8)
 
 
-def _rows(evaluation: Evaluation, kinds: Sequence[str]) -> Iterable[tuple[str, float, list[float] | None]]:
-    figures = evaluation.figures
+def _rows(metrics: TextMetrics, kinds: Sequence[str]) -> Iterable[tuple[str, float, list[float] | None]]:
+    figures = metrics.compute()
     yield "fgIoU", figures["fgiou"], interval_of(figures, "fgiou")
     yield "F-score", figures["f_score"], interval_of(figures, "f_score")
     for kind in kinds:
-        for name, group in evaluation.metrics.by(kind).items():
+        for name, group in metrics.by(kind).items():
             said = f"{name}, {limits()[name]}" if kind == "height" else name
             yield f"fgIoU, {said}\n{mlt_s.counted(group['words'], 'word')}", group["fgiou"], group["interval"]
 
@@ -196,7 +199,8 @@ def _draw_pairs(axes: Axes, comparison: Comparison, shown: Sequence[Results]) ->
     axes.plot([0, 100], [0, 100], ":", color="grey")
     said = ", ".join(f"{number:,} {word}" for word, number in comparison.images.items())
     axes.set(title=f"IoU of each image: {said}", xlabel="those compared with, %", ylabel="these predictions, %")
-    axes.set(xlim=(-2, 102), ylim=(-2, 102), aspect="equal", anchor="N")
+    limits_of_both = _around([value for dot in dots for value in dot])
+    axes.set(xlim=limits_of_both, ylim=limits_of_both, aspect="equal", anchor="N")
     _draw_dots(axes, dots, [(results, 100 * _iou(results[1]), 100 * _iou(results[0])) for results in shown])
 
 
@@ -208,23 +212,33 @@ def _draw_images(axes: Axes, evaluation: Evaluation, shown: Sequence[Results]) -
         title="IoU of each image",
         xlabel="labelled text, pixels",
         ylabel="%",
-        ylim=(-2, 102),
+        ylim=_around([value for _, value in dots]),
         xlim=(least / 2 - 5, 2 * most + 5),
     )
     _draw_dots(axes, dots, [(results, _text(results[0]), 100 * _iou(results[0])) for results in shown])
+
+
+def _around(values: Sequence[float]) -> tuple[float, float]:
+    """The limits of an axis in percent that shows these values."""
+    return max(-2, min(values) - 4), min(102, max(values) + 4)
 
 
 def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence[tuple[Results, float, float]]) -> None:
     """Dots at places of the data, of which some are ringed, named and linked; the axes have their limits already."""
     axes.grid(alpha=0.3)
     xs, ys = zip(*dots)
-    axes.scatter(xs, ys, s=12, color=_ONE, alpha=0.5, linewidths=0)
+    axes.scatter(xs, ys, s=12 if len(dots) < _MANY else 5, color=_ONE, alpha=0.5, linewidths=0)
     if marked:
         _, xs, ys = zip(*marked)
         ring = axes.scatter(xs, ys, s=40, facecolors=_MARKED + "30", edgecolors=_MARKED)
         ring.set_urls([f"#image-{number}" for number in range(len(marked))])
+    named: list[tuple[float, float]] = []  # places of names, in parts of the axes
     for number, (results, x, y) in enumerate(marked):
-        is_right = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0] > _NEAR_BORDER
+        left, low = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+        if any(abs(left - other) < _NAME_SIZE[0] and abs(low - beside) < _NAME_SIZE[1] for other, beside in named):
+            continue  # of names on top of each other nobody could read one
+        named.append((left, low))
+        is_right = left > _NEAR_BORDER
         axes.annotate(
             results[0].image_id,
             (x, y),
