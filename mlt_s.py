@@ -251,6 +251,7 @@ _CONTRADICTION = "?"  # two roles or splits at once, such as "train_and_val"
 _HIDDEN = "hidden"  # a folder of a system or a network drive
 _OTHER_SET = "other-set"
 _PREDICTION = "prediction"  # what a model made: neither an image nor a label map, it bears the names of both
+_DERIVED = "derived"  # made of label maps, and named like them: edge_* and det_mask_*, beside the corrected ones
 _CROP = "crop"  # words cut out of the images, as in ch8_training_word_images_gt.zip
 _MASK = "mask"  # what people call label maps, and other things too: see Listing.settle
 _ROLE_WORDS = {
@@ -265,7 +266,10 @@ _ROLE_WORDS = {
     **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), _MASK),
     **dict.fromkeys(("prediction", "predictions", "predicted", "pred", "preds", "inference"), _PREDICTION),
     **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), _PREDICTION),
+    **dict.fromkeys(("edge", "edges", "det"), _DERIVED),
 }
+_LEFT_OUT_BY_NAME = ("other-set", "prediction", "derived")
+_LEFT_OUT_BY_NAME = (_OTHER_SET, _PREDICTION, _DERIVED)
 # "TrainImages", "trainset" and "valmasks" are several words written as one.
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _VOCABULARY = sorted([*_SPLIT_WORDS, *_ROLE_WORDS, "set", "data", "img", "imgs", "maps"], key=len, reverse=True)
@@ -385,7 +389,7 @@ class Listing:
             stem, role = found[1], role if role in (_CROP, _OTHER_SET) else "words"
         elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
             remedy = next((remedy for packed, remedy in _PACKED.items() if re.search(packed, name.lower())), None)
-            if remedy and role not in (_OTHER_SET, _PREDICTION):
+            if remedy and role not in _LEFT_OUT_BY_NAME:
                 self.left_out["packed"][f"{member} ({remedy})"] += 1
             return False
         role = role or default_role
@@ -393,7 +397,7 @@ class Listing:
             role = "label"
         if split == "test":
             return False
-        if role in (_OTHER_SET, _PREDICTION):
+        if role in _LEFT_OUT_BY_NAME:
             self.left_out[role][place_of(member)] += 1
         elif role == _MASK:
             self.masks[split, folders].append((stem, member))
@@ -454,6 +458,7 @@ LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
     _OTHER_SET: "Other data sets by name, left out",
     _PREDICTION: "Predictions by name, left out",
+    _DERIVED: "Edges and detections by name, left out",
     "masks": "Label maps by name, left out beside others (label_maps=... chooses)",
     "not-png": "Label maps that are not PNG files, left out",
     "label": "Taken for label maps by name",
@@ -531,7 +536,7 @@ def survey(
             yield Seen(file, parts, [file] * is_used)
         elif not is_wanted(parts, roles):
             role, _ = role_and_split(parts)
-            if role in (_OTHER_SET, _PREDICTION):  # and not something else of MLT's
+            if role in _LEFT_OUT_BY_NAME:  # and not something else of MLT's
                 listing.left_out[role][file.address] += 1
         else:
             try:
@@ -628,7 +633,7 @@ def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
 def _told_by(names: list[str], meanings: dict[str, str]) -> str:
     for name in reversed(names):
         said = {meanings[word] for word in _words(name) if word in meanings}
-        for stronger in (_CROP, _PREDICTION):
+        for stronger in (_CROP, _DERIVED, _PREDICTION):
             if stronger in said:
                 return stronger
         if said == {"label", _MASK} or said == {"image", _MASK} and "gt" in _words(name):  # images and their gt_*.txt

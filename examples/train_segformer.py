@@ -46,9 +46,9 @@ from transformers import (
 )
 
 import mlt_s
+from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.metrics import TextMetrics, predict
 from mlt_s_tools.training import ArchiveDataset, EpochCallback, EvalTransform, TextTrainer, collate, for_segformer
-from mlt_s_tools.worst import error_sheet
 
 PICTURED = 6  # validation images in the pictures of predictions
 # Strokes are thin: this one looks at them at half of the image's width and height, where mit-b0 does at a quarter.

@@ -42,7 +42,7 @@ class Source:
     ground truth, or with some that cannot be read: its words are asked for apart.
 
     Args:
-        data_dir: the folder of the archives, as for `load_dataset`.
+        data_dir: the folder of the archives, as for `load_dataset`; None for label maps alone, each in its own frame.
         label_maps: the label archive, where it is not in `data_dir`.
         split: the only split wanted; by default every one.
         text_value: what text is in the label maps, as for the loader: 1, or 255.
@@ -53,13 +53,14 @@ class Source:
 
     def __init__(
         self,
-        data_dir: str | os.PathLike[str],
+        data_dir: str | os.PathLike[str] | None,
         label_maps: str | list[str] | None = None,
         split: str | None = None,
         text_value: int = 1,
     ) -> None:
         options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
-        self._builder = mlt_s.MltS(data_dir=data_dir, **options)
+        config = "segmentation" if data_dir is not None else "labels"
+        self._builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
         self.choices = [
             Choice(name, pair)
             for name, pairs in self._builder.pairs().items()

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_build(commands)
     _add_evaluate(commands)
+    _add_compare(commands)
     _add_weak(commands)
     return parser
 
@@ -302,14 +303,28 @@ Predictions are PNG files named like the images (img_1.png for img_1.jpg) and of
 without 1, and background 0, in grey, one bit, a palette, or RGB of one grey level. One that is missing, of another size
 or of other values is named, and nothing is counted in its place. Pixels whose label is 255 count nowhere.
 
+Intervals hold the middle 95 % of 2,000 draws of the images with replacement (seed 0), where six images or more have
+something to count. With --against, both have to be over the whole split for the exit status 0, differences are on the
+images that both have, and one is "better" only where the interval of the difference, on the same draws, excludes 0.
+
+By script or height, pixels count that lie in words of it: small words have a shorter side below 16 pixels, medium ones
+below 48. What lies in no word counts for none of them. --plot needs matplotlib: pip install "mlt-s[plot]".
+
 keys of the JSON file:
   split, whole_split (bool), images_published
-  figures     fgiou and f_score as published, and others: help(mlt_s_tools.metrics.TextMetrics.compute)
+  figures     fgiou and f_score as published, with fgiou_lower, fgiou_upper and so on, and others:
+              help(mlt_s_tools.metrics.TextMetrics.compute)
   missing     list of image_id
   refused     image_id -> why
   extra       list of predictions for no label map of the split
+  by_script, by_height   with --by: name -> fgiou, interval (null of too few images), words, images, pixels
+  in_no_word  with --by: tp, fp, fn, tn (pixels)
+  without_words          with --by: list of image_id
+  against     with --against: of the others whole_split, figures, missing, refused, extra; and images (both, better,
+              worse, equal: how many, by IoU), differences (fgiou and f_score: value, interval, verdict), by_script,
+              by_height (name -> the same, of fgiou)
 columns of the CSV file:
-  image_id, state (counted, missing, refused), tp, fp, fn, tn (pixels), iou, precision, recall
+  image_id, state (counted, missing, refused), tp, fp, fn, tn (pixels), iou, precision, recall; against_iou
   An image_id that a spreadsheet would compute, as it begins with =, +, - or @, has a ' before it.
 """
 
@@ -330,15 +345,92 @@ def _add_evaluate(commands: Commands) -> None:
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
     command.add_argument("--worst", metavar="N", type=_positive, help="draw the N worst images and their errors")
     command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: worst.png)")
+    command.add_argument("--against", metavar="OTHERS", help="other predictions of the same images, to compare with")
+    command.add_argument(
+        "--by",
+        choices=("script", "height"),
+        action="append",
+        help="figures within the words of each script or height, by ground truth in DATA_DIR; twice for both",
+    )
+    command.add_argument(
+        "--plot", metavar="FILE", help="draw figures, intervals and images: a .png, or an .html page with the worst"
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     if options.out and not options.worst:
         options.parser.error("--out goes with --worst")
-    from mlt_s_tools import evaluate
+    from mlt_s_tools.evaluation import evaluate
 
-    words = ("predictions", "data_dir", "split", "label_maps", "text_value", "per_image", "csv", "json", "worst")
+    words = (
+        "predictions",
+        "data_dir",
+        "split",
+        "label_maps",
+        "text_value",
+        "per_image",
+        "csv",
+        "json",
+        "worst",
+        "against",
+        "by",
+        "plot",
+    )
     return evaluate.run(**{word: getattr(options, word) for word in words}, out=options.out or "worst.png")
+
+
+_COMPARE_EPILOG = """\
+exit status: 0 both have label maps of the same images and sizes, 1 they have not, 2 could not compare, 130 interrupted
+
+fgIoU is of the pixels that are 0 or 1 in both, and the same either way round. Its interval is that of mlt-s evaluate.
+With DATA_DIR, label maps lie in the frames of MLT's images, which the sheet shows; those without image are left out.
+
+keys of the JSON file:
+  maps_a, maps_b
+  splits      train, validation -> images (in both), fgiou, interval (null of too few images), alike (the share of the
+              pixels that are sure in both that are the same), pixels (by class in A, then in B: background, text,
+              uncertain), only_in_a, only_in_b (lists of image_id), refused (image_id -> why); ratios of none are null
+              with --by: by_script, by_height (name -> fgiou, interval, alike, pixels, words), without_words (list of
+              image_id)
+"""
+
+
+def _add_compare(commands: Commands) -> None:
+    about = "compare two sets of label maps, such as the authors' and corrected ones"
+    command = _add(commands, "compare", _compare, about, epilog=_COMPARE_EPILOG)
+    for name in "MAPS_A", "MAPS_B":
+        command.add_argument(name.lower(), metavar=name, help="a label archive, its folder, an address, or a built set")
+    command.add_argument("data_dir", metavar="DATA_DIR", nargs="?", help="the folder of MLT's archives")
+    command.add_argument("--split", choices=("train", "validation"), help="only this split (default: both)")
+    command.add_argument(
+        "--text-values",
+        metavar=("A", "B"),
+        nargs=2,
+        type=int,
+        choices=(1, 255),
+        default=(1, 1),
+        help="what text is in each: 255 in label maps of 0 and 255 (default: 1 1)",
+    )
+    command.add_argument(
+        "--by",
+        choices=("script", "height"),
+        action="append",
+        help="within the words of each script or height, by ground truth in DATA_DIR; twice for both",
+    )
+    command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
+    command.add_argument("--worst", metavar="N", type=_positive, help="draw the N images that differ most")
+    command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: differ.png)")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    if options.out and not options.worst:
+        options.parser.error("--out goes with --worst")
+    if options.by and options.data_dir is None:
+        options.parser.error("--by needs DATA_DIR, where the words are")
+    from mlt_s_tools.evaluation import compare
+
+    given = {word: getattr(options, word) for word in ("data_dir", "split", "text_values", "by", "worst", "json")}
+    return compare.run(options.maps_a, options.maps_b, **given, out=options.out or "differ.png")
 
 
 def _add_weak(commands: Commands) -> None:
@@ -531,10 +623,10 @@ def _add_weak_train(commands: Commands) -> None:
 
 def _weak_train(options: argparse.Namespace) -> int | None:
     _refuse_former(options, vars(options))
-    from mlt_s_tools.weak import needed
+    from mlt_s_tools.extras import needed
 
     words = ("data_dir", "out", "model", "label_maps", "text_value", "steps", "seed", "even_if_worse")
-    with needed("Training a network"):
+    with needed("Training a network", "weak"):
         from mlt_s_tools.weak import train
 
         return _resumable(train.run, {word: getattr(options, word) for word in words})

@@ -11,8 +11,14 @@ from PIL.PngImagePlugin import PngInfo
 SIGNATURE = {"Software": "mlt-s"}  # the text chunk of PNG for the program that made a picture
 GENERATOR = b'<meta name="generator" content="mlt-s">'
 TABLE = ("image_id", "state")  # how the table of mlt-s evaluate begins
-# Some keys of each JSON file: of check, of a check that could not look, of evaluate, of weak evaluate.
-_REPORTS = ({"status", "problems", "notes"}, {"status", "error"}, {"whole_split", "figures"}, {"left_out", "models"})
+# Some keys of each JSON file: of check, of a check that could not look, of evaluate, of weak evaluate, of compare.
+_REPORTS = (
+    {"status", "problems", "notes"},
+    {"status", "error"},
+    {"whole_split", "figures"},
+    {"left_out", "models"},
+    {"maps_a", "maps_b", "splits"},
+)
 
 
 def check_free(*paths: str | os.PathLike[str] | None) -> None:

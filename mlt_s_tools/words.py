@@ -16,6 +16,9 @@ from PIL import Image, ImageDraw
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Quad = Sequence[Sequence[float]]
+    Box = tuple[int, int, int, int]
+
 
 def word_mask(
     quads: Iterable[Sequence[Sequence[float]]] | npt.NDArray[Any], size: tuple[int, int]
@@ -75,3 +78,60 @@ def crop_word(example: Mapping[str, Any], word: Mapping[str, Any], margin: int =
         "label": example["label"] and example["label"].crop((left, top, right, bottom)),
         "quad": [[x - left, y - top] for x, y in word["quad"]],
     }
+
+
+def shorter_side(quad: Quad) -> float:
+    """How high a word is, as a rule: the shorter one of the mean lengths of its opposite sides, in pixels.
+
+    Args:
+        quad: four corners (x, y) in pixels, in their order around the word.
+    """
+    corners = np.asarray(quad, float)
+    sides = np.hypot(*(np.roll(corners, -1, 0) - corners).T)
+    return float(min(sides[0] + sides[2], sides[1] + sides[3]) / 2)
+
+
+def word_box(quad: Quad, size: tuple[int, int], context: float) -> Box | None:
+    """The upright rectangle around a word, with what surrounds it, as far as the image reaches.
+
+    Args:
+        quad: four corners (x, y) in pixels of the image.
+        size: (width, height) of the image in pixels.
+        context: by how much it is wider on each side, in parts of the word's `shorter_side`; 0 or more.
+
+    Returns:
+        (left, top, right, bottom), ints, as `PIL.Image.crop` has it; None where the word itself lies outside the image
+        altogether.
+    """
+    inner = _within(quad, size, 0)
+    if inner[0] >= inner[2] or inner[1] >= inner[3]:
+        return None
+    return _within(quad, size, round(context * shorter_side(quad)))
+
+
+def word_region(quad: Quad, size: tuple[int, int]) -> tuple[Box, npt.NDArray[np.bool_]] | None:
+    """Where in an image a word lies.
+
+    Args:
+        quad: four corners (x, y) in pixels of the image.
+        size: (width, height) of the image in pixels.
+
+    Returns:
+        The upright rectangle (left, top, right, bottom) around its part in the image, and a bool array (bottom - top,
+        right - left) of which of its pixels lie in the word; None where it lies outside the image.
+    """
+    box = word_box(quad, size, 0)
+    if box is None:
+        return None
+    left, top, right, bottom = box
+    return box, word_mask([[(x - left, y - top) for x, y in quad]], (right - left, bottom - top))
+
+
+def _within(quad: Quad, size: tuple[int, int], margin: int) -> Box:
+    (xs, ys), (width, height) = zip(*quad), size
+    return (
+        max(0, math.floor(min(xs)) - margin),
+        max(0, math.floor(min(ys)) - margin),
+        min(width, math.ceil(max(xs)) + 1 + margin),
+        min(height, math.ceil(max(ys)) + 1 + margin),
+    )

@@ -42,6 +42,16 @@ def predicted(logits, batch):
 # --- From examples to a batch
 
 
+def test_words_of_several_images_are_filled_up_with_what_is_no_word():
+    word = {"quad": [[0, 0], [8, 0], [8, 8], [0, 8]], "script": 1}
+    transform = EvalTransform(MEAN, STD, words=True)
+    given = [transform({**example(40, 30, seed), "words": [word] * seed}) for seed in range(3)]
+    words = collate(given)["words"]
+    assert (words.shape, words.dtype) == ((3, 2, 9), torch.float64)
+    assert (words[..., -1] == torch.tensor([[-100, -100], [1, -100], [1, 1]])).all()
+    assert collate(given[:1])["words"].shape == (1, 0, 9)
+
+
 def test_crops_are_stacked():
     transform = TrainTransform(MEAN, STD, size=(24, 40))
     crops = [transform(example(90, 70, seed)) for seed in range(3)]

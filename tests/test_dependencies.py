@@ -11,8 +11,13 @@ from conftest import ROOT
 pytestmark = pytest.mark.once
 
 CALLED = {"PIL": "pillow", "skimage": "scikit-image"}  # packages that are imported by another name
-# What needs `pip install ".[train]"` or ".[weak]"; the metrics in `Trainer` alone.
-WITH_EXTRAS = ("training", "weak", "metrics.py")
+# What needs `pip install ".[train]"`, ".[weak]" or ".[plot]", by folder or file; the metrics in `Trainer` alone.
+WITH_EXTRAS = {
+    "training": ("train",),
+    "weak": ("train", "weak"),
+    "metrics.py": ("train",),
+    "evaluation": ("plot",),
+}
 
 
 def package(requirement):
@@ -46,7 +51,7 @@ FILES = [ROOT / "mlt_s.py", *sorted((ROOT / "mlt_s_tools").rglob("*.py"))]
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_is_imported_is_declared_or_comes_with_datasets(path):
-    extras = ("train", "weak") if {path.parent.name, path.name} & {*WITH_EXTRAS} else ()
+    extras = WITH_EXTRAS.get(path.parent.name) or WITH_EXTRAS.get(path.name, ())
     assert imported(path) <= required("mlt-s", extras) | required("datasets")
 
 

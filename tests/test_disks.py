@@ -16,7 +16,17 @@ import datasets
 import numpy as np
 import PIL.Image
 import pytest
-from archives import add_words, encoded, failure, image_file, label_file, label_values, mlt
+from archives import (
+    add_words,
+    encoded,
+    failure,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    write_zip,
+)
 from conftest import ROOT, Loader
 from test_download import answer_with, serve  # noqa: F401
 
@@ -103,7 +113,10 @@ def test_a_full_disk_is_said_by_a_download_and_by_gathering_a_built_set(folder, 
 
 # --- What commands write -------------------------------------------------------------------------------------------
 
-REPORTS = ("a.json", "a.csv", "worst.png", "check.json", "sheet.png", "page.html", "weak.json", "weak.png")
+REPORTS = (
+    *("a.json", "a.csv", "worst.png", "plot.png", "plot.html", "compare.json", "differ.png"),
+    *("check.json", "sheet.png", "page.html", "weak.json", "weak.png"),
+)
 
 
 @once
@@ -115,7 +128,8 @@ def test_on_a_full_disk_what_was_there_stays_and_the_file_is_named(folder, tmp_p
         (predictions / f"img_{number}.png").write_bytes(content)
     out = tmp_path / "out"
     out.mkdir()
-    of_yesterday = {"a.csv": b"image_id,state", "page.html": output.GENERATOR}
+    others = write_zip(tmp_path / "others.zip", label_members({f"img_{n}": label_file(9 + n) for n in (1, 2)}, {}))
+    of_yesterday = {"a.csv": b"image_id,state", "page.html": output.GENERATOR, "plot.html": output.GENERATOR}
     picture = encoded(PIL.Image.new("L", (1, 1)), "PNG", pnginfo=output.signed())
     for name in REPORTS:
         content = of_yesterday.get(name) or (b'{"status": 2, "error": ""}' if name.endswith("json") else picture)
@@ -124,11 +138,15 @@ def test_on_a_full_disk_what_was_there_stays_and_the_file_is_named(folder, tmp_p
     code = """
         import contextlib, io, sys
         from mlt_s_tools.cli import main
-        predictions, folder, out = sys.argv[1:]
+        predictions, folder, out, others = sys.argv[1:]
         for name, *words in (
             ("a.json", "evaluate", predictions, folder, "--json"),
             ("a.csv", "evaluate", predictions, folder, "--csv"),
             ("worst.png", "evaluate", predictions, folder, "--worst", "2", "--out"),
+            ("plot.png", "evaluate", predictions, folder, "--plot"),
+            ("plot.html", "evaluate", predictions, folder, "--plot"),
+            ("compare.json", "compare", f"{folder}/MLT_S_labels.zip", others, "--json"),
+            ("differ.png", "compare", f"{folder}/MLT_S_labels.zip", others, "--worst", "1", "--out"),
             ("check.json", "check", folder, "--json"),
             ("sheet.png", "preview", folder, "--out"),
             ("page.html", "preview", folder, "--html"),
@@ -139,7 +157,7 @@ def test_on_a_full_disk_what_was_there_stays_and_the_file_is_named(folder, tmp_p
                 status = main([*words, f"{out}/{name}"])
             print(name, status, said.getvalue().strip().splitlines()[-1])
     """
-    said = where_files_end_at(100, code, predictions, folder, out).splitlines()
+    said = where_files_end_at(100, code, predictions, folder, out, others).splitlines()
     for name, line in zip(REPORTS, said):
         assert line == f"{name} 2 mlt-s: [Errno 27] File too large: '{out / name}'"
         assert (out / name).read_bytes() == before[name]

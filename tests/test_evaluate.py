@@ -13,9 +13,9 @@ from archives import encoded, image_file, label_file, label_members, label_value
 import mlt_s
 from mlt_s_tools import preview
 from mlt_s_tools.cli import main
-from mlt_s_tools.evaluate import Evaluation, Result
+from mlt_s_tools.evaluation.evaluate import Evaluation, Result
+from mlt_s_tools.evaluation.worst import ERROR_COLORS, colored_errors, error_sheet
 from mlt_s_tools.metrics import Counts, TextMetrics
-from mlt_s_tools.worst import ERROR_COLORS, colored_errors, error_sheet
 
 NAMES = ("img_1", "img_2", "img_3")
 WIDTH, HEIGHT = 24, 16
@@ -418,7 +418,7 @@ def test_the_worst_are_those_of_the_lowest_iou_then_of_the_most_wrong_pixels():
 def test_the_worst_come_first_with_their_numbers(folder, tmp_path, monkeypatch, capsys):
     titles = []
     sheet = PIL.Image.new("L", (1, 1))
-    monkeypatch.setattr("mlt_s_tools.evaluate.error_sheet", lambda rows: titles.extend(rows) or sheet)
+    monkeypatch.setattr("mlt_s_tools.evaluation.evaluate.error_sheet", lambda rows: titles.extend(rows) or sheet)
     masks = {"img_1.png": grey(label_of("img_1") == 1), "img_2.png": grey(label_of("img_2") != 1)}
     masks["img_3.png"] = grey(prediction_of("img_3"))
     out = tmp_path / "sheet.png"

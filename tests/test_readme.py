@@ -172,11 +172,19 @@ def test_the_commands_that_the_pages_show_run(page, home, monkeypatch):
     for n in (1, 2, 3):
         text = PIL.Image.fromarray(np.uint8(label_values(seed=500 + n) == 1))
         (home / "predictions" / f"img_{n}.png").write_bytes(encoded(text, "PNG"))
+    shutil.copytree(home / "predictions", home / "others")
+    others = (
+        {f"img_{n}": label_file(offset + n) for n in numbers} for offset, numbers in ((9, range(1, 6)), (7, (1, 2, 3)))
+    )
+    write_zip(home / "labels.zip", label_members(*others))
+    can_plot = importlib.util.find_spec("matplotlib")  # which goes with every version, and is not tried with each
     for words in (words for shown, words in OURS if shown == page and words not in PUSH + WEAK):
+        if "--plot" in words and not can_plot:
+            continue
         # The small set in this home lacks archives, and a part of the validation set.
         assert main(words) == (words[0] in ("check", "evaluate")), words
         for option, name in zip(words, words[1:]):
-            if option in ("--json", "--csv", "--html", "--out"):
+            if option in ("--json", "--csv", "--html", "--out", "--plot"):
                 assert (home / name).stat().st_size, words
     if page == "docs/evaluate.md":
         assert json.loads((home / "figures.json").read_text())["figures"]["fgiou"] == 1
@@ -188,7 +196,7 @@ def test_the_commands_that_the_pages_show_run(page, home, monkeypatch):
 
 
 def test_each_command_of_ours_is_shown():
-    assert {words[0] for _, words in OURS} == {"demo", "check", "preview", "evaluate", "build", "weak"}
+    assert {words[0] for _, words in OURS} == {"demo", "check", "preview", "evaluate", "compare", "build", "weak"}
     assert len(PUSH) == 1
 
 

@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 import pytest
-from archives import mlt
+from archives import add_words, mlt
 from conftest import LEAVE, ROOT
 
 pytestmark = pytest.mark.once
@@ -21,7 +21,7 @@ from datasets.distributed import split_dataset_by_node
 from transformers import SegformerConfig, SegformerForSemanticSegmentation, TrainingArguments
 
 import mlt_s
-from mlt_s_tools.metrics import TextMetrics, count_logits
+from mlt_s_tools.metrics import TextMetrics, predict
 from mlt_s_tools.training import ArchiveDataset, EpochCallback, Preset, TextTrainer, collate
 
 mlt_s.logger.setLevel("ERROR")
@@ -79,7 +79,8 @@ def weights(run):
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    return mlt(tmp_path_factory.mktemp("mlt"), train=11, validation=5, width=48, height=40)
+    folder = mlt(tmp_path_factory.mktemp("mlt"), train=11, validation=5, width=48, height=40)
+    return add_words(folder, range(1, 12), range(1, 6))
 
 
 def run(code, data_dir, out, processes=1):
@@ -141,19 +142,21 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_path
 @pytest.mark.parametrize("processes", [2, 3])
 def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
     code = """
-    run = trainer(out + "/run", save_strategy="no")
-    alone = ArchiveDataset(data_dir, "validation", preset.evaluation())
+    with_words = ArchiveDataset(data_dir, "validation", preset.evaluation(words=True), config="words")
+    run = trainer(out + "/run", validation=with_words, save_strategy="no")
     run.train()
     figures = run.evaluate()
     metrics = TextMetrics()
-    for example in alone:
-        batch = collate([example])
+    for given, example in zip(with_words, with_words.with_transform(None)):
         with torch.no_grad():
-            logits = run.model(batch["pixel_values"]).logits
-        metrics.add_counts(count_logits(logits, batch["labels"]))
+            logits = run.model(torch.from_numpy(given["pixel_values"])[None]).logits[0]
+        metrics.add(predict(logits, given), example["label"], example["words"])
+    alone = metrics.compute()
+    for name, group in (*metrics.by("script").items(), *metrics.by("height").items()):
+        alone.update({f"{key}_{name}": group[key] for key in ("fgiou", "words", "pixels")})
     tell(
-        read=read, steps=run.state.global_step, alone=metrics.compute(), said=said,
-        figures={name: figures["eval_" + name] for name in metrics.compute()},
+        read=read, steps=run.state.global_step, alone=alone, said=said,
+        figures={name: figures["eval_" + name] for name in alone},
     )
     """
     told = run(TELL + textwrap.dedent(code), data_dir, tmp_path, processes)
@@ -168,6 +171,7 @@ def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
         assert one["said"] == [f"11 examples, {2 * processes} a step: the last is filled up with 1 of the same epoch."]
         assert one["figures"] == one["alone"] == told[0]["alone"]
         assert one["alone"]["images"] == 5
+        assert one["alone"]["words_Latin"] == one["alone"]["words_None"] == one["alone"]["words_small"] / 2 == 5
 
 
 def test_processes_read_disjoint_parts_of_a_stream_and_make_as_many_steps(data_dir, tmp_path):

@@ -367,6 +367,20 @@ def test_words_are_dropped_and_batches_are_as_their_examples():
     assert transform({"image": [], "label": [], "image_id": []}) == {}
 
 
+def test_words_are_kept_for_the_evaluation_where_they_are_asked_for():
+    """In pixels of the label map, which the padding below and on the right does not move, nor a reduced input."""
+    quad = [[3, 4], [33.5, 4], [33.5, 9], [3, 9]]
+    words = [{"quad": quad, "script": 4, "readable": True, "transcription": "a"}]
+    given = [{**example(60, 40, seed=n), "words": words * n} for n in range(3)]
+    for reduce in (1, 2):
+        transform = EvalTransform(MEAN, STD, reduce, words=True)
+        assert transform(given[1])["words"].tolist() == [[*np.ravel(quad), 4]]
+        batch = transform({key: [one[key] for one in given] for key in given[0]})
+        assert [rows.shape for rows in batch["words"]] == [(0, 9), (1, 9), (2, 9)]
+    with pytest.raises(ValueError, match="has no 'words'"):
+        transform(example(60, 40))
+
+
 # --- An image to evaluate on
 
 

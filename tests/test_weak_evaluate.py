@@ -29,7 +29,7 @@ from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.weak import evaluate
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.patches import Patch, of_readable
-from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, height_of, interval, iou, resampled
+from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
 from mlt_s_tools.words import word_mask
 
 pytestmark = pytest.mark.once
@@ -122,8 +122,6 @@ def test_outlines_are_what_lies_within_a_pixel_of_a_border_of_text():
 
 
 def test_words_are_counted_by_script_and_by_height():
-    sides = {"small": 15.9, "medium": 16, "large": 48}
-    assert [height_of([[0, 0], [99, 0], [99, side], [0, side]]) for side in sides.values()] == list(sides)
     tally = Tally()
     label = np.zeros((80, 90), np.uint8)
     label[:60] = 1
@@ -159,28 +157,7 @@ def test_the_best_threshold_is_that_of_the_greatest_fgiou_on_the_images_for_the_
     assert 0.8 < STEPS[tally.best_threshold(slice(1, None, 2))] <= 0.9
 
 
-# --- Intervals -----------------------------------------------------------------------------------------------------
-
-
-def images(*shares):
-    """Pixels of images of 1,000 pixels of text each, of which these are found."""
-    return np.array([[round(1000 * share), 0, 1000 - round(1000 * share), 0] for share in shares])
-
-
-def test_an_interval_is_that_of_drawing_images_anew():
-    shares = np.random.default_rng(1).normal(0.7, 0.1, 100)
-    values = resampled(images(*shares))
-    lower, upper = interval(values)
-    error = shares.std() / np.sqrt(100)
-    assert lower == pytest.approx(shares.mean() - 1.96 * error, abs=0.004)
-    assert upper == pytest.approx(shares.mean() + 1.96 * error, abs=0.004)
-    assert np.array_equal(values, resampled(images(*shares)))  # the seed is fixed
-
-
-def test_images_alike_have_an_interval_of_no_width_and_large_ones_count_for_more():
-    assert interval(resampled(images(*[0.8] * 9))) == [0.8, 0.8]
-    several = np.vstack([images(*[0.5] * 9), [[100_000, 0, 0, 0]]])
-    assert np.mean(resampled(several)) > iou(several[:-1].sum(0)) + 0.25
+# --- Two models ----------------------------------------------------------------------------------------------------
 
 
 def compared(name, *shares):
@@ -257,6 +234,7 @@ def test_the_figures_are_those_of_all_images_by_the_fixed_threshold_where_there_
         assert of["figures"] == pytest.approx(by_hand(model), rel=1e-4)  # a word's mask may end otherwise at a border
         assert of["fgiou"] == of["figures"]["fgiou"]
         assert of["interval"][0] <= of["fgiou"] <= of["interval"][1]
+        assert of["interval"] == [of["figures"]["fgiou_lower"], of["figures"]["fgiou_upper"]]
 
 
 def test_the_share_of_uncertain_pixels_of_the_authors_stands_beside(sample):
@@ -393,7 +371,7 @@ def test_a_script_that_mlt_does_not_have_is_a_group_like_others(tmp_path, run):
     write_zip(tmp_path / "mlt" / gt, {"gt_img_1.txt": words_file(words_line(quad, "Klingon"))})
     write_zip(tmp_path / "mlt" / "MLT_S_labels.zip", label_members({}, {"img_1": png(mask)}))
     status, _, _, report = run(tmp_path / "mlt")
-    assert status == 0 and report["models"][0]["by_script"]["None"]["words"] == 1
+    assert status == 0 and report["models"][0]["by_script"]["unknown"]["words"] == 1
 
 
 # --- What keeps it from working ------------------------------------------------------------------------------------

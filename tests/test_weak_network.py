@@ -18,8 +18,7 @@ import mlt_s
 from mlt_s_tools import weak
 from mlt_s_tools.weak import edges, framing, model, torch_network
 from mlt_s_tools.weak.network import SHAPES, Network, read_weights, write_weights
-from mlt_s_tools.weak.patches import word_box
-from mlt_s_tools.words import word_mask
+from mlt_s_tools.words import word_box, word_mask
 
 pytestmark = pytest.mark.once
 

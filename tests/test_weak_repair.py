@@ -18,10 +18,10 @@ import mlt_s
 import mlt_s_tools
 from mlt_s_tools.cli import main
 from mlt_s_tools.weak import model
-from mlt_s_tools.weak.patches import Patch, word_box
+from mlt_s_tools.weak.patches import Patch
 from mlt_s_tools.weak.repair import repaired
 from mlt_s_tools.weak.rule import Thresholds
-from mlt_s_tools.words import word_mask
+from mlt_s_tools.words import word_box, word_mask
 
 once = pytest.mark.once
 SURE = Thresholds(0.8, 0.2)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
-from mlt_s_tools.weak.patches import Patch, of_readable, shorter_side, word_box
+from mlt_s_tools.weak.patches import Patch, of_readable
 from mlt_s_tools.weak.rule import Thresholds, count_too_little, label_map
-from mlt_s_tools.words import word_mask
+from mlt_s_tools.words import shorter_side, word_box, word_mask
 
 pytestmark = pytest.mark.once
 

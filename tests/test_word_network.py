@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from mlt_s_tools.weak import framing, network
-from mlt_s_tools.weak.patches import Patch, word_box
+from mlt_s_tools.weak.patches import Patch
+from mlt_s_tools.words import word_box
 
 sys.path.append(str(Path(__file__).parents[1]))  # it is run from a clone; all else is what was installed
 from word_network import evaluate, fonts, paint, texts, train  # noqa: E402

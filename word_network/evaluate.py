@@ -23,9 +23,9 @@ from mlt_s_tools.choose import Source as Pairs
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.evaluate import FIXED
 from mlt_s_tools.weak.model import NetworkModel
-from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in, word_region
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in
 from mlt_s_tools.weak.tally import ALL, INNER, Tally, iou
-from mlt_s_tools.words import word_mask
+from mlt_s_tools.words import word_mask, word_region
 from word_network.crops import EFFECTS, HELD_OUT, SIZES, Source, compose, is_seen
 from word_network.texts import SHARES
 from word_network.train import Settings, sources

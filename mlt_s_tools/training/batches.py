@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
+from mlt_s_tools.groups import NO_ROW
 from mlt_s_tools.training.transforms import IGNORED, padded
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def collate(examples: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> 
 
     Returns:
         A dict of `pixel_values`, a float32 tensor (batch, 3, height, width), and `labels`, an int64 tensor (batch,
-        height, width) of 0, 1 and 255, whose height and width are larger by the factor.
+        height, width) of 0, 1 and 255, whose height and width are larger by the factor. Where the examples have it
+        (`EvalTransform(words=True)`), also `words`, a float64 tensor (batch, words, 9), filled up with rows of -100:
+        take it out before a model gets the rest. `TextTrainer` does.
 
     Raises:
         ValueError: label maps of one batch differ in the factor, or no pixel of a training batch counts: its loss would
@@ -50,11 +53,18 @@ def collate(examples: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> 
     return {
         "pixel_values": _stacked(images, frame, 0),
         "labels": _stacked(labels, frame * int(*factors), IGNORED),
+        **({"words": _words(examples)} if "words" in examples[0] and "words" not in keep else {}),
         **{name: [example[name] for example in examples] for name in keep},
     }
 
 
-def _stacked(arrays: list[npt.NDArray[Any]], frame: npt.NDArray[np.integer], fill: int) -> torch.Tensor:
+def _words(examples: Sequence[Mapping[str, Any]]) -> torch.Tensor:
+    """The words of several examples in one tensor, float64 (batch, words, 9)."""
+    most = max(len(example["words"]) for example in examples)
+    return _stacked([np.asarray(example["words"]) for example in examples], [most, 9], NO_ROW)
+
+
+def _stacked(arrays: list[npt.NDArray[Any]], frame: Sequence[int] | npt.NDArray[np.integer], fill: int) -> torch.Tensor:
     """One tensor of arrays (..., height, width) that are padded to `frame`."""
     # PyTorch's own way writes it to where another process sees it, if this is a worker: else all is copied once more.
     return default_collate([torch.from_numpy(padded(array, frame, fill)) for array in arrays])

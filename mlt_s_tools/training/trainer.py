@@ -54,7 +54,8 @@ class TextTrainer(Trainer):
     the first process, as its checkpoint does: of themselves, processes have different ones. It may come before
     `train`, and leaves the random state as it was: a run that evaluates trains the same weights as one that does not.
 
-    Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off.
+    Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off. Where examples
+    have words (`EvalTransform(words=True)`), there are figures by script and height of words, too: `eval_fgiou_Latin`.
 
     Args:
         class_weights: a float tensor (classes,) that weighs the pixels of the loss by class; by default all alike.
@@ -252,8 +253,10 @@ class TextTrainer(Trainer):
     def prediction_step(
         self, model: torch.nn.Module, inputs: Batch, prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        words = inputs.get("words")
+        inputs = {name: values for name, values in inputs.items() if name != "words"}  # no model takes them
         if "labels" in inputs:
-            inputs = {**inputs, "labels": self._without_repeated(inputs["labels"])}
+            inputs["labels"] = self._without_repeated(inputs["labels"])
         loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         if loss is not None and self._is_normalised(inputs):
             weight = self._weight(inputs["labels"]).to(loss)
@@ -265,8 +268,8 @@ class TextTrainer(Trainer):
                 "TextTrainer counts pixels by logits and labels, and this batch has no labels. Evaluate without "
                 "compute_metrics for the loss alone, and give predictions to TextMetrics.add in a loop of your own."
             )
-        # What is gathered from the processes is four numbers an image, and not its label map of a size of its own.
-        return loss, count_logits(logits, labels), labels.new_zeros(len(labels))
+        # What is gathered from the processes is a few numbers an image, and not its label map of a size of its own.
+        return loss, count_logits(logits, labels, words), labels.new_zeros(len(labels))
 
     def _without_repeated(self, labels: torch.Tensor) -> torch.Tensor:
         """Label maps that are 255 throughout where the sampler repeats an image to fill up the last batches."""

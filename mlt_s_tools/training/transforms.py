@@ -3,7 +3,8 @@
 Both take a decoded example of `mlt_s`, or a batch of them (a dict of lists, as `with_transform` hands them over):
 `image` (`PIL.Image`), `label` (one of the same size and one channel, or None where there is no label map: ignored
 throughout), `image_id` (str). Other columns, such as `words`, are dropped: boxes would have to follow the crop, and a
-semantic segmentation does not look at them. Both can be pickled, and give the same arrays in any process.
+semantic segmentation does not look at them. (`EvalTransform(words=True)` keeps them for the figures by script.) Both
+can be pickled, and give the same arrays in any process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 import mlt_s
+from mlt_s_tools.groups import word_rows
 from mlt_s_tools.training.crop import Crop, random_crop, random_pixel
 from mlt_s_tools.training.epoch import SharedEpoch
 
@@ -38,18 +40,19 @@ class _Transform:
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         means, stds = (np.array(values, np.float32).reshape(3, 1, 1) for values in (mean, std))
         self._factor, self._shift = 1 / (255 * stds), means / stds
+        self._columns: tuple[str, ...] = _COLUMNS
 
     def __call__(self, examples: Mapping[str, Any]) -> dict[str, Any]:
         """One example (a dict), or a batch of them (a dict of lists), to a dict of the same kind."""
-        missing = [column for column in _COLUMNS if column not in examples]
+        missing = [column for column in self._columns if column not in examples]
         if missing:
             raise ValueError(
                 f"The example has no {missing[0]!r}, only {list(examples)}. A Trainer takes away the columns that its "
                 "model does not name: give it TrainingArguments(remove_unused_columns=False)."
             )
         if not isinstance(examples["image"], list):
-            return self._prepared(*(examples[column] for column in _COLUMNS))
-        results = [self._prepared(*values) for values in zip(*(examples[column] for column in _COLUMNS))]
+            return self._prepared(*(examples[column] for column in self._columns))
+        results = [self._prepared(*values) for values in zip(*(examples[column] for column in self._columns))]
         return {name: [result[name] for result in results] for name in (results[0] if results else ())}
 
     def _prepared(self, image: Image.Image, label: Image.Image | None, image_id: str) -> dict[str, Any]:
@@ -200,6 +203,8 @@ class EvalTransform(_Transform):
         mean: of the three channels, of values from 0 to 1.
         std: likewise the standard deviation.
         reduce: pixels of the label map for a pixel of the input, an int.
+        words: whether to give the words of the example, too, for figures by script and height in `TextTrainer`: load
+            the configuration "words" then.
 
     Raises:
         ValueError: `reduce` is below 1 or no int. On an example: as in `TrainTransform`.
@@ -212,13 +217,22 @@ class EvalTransform(_Transform):
     | `labels` | (reduce * height, reduce * width) | int64 | 0 background, 1 text, 255 ignored |
     | `size` | (height, width) of the label map without padding | two ints | pixels from the upper left corner |
     | `image_id` | | str | |
+    | `words`, if asked for | (words, 9) | float64 | four corners x, y in pixels of the label map, and the script |
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], reduce: int = 1) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], reduce: int = 1, words: bool = False) -> None:
         super().__init__(mean, std)
         if not isinstance(reduce, int) or reduce < 1:
             raise ValueError(f"reduce is 1 or a greater int, not {reduce!r}.")
         self.reduce = reduce
+        if words:
+            self._columns = (*_COLUMNS, "words")
+
+    def _prepared(
+        self, image: Image.Image, label: Image.Image | None, image_id: str, *words: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        given = super()._prepared(image, label, image_id)
+        return {**given, "words": word_rows(*words)} if words else given
 
     def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
         values = np.asarray(label)

@@ -13,7 +13,6 @@ good they are, and `train` goes on from its weights with label maps. A model is 
                              outside the image
 """
 
-import contextlib
 import os
 
 import mlt_s
@@ -51,18 +50,3 @@ def open_model(model=None):
             f"give {Baseline.name}, or the folder that mlt-s weak train DATA_DIR OUT wrote."
         )
     return open_folder(folder)
-
-
-@contextlib.contextmanager
-def needed(what):
-    """Turns the error of something that is not installed into one that says what to do.
-
-    Raises:
-        mlt_s.MltSError: of an `ImportError`.
-    """
-    try:
-        yield
-    except ImportError as error:
-        raise mlt_s.MltSError(
-            f'{what} needs what is not installed here ({str(error).strip()}): pip install "mlt-s[weak]".'
-        ) from error

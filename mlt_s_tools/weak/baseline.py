@@ -5,8 +5,8 @@ It is what a network is to be compared with, as are `Sauvola` and, the least tha
 
 import numpy as np
 
-from mlt_s_tools.weak.patches import Patch, shorter_side, word_box
-from mlt_s_tools.weak.rule import word_region
+from mlt_s_tools.weak.patches import Patch
+from mlt_s_tools.words import shorter_side, word_box, word_region
 
 _BINS = 256  # of the histogram that a threshold is looked for in
 _STEEPNESS = 4.0  # of the probability: in the middle of each side it is 0.98 and 0.02

@@ -15,19 +15,20 @@ from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import output
+from mlt_s_tools.bootstrap import iou_difference, iou_interval
 from mlt_s_tools.choose import Source
+from mlt_s_tools.groups import HEIGHTS, limits, script_of
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import open_model, plot
 from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import UNCERTAIN
-from mlt_s_tools.weak.tally import ALL, HEIGHTS, INNER, STEPS, WORDS, Tally, interval, iou, resampled
+from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
 from mlt_s_tools.writing import write_json
 
 FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
 LEAST_TO_CHOOSE = 20  # images for a threshold
-LEAST_TO_COMPARE = 6  # images for a verdict: with five, one model is ahead in all of them by chance in 1 of 16 cases
 BATCH = 8  # images in memory at a time
 
 
@@ -148,7 +149,7 @@ def _example(source, choice, trained, left):
     example = source.read(choice)
     if made_by(example["label"]):
         return left.not_authors.append(image_id)
-    named = [{**word, "script": mlt_s.SCRIPTS[word["script"]]} for word in words]
+    named = [{**word, "script": script_of(word["script"])} for word in words]
     return example["image"], named, np.asarray(example["label"])
 
 
@@ -216,13 +217,8 @@ def _of_model(of, threshold, reported):
 
 def _group(tally, group, threshold, reported):
     pixels = tally.pixels(group, threshold, reported)
-    found = {"fgiou": iou(pixels.sum(0)), "interval": _interval(resampled(pixels), pixels)}
+    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels)}
     return {**found, "words": tally.words[group]} if group in tally.words else found
-
-
-def _interval(values, pixels):
-    """None of fewer images with anything to count than a verdict takes: they say nothing of others."""
-    return interval(values) if np.count_nonzero(pixels[:, :3].sum(1)) >= LEAST_TO_COMPARE else None
 
 
 def _of_threshold(tally, at, reported):
@@ -241,22 +237,9 @@ def difference(one: Compared, other: Compared, thresholds=(FIXED, FIXED), report
     Returns:
         A dict of `of` and `from` (their names), `value` (of fgIoU), `interval` and `verdict`.
     """
-    pixels = [of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds)]
-    values = resampled(pixels[0]) - resampled(pixels[1])
-    found = _interval(values, pixels[0] + pixels[1])
-    return {
-        "of": one.model.name,
-        "from": other.model.name,
-        "value": iou(pixels[0].sum(0)) - iou(pixels[1].sum(0)),
-        "interval": found,
-        "verdict": _verdict(found),
-    }
-
-
-def _verdict(found):
-    if found is None:
-        return "too few images to say"
-    return "better" if found[0] > 0 else "worse" if found[1] < 0 else "no difference shown"
+    pixels = (of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds))
+    found = iou_difference(*pixels)
+    return {"of": one.model.name, "from": other.model.name, **found._asdict(), "verdict": found.verdict}
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -289,9 +272,7 @@ def _report(report, left):
 
 def _groups(of):
     """The figures of a model by script and height."""
-    small, medium, _ = HEIGHTS.values()
-    limits = dict(zip(HEIGHTS, (f"below {small} pixels", f"{small} to {medium}", f"from {medium} on")))
-    by_height = {f"{name} ({limits[name]})": of["by_height"].get(name) for name in HEIGHTS}
+    by_height = {f"{name} ({limits()[name]})": of["by_height"].get(name) for name in HEIGHTS}
     yield f"{of['name']}, fgIoU % within words"
     for name, group in {**of["by_script"], **by_height}.items():
         if group:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from mlt_s_tools.weak.network import MULTIPLE
-from mlt_s_tools.weak.patches import shorter_side
+from mlt_s_tools.words import shorter_side
 
 SIDE = 48  # pixels of the shorter side of a word in its crop
 CONTEXT = 0.33  # what is seen around it, in parts of that

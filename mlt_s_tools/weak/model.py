@@ -12,7 +12,8 @@ import mlt_s
 from mlt_s_tools import records, workers
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, framing
 from mlt_s_tools.weak.network import Network, digest_of, read_weights
-from mlt_s_tools.weak.patches import Patch, shorter_side, word_box
+from mlt_s_tools.weak.patches import Patch
+from mlt_s_tools.words import shorter_side, word_box
 
 _MOST_PIXELS = 1 << 20  # of a batch, for the sake of memory: 50 words of 80 x 256
 # What a reader needs of the record of a folder; a training writes more into it.

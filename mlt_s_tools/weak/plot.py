@@ -1,7 +1,7 @@
 """The picture of `mlt-s weak evaluate`: what the threshold does, and whether probabilities hold."""
 
 from mlt_s_tools import output
-from mlt_s_tools.weak import needed
+from mlt_s_tools.extras import needed
 from mlt_s_tools.writing import whole
 
 _SIZE = (11, 5.2)  # inches
@@ -15,7 +15,7 @@ def check():
     Raises:
         mlt_s.MltSError: matplotlib is not installed.
     """
-    with needed("A picture"):
+    with needed("A picture", "weak"):
         import matplotlib.figure  # noqa: F401
 
 

@@ -7,8 +7,8 @@ from mlt_s_tools.choose import Source
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import archive, edges, label, open_model, source
 from mlt_s_tools.weak.label import Task
-from mlt_s_tools.weak.patches import shorter_side
-from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map, word_region
+from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map
+from mlt_s_tools.words import shorter_side, word_region
 
 SURE = 0.8  # the probability from which on a model's word stands for the authors' doubt
 _GAP = 0.08  # of a stroke, to each side of its middle, in parts of the word's shorter side

@@ -6,8 +6,7 @@ import math
 import numpy as np
 
 from mlt_s import LABEL_MAP
-from mlt_s_tools.weak.patches import word_box
-from mlt_s_tools.words import word_mask
+from mlt_s_tools.words import word_region
 
 BACKGROUND, TEXT = LABEL_MAP.str2int(["background", "text"])
 UNCERTAIN = LABEL_MAP.ignore_index
@@ -92,24 +91,6 @@ def counted(label: np.ndarray) -> dict:
     """Pixels of a label map by class: a dict of "background", "text" and "uncertain"."""
     values = {"background": BACKGROUND, "text": TEXT, "uncertain": UNCERTAIN}
     return {name: int(np.count_nonzero(label == value)) for name, value in values.items()}
-
-
-def word_region(quad, size):
-    """Where in an image a word lies.
-
-    Args:
-        quad: four corners (x, y) in pixels of the image.
-        size: (width, height) of the image in pixels.
-
-    Returns:
-        The upright rectangle (left, top, right, bottom) around its part in the image, and a bool array (bottom - top,
-        right - left) of which of its pixels lie in the word; None where it lies outside the image.
-    """
-    box = word_box(quad, size, 0)
-    if box is None:
-        return None
-    left, top, right, bottom = box
-    return box, word_mask([[(x - left, y - top) for x, y in quad]], (right - left, bottom - top))
 
 
 def probabilities_in(region, patch):

@@ -2,15 +2,14 @@
 
 import numpy as np
 
+from mlt_s_tools.groups import height_of
+from mlt_s_tools.metrics import Counts
 from mlt_s_tools.weak import edges
-from mlt_s_tools.weak.patches import shorter_side
-from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in, word_region
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in
+from mlt_s_tools.words import word_region
 
 STEPS = tuple(step / 50 for step in range(1, 50))  # the thresholds that are looked at
 ALL, INNER, WORDS = "all", "without outlines", "words"  # the groups of pixels of every image
-HEIGHTS = {"small": 16, "medium": 48, "large": float("inf")}  # of words: pixels of the shorter side, each below its own
-RESAMPLED = 2000  # times, for an interval
-_SEED = 0
 _UNSURE = tuple(map(STEPS.index, (0.3, 0.7)))
 _BOUNDS = np.array(STEPS, np.float32)
 
@@ -22,7 +21,8 @@ class Tally:
     of all words 0. Pixels count nowhere that are uncertain in the label map, or lie in an unreadable word.
 
     The groups: all pixels; those that are not within one pixel of an outline of the text; those of words; and of
-    words alone those of one script, ("script", name), and of one height, ("height", name of `HEIGHTS`).
+    words alone those of one script, ("script", name), and of one height, ("height", name of `HEIGHTS`
+    in `mlt_s_tools.groups`).
     """
 
     def __init__(self):
@@ -106,33 +106,9 @@ class Tally:
         return float((pixels * np.abs(said - found)).sum() / max(1, pixels.sum()))
 
 
-def height_of(quad) -> str:
-    """Of which of `HEIGHTS` a word is."""
-    side = shorter_side(quad)
-    return next(name for name, limit in HEIGHTS.items() if side < limit)
-
-
-def iou(pixels: np.ndarray) -> float:
-    """Intersection over union of text, of pixels as `Tally.pixels` has them, summed; 0 where there is none."""
-    positives, false, missed, _ = (int(count) for count in pixels)
-    return positives / (positives + false + missed) if positives else 0.0
-
-
-def resampled(pixels: np.ndarray) -> np.ndarray:
-    """The fgIoU of images drawn with replacement, float64 (RESAMPLED,): the same draws for the same number of images.
-
-    Args:
-        pixels: (images, 4), as `Tally.pixels` returns them.
-    """
-    count = len(pixels)
-    drawn = np.random.default_rng(_SEED).multinomial(count, np.full(count, 1 / count), RESAMPLED)
-    sums = drawn @ pixels[:, :3]
-    return sums[:, 0] / np.maximum(1, sums.sum(1))
-
-
-def interval(values: np.ndarray) -> list:
-    """The middle 95 % of values: [lower, upper]."""
-    return [float(value) for value in np.percentile(values, (2.5, 97.5))]
+def iou(pixels) -> float:
+    """Intersection over union of text, of four numbers as `Tally.pixels` has them; 0 where there is none."""
+    return Counts(*map(int, pixels)).iou
 
 
 def _joined(words, patches, label):

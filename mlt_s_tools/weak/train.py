@@ -23,10 +23,10 @@ from mlt_s_tools.origin import MAKER, made_by
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model, source
 from mlt_s_tools.weak.model import NetworkModel
 from mlt_s_tools.weak.network import write_weights
-from mlt_s_tools.weak.patches import shorter_side, word_box
 from mlt_s_tools.weak.rule import TEXT, UNCERTAIN
 from mlt_s_tools.weak.tally import ALL, iou
 from mlt_s_tools.weak.torch_network import folded, from_weights
+from mlt_s_tools.words import shorter_side, word_box
 from mlt_s_tools.writing import whole, write_json
 
 _IMAGES, _WORDS = 2, 8  # in a step, and of each of them at most

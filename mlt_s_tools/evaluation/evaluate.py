@@ -1,0 +1,271 @@
+"""`mlt-s evaluate`: the published figures for a folder of predicted masks.
+
+Only figures over the whole split can stand beside published ones. So nothing is made up for an image without a
+prediction, or with one that does not fit: it is named, the figures are those of the others and say so, and the exit
+status is 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import mlt_s
+from mlt_s_tools import output, workers
+from mlt_s_tools.choose import Choice, Source
+from mlt_s_tools.evaluation import plot as plots
+from mlt_s_tools.evaluation import report
+from mlt_s_tools.evaluation.against import Comparison, metrics_of
+from mlt_s_tools.evaluation.predictions import Predictions, read_prediction
+from mlt_s_tools.evaluation.worst import error_sheet
+from mlt_s_tools.groups import group_counts, word_rows
+from mlt_s_tools.metrics import Counts, TextMetrics, count
+from mlt_s_tools.training.transforms import MULTIPLE
+from mlt_s_tools.writing import write_picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_LINKED = 12  # images of a page, where it is not said how many
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of an image: its counts, or why its prediction was refused, or neither where there is none.
+
+    Attributes:
+        of_groups: what `groups.group_counts` gives, row by row; empty where no words were asked for, or are there.
+    """
+
+    choice: Choice
+    counts: Optional[Counts] = None
+    refused: Optional[str] = None
+    of_groups: Sequence[int] = ()
+
+    @property
+    def image_id(self) -> str:
+        return self.choice.pair.image_id
+
+    @property
+    def state(self) -> str:
+        return "missing" if self.counts is None and self.refused is None else "refused" if self.refused else "counted"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What came of a split.
+
+    Attributes:
+        split: its name.
+        results: of each of its images that is in the folder, in the order of their numbers.
+        extra: predictions for none of them, a list of `mlt_s.Member`.
+    """
+
+    split: str
+    results: list[Result]
+    extra: list[mlt_s.Member]
+
+    @property
+    def counted(self) -> list[Result]:
+        return [result for result in self.results if result.state == "counted"]
+
+    @property
+    def missing(self) -> list[str]:
+        return [result.image_id for result in self.results if result.state == "missing"]
+
+    @property
+    def refused(self) -> list[Result]:
+        return [result for result in self.results if result.state == "refused"]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the figures are over all images that MLT_S has in the split."""
+        return len(self.counted) == len(self.results) == mlt_s.PUBLISHED_COUNTS[self.split]
+
+    @property
+    def worst_first(self) -> list[Result]:
+        """The counted results, by IoU of text, and by wrong pixels among equals; those without a wrong pixel last."""
+        return sorted(self.counted, key=_badness, reverse=True)
+
+    @functools.cached_property
+    def metrics(self) -> TextMetrics:
+        """Of the counted results."""
+        return metrics_of(self.counted)
+
+    @functools.cached_property
+    def figures(self) -> dict[str, float]:
+        """What `TextMetrics.compute` returns."""
+        return self.metrics.compute()
+
+    @property
+    def without_words(self) -> list[str]:
+        """Ids of the counted images that lack words, where these were asked for."""
+        return [result.image_id for result in self.counted if not result.of_groups]
+
+
+def run(
+    predictions: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str],
+    split: str = "validation",
+    label_maps: str | list[str] | None = None,
+    per_image: bool = False,
+    csv: str | os.PathLike[str] | None = None,
+    worst: int | None = None,
+    out: str | os.PathLike[str] = "worst.png",
+    json: str | os.PathLike[str] | None = None,
+    text_value: int = 1,
+    against: str | os.PathLike[str] | None = None,
+    by: Sequence[str] | None = None,
+    plot: str | os.PathLike[str] | None = None,
+) -> int:
+    """Evaluates the predictions of a split and prints the figures and what is wrong with the predictions.
+
+    Args:
+        predictions: folder or zip of PNG files named like the images; see `predictions.read_prediction`.
+        data_dir: the folder of the archives, as for `load_dataset`.
+        split: "train" or "validation".
+        label_maps: the label archive, where it is not in `data_dir`.
+        per_image: whether to print a line an image, too.
+        csv: path of a table to write, a line an image.
+        worst: how many of the worst images to draw; by default none.
+        out: path of the PNG file to draw them on.
+        json: path of the report to write for a program.
+        text_value: what text is in the label maps, as for the loader: 1, or 255.
+        against: other predictions of the same images, to compare with.
+        by: what to group words by, for figures within words: "script", "height" or both.
+        plot: path of a plot of the figures to write, a .png or an .html file.
+
+    Returns:
+        The exit status: 0 where the figures are over the whole split, else 1.
+
+    Raises:
+        mlt_s.MltSError: no prediction is of any use, the data cannot be read, there are no words to group by, or
+            matplotlib is not installed for a plot.
+        OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
+    """
+    if plot:
+        plots.check(plot)
+    output.check_free(csv, json, out if worst else None, plot)
+    replaces = {path: Path(path).exists() for path in (out, plot) if path}
+    source, kinds = Source(data_dir, label_maps, split, text_value), tuple(dict.fromkeys(by or ()))
+    predicted = [Predictions(path) for path in (predictions, against) if path is not None]
+    evaluations = [evaluate(source, of, split, bool(kinds)) for of in predicted]
+    for evaluation, path in zip(evaluations, (predictions, against)):
+        _check_counted(evaluation, path)
+    evaluation = evaluations[0]
+    if kinds and len(evaluation.without_words) == len(evaluation.counted):
+        raise mlt_s.MltSError(
+            f"There is no ground truth in {data_dir} for any of these images, so there are no words to group by. It is "
+            f"in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
+        )
+    comparison = Comparison(*evaluations) if against is not None else None
+    if comparison and not comparison.pairs:
+        raise mlt_s.MltSError(f"No image has a prediction both in {predictions} and in {against}.")
+    if per_image:
+        print("\n".join(report.image_lines(evaluation)), end="\n\n")
+    print("\n".join(report.lines(evaluation, kinds, comparison)))
+    if csv:
+        report.write_csv(evaluation, csv, comparison)
+    if json:
+        report.write_json(evaluation, json, kinds, comparison)
+    if worst:
+        shown = evaluation.worst_first[:worst]
+        write_picture(out, error_sheet(_sheet_row(source, predicted[0], result) for result in shown))
+        place = output.written(out, replaces[out])
+        print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {place}")
+    if plot:
+        pairs = plots.linked(evaluation, comparison, worst or _LINKED)
+        sheets = (error_sheet(_sheet_row(source, *of) for of in zip(predicted, results)) for results in pairs)
+        plots.draw(plot, evaluation, kinds, comparison, pairs, sheets)
+        print(f"\nThe figures in a plot: {output.written(plot, replaces[plot])}")
+    return 0 if all(evaluation.is_whole for evaluation in evaluations) else 1
+
+
+def evaluate(source: Source, predictions: Predictions, split: str, with_words: bool = False) -> Evaluation:
+    """Counts the pixels of every image of a split that has a prediction.
+
+    Args:
+        source: a `choose.Source` of that split alone.
+        predictions: `Predictions`.
+        split: its name.
+        with_words: whether to count the pixels of words by script and height as well, where there is ground truth.
+
+    Returns:
+        An `Evaluation`.
+
+    Raises:
+        mlt_s.MltSError: a label map, the image that it belongs to, or ground truth that is asked for cannot be read.
+    """
+    # Threads, as most of the time goes into unpacking PNG files, during which Python lets others run.
+    with ThreadPoolExecutor(workers.cores()) as pool:
+        results = list(pool.map(lambda choice: _result(source, predictions, choice, with_words), source.choices))
+    return Evaluation(split, results, predictions.extra(result.image_id for result in results))
+
+
+def _result(source: Source, predictions: Predictions, choice: Choice, with_words: bool) -> Result:
+    member = predictions.find(choice.pair.image_id)
+    if member is None:
+        return Result(choice)
+    label = source.read_label(choice)
+    try:
+        prediction = read_prediction(member)
+    except mlt_s.MltSError as error:
+        return Result(choice, refused=str(error))
+    if prediction.shape != label.shape:
+        return Result(choice, refused=_misfit(member, prediction.shape, label.shape))
+    try:
+        counts = count(prediction, label)
+    except ValueError as error:
+        raise mlt_s.MltSError(f"{choice.pair.label[0]}: {error} Fetch its archive again.") from None
+    words = source.read_words(choice) if with_words else None
+    of_groups = [] if words is None else group_counts(prediction, label, word_rows(words)).ravel().tolist()
+    return Result(choice, counts, of_groups=of_groups)
+
+
+def _misfit(member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    advice = "bring the logits, not the mask, to the image's own size, and decide then"
+    if shape == wanted[::-1]:
+        advice = "the image has an EXIF orientation, by which your reader turned it; load images with mlt_s"
+    elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
+        advice = "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
+    return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {advice}."
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _badness(result: Result) -> tuple[bool, float, int]:
+    counts = result.counts
+    assert counts, "only counted results are sorted"
+    wrong = counts.fp + counts.fn
+    return (wrong > 0, 1 - counts.iou, wrong)
+
+
+def _sheet_row(
+    source: Source, predictions: Predictions, result: Result
+) -> tuple[str, dict[str, Any], npt.NDArray[np.bool_]]:
+    counts, member = result.counts, predictions.find(result.image_id)
+    assert counts and member, "only counted results are drawn"
+    title = f"{result.image_id}   IoU {100 * counts.iou:.1f} %, pixels: {counts.fn:,} missed, {counts.fp:,} wrong"
+    return title, source.read(result.choice), read_prediction(member)
+
+
+def _check_counted(evaluation: Evaluation, predictions: str | os.PathLike[str] | None) -> None:
+    if evaluation.counted:
+        return
+    if evaluation.refused:
+        first = evaluation.refused[0].refused
+        raise mlt_s.MltSError(
+            f"No prediction in {predictions} fits its image; the first of {len(evaluation.refused):,}: {first}"
+        )
+    raise mlt_s.MltSError(
+        f"No prediction in {predictions} is named like an image of the {evaluation.split} split. It holds "
+        f"{report.name_of(evaluation.extra[0])}; wanted are names such as {evaluation.missing[0]}.png."
+    )

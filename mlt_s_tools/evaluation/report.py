@@ -1,0 +1,237 @@
+"""What `mlt-s evaluate` says of an evaluation: in lines for the eye, in a table, and in JSON for a program."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlt_s
+from mlt_s_tools import output, writing
+from mlt_s_tools.bootstrap import Difference
+from mlt_s_tools.groups import limits
+from mlt_s_tools.metrics import Counts
+
+if TYPE_CHECKING:
+    from mlt_s_tools.evaluation.against import Comparison
+    from mlt_s_tools.evaluation.evaluate import Evaluation
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that spreadsheets compute
+_SHOWN = 5  # names of a kind; JSON has all of them
+_BRACKETS = "In brackets, 95 % intervals: what draws of the images with replacement give (2,000 of them, seed 0)."
+
+
+# --- For the eye ---------------------------------------------------------------------------------------------------
+
+
+def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison | None) -> Iterator[str]:
+    """The report.
+
+    Args:
+        evaluation: an `Evaluation` of which something is counted.
+        kinds: what its words are grouped by: "script", "height", both or none.
+        comparison: with another one, or None.
+    """
+    figures, published = evaluation.figures, mlt_s.PUBLISHED_COUNTS[evaluation.split]
+    counted = figures["images"]
+    yield f"{evaluation.split}: {counted:,} of the {published:,} images of MLT_S" + (
+        "" if evaluation.is_whole else ". NOT THE WHOLE SPLIT: do not compare these figures with published ones"
+    )
+    yield ""
+    yield from _figure_lines(figures)
+    for kind in kinds:
+        yield ""
+        yield from _group_lines(evaluation, kind)
+    if kinds:
+        yield from _outside_lines(evaluation)
+    if comparison:
+        yield ""
+        yield from _comparison_lines(comparison, kinds)
+    if "fgiou_lower" in figures:
+        yield ""
+        yield _BRACKETS
+    for line in (*_remarks_on_split(evaluation), *_remarks(evaluation)):
+        yield ""
+        yield line
+    for line in _remarks(comparison.other) if comparison else ():
+        yield ""
+        yield f"Of the predictions compared with: {line}"
+
+
+def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
+    fgiou, f_score = interval_of(figures, "fgiou"), interval_of(figures, "f_score")
+    yield "As published"
+    brackets = in_brackets(fgiou, 100, 2)
+    yield f"  fgIoU      {100 * figures['fgiou']:6.2f} %  {brackets}of text, pixels of all images pooled"
+    yield (
+        f"  F-score    {figures['f_score']:6.4f}    {in_brackets(f_score, 1, 4)}of mean precision "
+        f"{figures['mean_precision']:.4f} and mean recall {figures['mean_recall']:.4f}, averaged over images"
+    )
+    yield "Beside it, pixels of all images pooled"
+    for name, key in (("precision", "pooled_precision"), ("recall", "pooled_recall"), ("F-score", "pooled_f_score")):
+        yield f"  {name:<11}{figures[key]:6.4f}"
+    background = 100 * figures["background_iou"]
+    yield f"  mean IoU   {100 * figures['mean_iou']:6.2f} %  of text and background ({background:.2f} %)"
+    yield f"  accuracy   {100 * figures['pixel_accuracy']:6.2f} %  of pixels"
+
+
+def interval_of(figures: dict[str, float], name: str) -> list[float] | None:
+    """The interval of a figure, of what `TextMetrics.compute` returns; None of too few images."""
+    return [figures[f"{name}_lower"], figures[f"{name}_upper"]] if f"{name}_lower" in figures else None
+
+
+def in_brackets(interval: Sequence[float] | None, factor: float, digits: int, sign: str = "") -> str:
+    """An interval in words, with a space or two after it; nothing where there is none."""
+    return f"[{', '.join(f'{factor * value:{sign}.{digits}f}' for value in interval)}]  " if interval else ""
+
+
+def _group_lines(evaluation: Evaluation, kind: str) -> Iterator[str]:
+    groups = evaluation.metrics.by(kind)
+    yield f"Within words, by {kind}"
+    for name, of in groups.items():
+        said = f"{name} ({limits()[name]})" if kind == "height" else name
+        rests = f"{mlt_s.counted(of['words'], 'word')}, {mlt_s.counted(of['images'], 'image')}, {of['pixels']:,} pixels"
+        brackets = in_brackets(of["interval"], 100, 2)
+        yield f"  {said:<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
+
+
+def _outside_lines(evaluation: Evaluation) -> Iterator[str]:
+    outside = evaluation.metrics.outside_words()
+    yield (
+        f"In no word: {sum(outside):,} pixels, in none of these figures. Of them {outside.fp:,} are wrongly predicted "
+        f"as text, and {outside.tp + outside.fn:,} are labelled as text."
+    )
+    if without := evaluation.without_words:
+        yield f"No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
+
+
+def _comparison_lines(comparison: Comparison, kinds: Sequence[str]) -> Iterator[str]:
+    (one, other), images = comparison.figures, comparison.images
+    yield f"Against the other predictions, on the {len(comparison.pairs):,} images that both have"
+    for name, key, factor, digits in (("fgIoU %", "fgiou", 100, 2), ("F-score", "f_score", 1, 4)):
+        values = f"{factor * one[key]:.{digits}f} against {factor * other[key]:.{digits}f}"
+        yield f"  {name:<11}{values:<20}  {_difference(comparison.differences[key], factor, digits)}"
+    shares = ", ".join(f"{number:,} {word}" for word, number in images.items())
+    yield f"  images     {shares}, by IoU of text"
+    for kind in kinds:
+        yield f"  fgIoU % within words, by {kind}"
+        for name, difference in comparison.by(kind).items():
+            yield f"    {name:<9}{_difference(difference, 100, 2)}"
+
+
+def _difference(difference: Difference, factor: float, digits: int) -> str:
+    brackets = in_brackets(difference.interval, factor, digits, "+")
+    return f"{factor * difference.value:+.{digits}f}  {brackets}{difference.verdict}"
+
+
+def _remarks_on_split(evaluation: Evaluation) -> Iterator[str]:
+    if without := evaluation.figures["images_without_text"]:
+        yield (
+            f"No labelled text in {mlt_s.counted(without, 'image')}: 0 in precision and recall whatever is predicted, "
+            "as the published protocol has it."
+        )
+    if lacking := mlt_s.PUBLISHED_COUNTS[evaluation.split] - len(evaluation.results):
+        yield (
+            f"The data has {mlt_s.counted(len(evaluation.results), 'label map')} with image in this split, "
+            f"{abs(lacking):,} {'fewer' if lacking > 0 else 'more'} than MLT_S: mlt-s check says what to do."
+        )
+
+
+def _remarks(evaluation: Evaluation) -> Iterator[str]:
+    if missing := evaluation.missing:
+        yield f"No prediction for {mlt_s.counted(missing, 'image')}: {mlt_s.first_few(missing, _SHOWN)}."
+    if refused := [result.refused for result in evaluation.results if result.refused]:
+        more = [f"and {len(refused) - _SHOWN:,} more"] if len(refused) > _SHOWN else []
+        yield "\n  ".join([f"Refused {mlt_s.counted(refused, 'prediction')}:", *refused[:_SHOWN], *more])
+    if extra := evaluation.extra:
+        names = mlt_s.first_few([name_of(member) for member in extra], _SHOWN)
+        yield f"Left out {mlt_s.counted(extra, 'prediction')} for no label map of this split: {names}."
+
+
+def name_of(member: mlt_s.Member) -> str:
+    """The name of the file of a prediction."""
+    return Path(member.name or member.address).name
+
+
+def image_lines(evaluation: Evaluation) -> Iterator[str]:
+    """A line an image, below a head."""
+    width = max(len("image"), *(len(result.image_id) for result in evaluation.results))
+    yield f"{'image':<{width}}  {'IoU %':>6}  {'precision':>9}  {'recall':>6}  {'missed':>9}  {'wrong':>9}"
+    for result in evaluation.results:
+        counts = result.counts
+        yield f"{result.image_id:<{width}}  " + (
+            f"{100 * counts.iou:6.2f}  {counts.precision:9.4f}  {counts.recall:6.4f}  {counts.fn:9,}  {counts.fp:9,}"
+            if counts
+            else result.state
+        )
+
+
+# --- For a program -------------------------------------------------------------------------------------------------
+
+
+def write_csv(evaluation: Evaluation, path: str | os.PathLike[str], comparison: Comparison | None) -> None:
+    """Writes a table, a line an image; with a comparison, the IoU of the other predictions in a last column."""
+    others = comparison.other.results if comparison else ()
+    with writing.whole(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        head = [*output.TABLE, *Counts._fields, "iou", "precision", "recall"]
+        writer.writerow([*head, "against_iou"] if comparison else head)
+        for at, result in enumerate(evaluation.results):
+            counts = result.counts
+            numbers = (*counts, counts.iou, counts.precision, counts.recall) if counts else ("",) * 7
+            against = [other.iou if (other := others[at].counts) else ""] if others else []
+            writer.writerow([_cell(result.image_id), result.state, *numbers, *against])
+
+
+def _cell(text: str) -> str:
+    """A name as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def write_json(
+    evaluation: Evaluation, path: str | os.PathLike[str], kinds: Sequence[str], comparison: Comparison | None
+) -> None:
+    """Writes the report; arguments are those of `lines`."""
+    report: dict[str, Any] = {
+        "split": evaluation.split,
+        "whole_split": evaluation.is_whole,
+        "images_published": mlt_s.PUBLISHED_COUNTS[evaluation.split],
+        **_of_predictions(evaluation),
+        **{f"by_{kind}": evaluation.metrics.by(kind) for kind in kinds},
+    }
+    if kinds:
+        report |= {
+            "in_no_word": evaluation.metrics.outside_words()._asdict(),
+            "without_words": evaluation.without_words,
+        }
+    if comparison:
+        report["against"] = _of_comparison(comparison, kinds)
+    writing.write_json(path, report)
+
+
+def _of_predictions(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "figures": evaluation.figures,
+        "missing": evaluation.missing,
+        "refused": {result.image_id: result.refused for result in evaluation.refused},
+        "extra": list(map(str, evaluation.extra)),
+    }
+
+
+def _of_comparison(comparison: Comparison, kinds: Sequence[str]) -> dict[str, Any]:
+    return {
+        "whole_split": comparison.other.is_whole,
+        **_of_predictions(comparison.other),
+        "images": {"both": len(comparison.pairs), **comparison.images},
+        "differences": {name: _as_json(difference) for name, difference in comparison.differences.items()},
+        **{
+            f"by_{kind}": {name: _as_json(difference) for name, difference in comparison.by(kind).items()}
+            for kind in kinds
+        },
+    }
+
+
+def _as_json(difference: Difference) -> dict[str, Any]:
+    return {**difference._asdict(), "verdict": difference.verdict}

@@ -1,0 +1,152 @@
+"""The corrected label maps of MLT_S, by the authors of EAFormer, in the layout of their repository on the Hub."""
+
+import logging
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import PIL.Image
+import pytest
+from archives import encoded, failure, image_file, label_values, mlt, write_zip
+from conftest import ROOT
+from hub import Hub
+from test_loading import ids
+
+import mlt_s
+
+once = pytest.mark.once
+REPOSITORY = "hf://datasets/HaiyangYu/TextSegmentation"
+LEFT_ALONE = ("edge_{}", "edge_{}_labels", "det_mask_{}", "det_mask_{}_labels_reann")  # beside the corrected ones
+
+
+def corrected(number):
+    """Where text is in a corrected label map: elsewhere than in the authors', and nothing is uncertain."""
+    return label_values(seed=number + 1000) == 1
+
+
+def png(values):
+    return encoded(PIL.Image.fromarray(np.uint8(values)), "PNG")
+
+
+def repository(text):
+    """The files of the repository, with a text of 1 or 255 in the label maps."""
+    files = {"README.md": b"Corrected by hand."}
+    for part, numbers, offset in (("training", range(1, 6), 0), ("validation", range(1, 4), 500)):
+        for n in numbers:
+            mask = corrected(offset + n)
+            files[f"MLT_S/{part}_labels_reann/img_{n}.png"] = png(mask * text)
+            files[f"MLT_S/{part}_images_new/img_{n}.jpg"] = image_file(offset + n + 77)
+            files |= {f"MLT_S/{folder.format(part)}/img_{n}.png": png(~mask * 255) for folder in LEFT_ALONE}
+        for other in ("COCO_TS", "TextSeg", "Total-Text", "ICDAR13"):
+            files[f"{other}/{part}_labels_reann/img_1.png"] = png(np.full((16, 24), text))
+            files[f"{other}/{part}_images_new/img_1.jpg"] = image_file(9)
+    return files
+
+
+def in_a_folder(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def of_mlt_s(files):
+    return {name: content for name, content in files.items() if name.startswith("MLT_S/")}
+
+
+PLACES = {
+    "its folder of MLT_S": lambda at, files: in_a_folder(at / "TextSegmentation", files) / "MLT_S",
+    "the whole repository": lambda at, files: in_a_folder(at / "TextSegmentation", files),
+    "a zip of MLT_S": lambda at, files: write_zip(at / "MLT_S.zip", of_mlt_s(files)),
+    "a folder of zips": lambda at, files: write_zip(at / "zips" / "MLT_S.zip", of_mlt_s(files)).parent,
+    "a zip of it all": lambda at, files: write_zip(
+        at / "t.zip", {f"TextSegmentation/{n}": c for n, c in files.items()}
+    ),
+}
+
+
+@pytest.fixture
+def images(tmp_path):
+    """MLT's images, and the authors' label maps beside them."""
+    return mlt(tmp_path / "mlt")
+
+
+def assert_corrected(dataset):
+    for split, count, offset in (("train", 5, 0), ("validation", 3, 500)):
+        examples = list(dataset[split])
+        assert ids(examples) == [f"img_{n}" for n in range(1, count + 1)]
+        for n, example in enumerate(examples, offset + 1):
+            assert np.array_equal(np.asarray(example["label"]), corrected(n))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_its_folder_of_mlt_s_is_read(load, images, tmp_path, streaming):
+    folder = PLACES["its folder of MLT_S"](tmp_path, repository(1))
+    assert_corrected(load(images, label_maps=str(folder), streaming=streaming))
+
+
+@once
+@pytest.mark.parametrize("text", [1, 255])
+@pytest.mark.parametrize("place", PLACES)
+def test_wherever_it_lies_and_whatever_text_is(load_registered, images, tmp_path, place, text):
+    given = str(PLACES[place](tmp_path, repository(text)))
+    if text == 255:
+        refusal = str(failure(lambda: load_registered(images, label_maps=given)))
+        assert "it holds the values 0 and 255" in refusal and "text_value=255" in refusal
+        assert "labels_reann" in refusal
+    assert_corrected(load_registered(images, label_maps=given, text_value=text, streaming=True))
+
+
+@once
+def test_what_lies_beside_is_left_alone_and_said(load_registered, images, tmp_path, caplog):
+    folder = PLACES["the whole repository"](tmp_path, repository(1))
+    with caplog.at_level(logging.WARNING, "mlt_s"):
+        load_registered(images, label_maps=str(folder), streaming=True)
+    (derived,) = (line for line in caplog.messages if line.startswith("Edges and detections by name, left out: "))
+    left = {f"{folder}/MLT_S/{name.format(part)}" for name in LEFT_ALONE for part in ("training", "validation")}
+    assert set(derived.partition(": ")[2].rstrip(".").split(", ")) == left
+    (others,) = (line for line in caplog.messages if line.startswith("Other data sets by name, left out: "))
+    assert f"{folder}/COCO_TS/training_labels_reann" in others and others.endswith(" and 8 more.")
+    assert "train: 5 examples; MLT_S has 5,540." in "\n".join(caplog.messages)
+
+
+@once
+def test_a_folder_that_is_called_after_edges_may_hold_the_images(load_registered, images, tmp_path):
+    """The innermost name says what a file is."""
+    (tmp_path / "all").mkdir()
+    images.rename(tmp_path / "all" / "edge-experiments")
+    assert len(load_registered(tmp_path / "all", split="train", streaming=False)) == 5
+
+
+@once
+@pytest.mark.parametrize("text", [1, 255])
+def test_the_repository_on_the_hub(images, tmp_path, text):
+    code = """
+        import sys, mlt_s, numpy as np
+        from mlt_s_tools.training import ArchiveDataset
+        given, text = sys.argv[2], int(sys.argv[3])
+        for split in ("train", "validation"):
+            for example in ArchiveDataset(sys.argv[1], split, label_maps=given, text_value=text):
+                label = np.asarray(example["label"])
+                print(split, example["image_id"], sorted(set(label.ravel().tolist())), int(label.sum()))
+    """
+    expected = [
+        f"{split} img_{n} [0, 1] {corrected(offset + n).sum()}"
+        for split, count, offset in (("train", 5, 0), ("validation", 3, 500))
+        for n in range(1, count + 1)
+    ]
+    with Hub() as hub:
+        hub.put("HaiyangYu/TextSegmentation", repository(text))
+        environment = {**hub.environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+        for address in (REPOSITORY, f"{REPOSITORY}/MLT_S"):
+            command = [sys.executable, "-c", textwrap.dedent(code), str(images), address, str(text)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            assert done.stdout.splitlines() == expected, done.stderr
+
+
+def test_edges_and_detections_say_so_by_their_names():
+    for name in ("edge_training", "edges_validation", "edge_training_labels", "det_mask_training"):
+        assert mlt_s.role_and_split(("MLT_S", name))[0] == "derived"
+    for name in ("training_labels_reann", "detroit_training_labels", "knowledge_labels"):
+        assert mlt_s.role_and_split(("MLT_S", name))[0] == "label"
