@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import mlt_s
 from mlt_s_tools import SAMPLE
-from mlt_s_tools.choose import Source
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.weak import open_model
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.repair import SURE, repaired

@@ -1,8 +1,9 @@
 """What is not loading: the command line `mlt-s`, pictures of examples, work with words, and a bundled sample.
 
 `SAMPLE` is the folder of the sample, laid out like the archives of MLT and MLT_S, so it serves as a `data_dir`:
-`load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` is `mlt_s_tools.preview.overlay`; `word_mask` and
-`crop_word` are those of `mlt_s_tools.words`, and `build` is that of `mlt_s_tools.hub`. `__version__` is `mlt_s`'s.
+`load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` is that of
+`mlt_s_tools.looking.preview`, `word_mask` and `crop_word` are those of `mlt_s_tools.words`, and `build` is that of
+`mlt_s_tools.hub`. `__version__` is `mlt_s`'s.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ SAMPLE = Path(__file__).parent / "sample"
 
 if TYPE_CHECKING:  # the names of `_MODULES`, for checkers and editors
     from mlt_s_tools.hub import build as build
-    from mlt_s_tools.preview import overlay as overlay
+    from mlt_s_tools.looking.preview import overlay as overlay
     from mlt_s_tools.words import crop_word as crop_word
     from mlt_s_tools.words import word_mask as word_mask
 
     __version__: str
 
 # Lazy, because preview imports `datasets` (through mlt_s), which takes seconds.
-_MODULES = {"overlay": "preview", "word_mask": "words", "crop_word": "words", "build": "hub"}
+_MODULES = {"overlay": "looking.preview", "word_mask": "words", "crop_word": "words", "build": "hub"}
 
 __all__ = ["SAMPLE", *_MODULES]
 

@@ -132,7 +132,7 @@ def _add_demo(commands: Commands) -> None:
 
 def _demo(options: argparse.Namespace) -> None:
     # Imported here, because `datasets` takes seconds and `mlt-s --help` shall not wait for it.
-    from mlt_s_tools import demo
+    from mlt_s_tools.looking import demo
 
     demo.run(options.out)
 
@@ -166,7 +166,7 @@ def _positive(word: str) -> int:
 def _preview(options: argparse.Namespace) -> None:
     if options.check and not options.html:
         options.parser.error("--check goes with --html")
-    from mlt_s_tools import preview
+    from mlt_s_tools.looking import preview
 
     words = ("data_dir", "ids", "count", "seed", "split", "label_maps", "text_value", "out", "html", "check")
     preview.run(**{word: getattr(options, word) for word in words})

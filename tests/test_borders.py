@@ -96,7 +96,7 @@ ROOMS = [  # from the bottom up; a room uses those before it
     {"mlt_s"},
     {f"mlt_s_tools.{name}" for name in ("records", "resuming", "writing", "output", "workers", "terminal", "extras")},
     {f"mlt_s_tools.{name}" for name in ("origin", "words", "groups", "bootstrap", "metrics")},
-    {f"mlt_s_tools.{name}" for name in ("choose", "outline", "preview", "page", "demo")},
+    {"mlt_s_tools.looking"},
     {"mlt_s_tools.training"},
     {"mlt_s_tools.evaluation"},
     {"mlt_s_tools.check"},

@@ -18,7 +18,7 @@ from huggingface_hub import DatasetCard
 import mlt_s
 from mlt_s_tools import build
 from mlt_s_tools.hub import card, layout
-from mlt_s_tools.preview import contact_sheet, label_sheet
+from mlt_s_tools.looking.preview import contact_sheet, label_sheet
 
 
 class Repository:

@@ -8,8 +8,8 @@ import pytest
 from archives import add_words, encoded, image_file, label_file, label_members, label_values, mlt, write_zip
 
 import mlt_s
-from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.words import word_mask
 

@@ -16,8 +16,8 @@ from PIL import Image
 import mlt_s
 import mlt_s_tools
 from mlt_s_tools.cli import main
-from mlt_s_tools.demo import SHOWN
-from mlt_s_tools.preview import PANEL_SIZE, contact_sheet
+from mlt_s_tools.looking.demo import SHOWN
+from mlt_s_tools.looking.preview import PANEL_SIZE, contact_sheet
 
 GREY = (100, 100, 100)
 

@@ -11,10 +11,10 @@ import pytest
 from archives import encoded, image_file, label_file, label_members, label_values, mlt, png_chunk, raw_png, write_zip
 
 import mlt_s
-from mlt_s_tools import preview
 from mlt_s_tools.cli import main
 from mlt_s_tools.evaluation.evaluate import Evaluation, Result
 from mlt_s_tools.evaluation.worst import ERROR_COLORS, colored_errors, error_sheet
+from mlt_s_tools.looking import preview
 from mlt_s_tools.metrics import Counts, TextMetrics
 
 NAMES = ("img_1", "img_2", "img_3")

@@ -12,9 +12,9 @@ import pytest
 from archives import add_words, encoded, label_members, mlt, words_file, words_line, write_pairs, write_zip
 
 import mlt_s_tools
-from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
-from mlt_s_tools.page import LONGEST, WORD_COLORS, read_problems, write_page
+from mlt_s_tools.looking.choose import Source
+from mlt_s_tools.looking.page import LONGEST, WORD_COLORS, read_problems, write_page
 
 pytestmark = pytest.mark.once
 

@@ -23,10 +23,10 @@ from archives import (
 )
 
 import mlt_s
-from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
-from mlt_s_tools.page import WORD_COLORS
-from mlt_s_tools.preview import (
+from mlt_s_tools.looking.choose import Source
+from mlt_s_tools.looking.page import WORD_COLORS
+from mlt_s_tools.looking.preview import (
     GAP,
     GROUP_WIDTH,
     LABEL_GAP,

@@ -14,7 +14,7 @@ import mlt_s
 from mlt_s_tools import records
 from mlt_s_tools.cli import main
 from mlt_s_tools.hub import manifest
-from mlt_s_tools.page import read_problems
+from mlt_s_tools.looking.page import read_problems
 from mlt_s_tools.weak import archive, label
 from mlt_s_tools.weak.baseline import Baseline
 

@@ -30,9 +30,10 @@ def test_it_installs_from_a_git_address(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "install", *options, address], check=True)
     mlt(tmp_path / "mlt")
     code = (
-        "import mlt_s, mlt_s_tools.hub, mlt_s_tools.check, mlt_s_tools.page; from datasets import load_dataset\n"
+        "import mlt_s, mlt_s_tools.hub, mlt_s_tools.check, mlt_s_tools.looking.page\n"
+        "from datasets import load_dataset\n"
         'ds = load_dataset("mlt_s", data_dir="mlt", cache_dir="cache"); print(len(ds["train"]), mlt_s.__file__)\n'
-        "mlt_s_tools.page._source('page.html')\n"
+        "mlt_s_tools.looking.page._source('page.html')\n"
     )
     done = run_python(code, tmp_path, {**os.environ, "PYTHONPATH": str(target)})
     assert done.stdout.strip().endswith(f"5 {target / 'mlt_s.py'}"), done.stderr

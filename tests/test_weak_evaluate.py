@@ -23,8 +23,8 @@ from networks import drawn, drawn_mlt, png
 from PIL import Image
 
 from mlt_s_tools import SAMPLE, weak
-from mlt_s_tools.choose import Source
 from mlt_s_tools.cli import main
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.weak import evaluate
 from mlt_s_tools.weak.baseline import Baseline, FilledBox

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mlt_s_tools.choose import Source as Pairs
+from mlt_s_tools.looking.choose import Source as Pairs
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.evaluate import FIXED
 from mlt_s_tools.weak.model import NetworkModel

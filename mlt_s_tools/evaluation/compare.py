@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 import mlt_s
-from mlt_s_tools import output, preview, workers
+from mlt_s_tools import output, workers
 from mlt_s_tools.bootstrap import iou_interval
-from mlt_s_tools.choose import Choice, Source
 from mlt_s_tools.evaluation.report import in_brackets
 from mlt_s_tools.groups import GROUPS, count_by_group, word_rows
+from mlt_s_tools.looking import preview
+from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts
 from mlt_s_tools.writing import write_json, write_picture
 

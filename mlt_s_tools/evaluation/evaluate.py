@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import mlt_s
 from mlt_s_tools import output, workers
-from mlt_s_tools.choose import Choice, Source
 from mlt_s_tools.evaluation import plot as plots
 from mlt_s_tools.evaluation import report
 from mlt_s_tools.evaluation.against import Comparison, metrics_of
 from mlt_s_tools.evaluation.predictions import Predictions, read_prediction
 from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.groups import group_counts, word_rows
+from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.training.transforms import MULTIPLE
 from mlt_s_tools.writing import write_picture

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mlt_s import LABEL_MAP
-from mlt_s_tools import preview
+from mlt_s_tools.looking import preview
 from mlt_s_tools.metrics import TEXT, UNCERTAIN
 
 if TYPE_CHECKING:

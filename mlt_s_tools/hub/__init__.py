@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlt_s
-from mlt_s_tools.choose import read
 from mlt_s_tools.hub import manifest, plan, processes, shards
 from mlt_s_tools.hub import verify as verifying
 from mlt_s_tools.hub.layout import Built, File, features_of
+from mlt_s_tools.looking.choose import read
 
 if TYPE_CHECKING:
     import pyarrow

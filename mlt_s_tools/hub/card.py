@@ -18,7 +18,7 @@ from huggingface_hub import DatasetCardData
 
 import mlt_s
 from mlt_s_tools.hub.layout import FOLDERS, Built, features_of, widest
-from mlt_s_tools.preview import contact_sheet, label_sheet
+from mlt_s_tools.looking.preview import contact_sheet, label_sheet
 from mlt_s_tools.writing import whole, write_json, write_picture
 
 LANGUAGES = ("ar", "bn", "de", "en", "fr", "it", "ja", "ko", "zh")

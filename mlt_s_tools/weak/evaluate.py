@@ -16,8 +16,8 @@ from tqdm import tqdm  # comes with datasets
 import mlt_s
 from mlt_s_tools import output
 from mlt_s_tools.bootstrap import iou_difference, iou_interval
-from mlt_s_tools.choose import Source
 from mlt_s_tools.groups import HEIGHTS, limits, script_of
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import open_model, plot

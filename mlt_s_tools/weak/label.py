@@ -9,7 +9,7 @@ import datasets
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import choose
+from mlt_s_tools.looking import choose
 from mlt_s_tools.weak import archive, open_model, source
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import Thresholds, count_too_little, counted, label_map

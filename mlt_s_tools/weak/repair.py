@@ -3,7 +3,7 @@
 import numpy as np
 
 import mlt_s
-from mlt_s_tools.choose import Source
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import archive, edges, label, open_model, source
 from mlt_s_tools.weak.label import Task

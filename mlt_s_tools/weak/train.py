@@ -18,7 +18,7 @@ from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import records, resuming
-from mlt_s_tools.choose import Source
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.origin import MAKER, made_by
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model, source
 from mlt_s_tools.weak.model import NetworkModel

@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mlt_s import LABEL_MAP, MltSError
 from mlt_s_tools import output
-from mlt_s_tools.choose import Choice, Source
-from mlt_s_tools.outline import DARK, LIGHT, outline
-from mlt_s_tools.page import WORD_COLORS, read_problems, write_page
+from mlt_s_tools.looking.choose import Choice, Source
+from mlt_s_tools.looking.outline import DARK, LIGHT, outline
+from mlt_s_tools.looking.page import WORD_COLORS, read_problems, write_page
 from mlt_s_tools.writing import write_picture
 
 if TYPE_CHECKING:

@@ -24,13 +24,13 @@ from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import records
-from mlt_s_tools.outline import DARK, LIGHT, outline
+from mlt_s_tools.looking.outline import DARK, LIGHT, outline
 from mlt_s_tools.writing import whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from mlt_s_tools.choose import Choice
+    from mlt_s_tools.looking.choose import Choice
 
 LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so hundreds stay around 20 MB
 # Of the words of ground truth, as red, green, blue: no colour of a label map. A word takes some 120 bytes.
@@ -86,7 +86,7 @@ def write_page(
 
     Args:
         path: of the HTML file, which is replaced once the page is whole.
-        choices: the pairs, a list of `mlt_s_tools.choose.Choice`.
+        choices: the pairs, a list of `mlt_s_tools.looking.choose.Choice`.
         read: gives the example of a choice; an `mlt_s.MltSError` means that it cannot be read.
         read_words: gives the words of a choice, a list as `mlt_s.parse_words` has it, or None; an `mlt_s.MltSError`
             means the same.

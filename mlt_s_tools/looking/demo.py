@@ -13,7 +13,7 @@ import numpy as np
 
 import mlt_s  # makes the name known to `datasets`
 from mlt_s_tools import SAMPLE, output
-from mlt_s_tools.preview import contact_sheet
+from mlt_s_tools.looking.preview import contact_sheet
 from mlt_s_tools.writing import write_picture
 
 # One for each of MLT's scripts: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
