@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import IterableDataset
-from transformers import Trainer
+from transformers import Trainer, TrainerState, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
 
 from mlt_s_tools.metrics import BACKGROUND, TextMetrics, count_logits
+from mlt_s_tools.training.order import GlobalBatchSampler, part_of_batch, report_uneven
 from mlt_s_tools.training.transforms import IGNORED
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
-    from transformers import PreTrainedModel, TrainingArguments
+    from torch.utils.data import DataLoader, Sampler
+    from transformers import PreTrainedModel
     from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
     Batch = dict[str, Any]
 
 logger = logging.getLogger(__name__)
+
+# The key of what a checkpoint has to say about the batches of its run, in TrainerState.stateful_callbacks.
+_KEPT = "batches of the run"
 
 
 class TextTrainer(Trainer):
@@ -56,12 +63,22 @@ class TextTrainer(Trainer):
 
     Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off.
 
+    **The same run on any number of processes.** With `global_batch_size` the batches of all steps are the same on 1, 2
+    or more processes (`GlobalBatchSampler`), and a checkpoint of one number of them goes on on another. How many images
+    each takes at a time follows: as many as go evenly and are not more than `per_device_train_batch_size`; the rest is
+    accumulated. What differs is what a model draws by itself (dropout) or computes of a batch as a whole (batch
+    normalisation), and rounding.
+
     Args:
         class_weights: a float tensor (classes,) that weighs the pixels of the loss by class; by default all alike.
+        global_batch_size: examples of a step, of all processes and accumulation steps together. By default it follows
+            from the arguments, and is another one on another number of processes.
 
     Raises:
         ValueError: a stream was split already, or is to be evaluated in several processes, or has fewer batches than
-            accumulation steps; `class_weights` beside a `compute_loss_func`, or for a model without logits.
+            accumulation steps; `class_weights` beside a `compute_loss_func`, or for a model without logits;
+            `global_batch_size` has no equal parts, or stands beside arguments that decide of the batches as well, or
+            differs from the checkpoint's.
     """
 
     model_wrapped: torch.nn.Module  # of Trainer, which exchanges it
@@ -72,26 +89,36 @@ class TextTrainer(Trainer):
         args: TrainingArguments | None = None,
         *rest: Any,
         class_weights: torch.Tensor | None = None,
+        global_batch_size: int | None = None,
         **options: Any,
     ) -> None:
+        if global_batch_size is not None:
+            args = _with_global_batch(args or TrainingArguments(), global_batch_size, options.get("train_dataset"))
         if args and isinstance(options.get("train_dataset"), IterableDataset):
             args.accelerator_config.dispatch_batches = False
         super().__init__(model, args, *rest, **options)
         if class_weights is not None and self.compute_loss_func is not None:
             raise ValueError("class_weights weigh the loss of TextTrainer; compute_loss_func has to weigh its own.")
-        self.class_weights = class_weights
+        self.class_weights, self.global_batch_size = class_weights, global_batch_size
         # Trainer believes that a model whose forward takes **kwargs divides its loss by num_items_in_batch. None for
         # segmentation does, so loss and gradient would be multiplied by accumulation steps and processes.
         self.model_accepts_loss_kwargs = False
         self._waiting: list[Batch] = []  # batches of a stream that did not fill the accumulation steps of a pass
+        self._kept: dict[str, Any] = {}  # what the checkpoint that the run goes on from says of its batches
         self._losses: list[torch.Tensor] = []  # of the evaluation under way: rows of loss times weight, and weight
 
     # --- Training
 
-    def train(self, *arguments: Any, **options: Any) -> TrainOutput:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments: Any, **options: Any) -> TrainOutput:
         self._waiting = []
         self._prepare_anew()
-        return super().train(*arguments, **options)
+        checkpoint = resume_from_checkpoint
+        if checkpoint is True:
+            checkpoint = get_last_checkpoint(self.args.output_dir)
+        self._kept = _kept_of(checkpoint) if checkpoint else {}
+        if checkpoint and not self.args.ignore_data_skip:
+            self._check_batches()
+        return super().train(resume_from_checkpoint, *arguments, **options)
 
     def _prepare_anew(self) -> None:
         """Undoes what an evaluation did to a model of several processes that was not trained before.
@@ -112,9 +139,22 @@ class TextTrainer(Trainer):
         data, args = self.train_dataset, self.args
         if isinstance(data, IterableDataset):
             _check_whole(data)
-        elif args.world_size > 1 or args.dataloader_drop_last:
-            _report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
-        return super().get_train_dataloader()
+        elif not self.global_batch_size and (args.world_size > 1 or args.dataloader_drop_last):
+            report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
+        loader = super().get_train_dataloader()
+        if self.global_batch_size and args.world_size > 1:
+            # accelerate tells its own wrapper the epoch and not the sampler in it, where it skips what was seen.
+            loader.set_sampler(loader.batch_sampler.batch_sampler.sampler)
+        return loader
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
+        if not self.global_batch_size:
+            return super()._get_train_sampler(train_dataset)
+        # For all processes together: accelerate deals its batches out, and they come out even.
+        args = self.args
+        seed = args.seed if args.data_seed is None else args.data_seed
+        examples = len(self.train_dataset if train_dataset is None else train_dataset)
+        return GlobalBatchSampler(examples, self.global_batch_size, seed=seed, drop_last=args.dataloader_drop_last)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -149,6 +189,69 @@ class TextTrainer(Trainer):
         loss = super().training_step(*arguments, **options)
         # Trainer gathers what it logs, but not what remains after the last log, which the loss of the run has as well.
         return self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss
+
+    # --- Stopped, and going on
+
+    def _batches(self) -> dict[str, Any]:
+        """What a checkpoint says of the batches of its run, by the names of the arguments that decide of them."""
+        args = self.args
+        has_length = not isinstance(self.train_dataset, IterableDataset)
+        return {
+            "examples": len(self.train_dataset) if has_length else None,
+            "global_batch_size": self.global_batch_size,
+            "batch": self.get_total_train_batch_size(args),
+            "seed": args.seed if args.data_seed is None else args.data_seed,
+            "dataloader_drop_last": args.dataloader_drop_last,
+            "processes": args.world_size,
+        }
+
+    def _check_batches(self) -> None:
+        """Sees that the steps after a checkpoint have the batches that they would have had."""
+        kept, own = self._kept, self._batches()
+        if self.global_batch_size and not kept.get("global_batch_size"):
+            raise ValueError(
+                "The checkpoint was written without global_batch_size, and its order of examples is another. Go on "
+                "without it as well, or, to begin the epoch with the new order, with ignore_data_skip=True."
+            )
+        compared = [
+            "batch",
+            *(
+                ["global_batch_size", "examples", "seed", "dataloader_drop_last"]
+                if kept.get("global_batch_size")
+                else []
+            ),
+        ]
+        differing = [name for name in compared if name in kept and kept[name] != own[name]]
+        if not differing:
+            return
+        said = ", ".join(f"{name} {kept[name]} (now {own[name]})" for name in differing)
+        if kept["global_batch_size"]:
+            raise ValueError(
+                f"The run of the checkpoint had {said}. With others, its next batches would be others: give it the "
+                "same, or, to begin the epoch anew, ignore_data_skip=True."
+            )
+        logger.warning(
+            "The run of the checkpoint had %s examples a step, and this one has %s, so it goes on at another place of "
+            "the epoch. TextTrainer(global_batch_size=...) makes the same steps on any number of processes.",
+            kept["batch"],
+            own["batch"],
+        )
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        self.state.stateful_callbacks[_KEPT] = self._batches()  # Trainer writes the state last
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        written_by = self._kept.get("processes", self.args.world_size)
+        if checkpoint is None or written_by == self.args.world_size:
+            return super()._load_rng_state(checkpoint)
+        # Some of the processes would find a state, and others none.
+        logger.warning(
+            "A checkpoint of %s process(es) goes on on %s: what a model draws by itself (dropout) is drawn anew.",
+            written_by,
+            self.args.world_size,
+        )
+        set_seed(self.args.seed + self.state.global_step)
 
     # --- The loss
 
@@ -313,14 +416,33 @@ def _check_whole(stream: IterableDataset) -> None:
         )
 
 
-def _report_uneven(examples: int, step: int, drops: bool) -> None:
-    """Says what becomes of the examples that do not make a step, of all processes together, of their own."""
-    rest = examples % step
-    if rest and drops:
-        logger.warning("%s: the %s that are left over of each epoch are not trained on.", _epoch(examples, step), rest)
-    elif rest:
-        logger.warning("%s: the last is filled up with %s of the same epoch.", _epoch(examples, step), step - rest)
+def _with_global_batch(args: TrainingArguments, global_batch_size: int, data: Any) -> TrainingArguments:
+    """A copy of the arguments, by which the batches of all processes and accumulation steps make a global one.
+
+    Raises:
+        ValueError: it has no equal parts, or something else decides of the batches as well.
+    """
+    if isinstance(data, IterableDataset):
+        raise ValueError(
+            "A stream is dealt out by its shards, so its batches depend on the number of processes. For a "
+            "global_batch_size, train on an ArchiveDataset, which takes no disk either, or on a prepared set."
+        )
+    usual = {"gradient_accumulation_steps": 1, "auto_find_batch_size": False, "train_sampling_strategy": "random"}
+    given = [name for name, value in usual.items() if getattr(args, name, value) != value]
+    if given or args.accelerator_config.split_batches:
+        raise ValueError(
+            f"global_batch_size decides of the batches; leave out {', '.join(given) or 'split_batches'}. "
+            "per_device_train_batch_size is the most that a device takes at a time."
+        )
+    share = part_of_batch(global_batch_size, args.world_size * max(1, args.n_gpu))
+    args = copy.copy(args)
+    most = min(share, args.per_device_train_batch_size)
+    args.per_device_train_batch_size = max(size for size in range(1, most + 1) if share % size == 0)
+    args.gradient_accumulation_steps = share // args.per_device_train_batch_size
+    return args
 
 
-def _epoch(examples: int, step: int) -> str:
-    return f"{examples:,} examples, {step} a step"
+def _kept_of(checkpoint: str) -> dict[str, Any]:
+    """What a checkpoint says of the batches of its run; nothing where it was written by a plain `Trainer`."""
+    path = os.path.join(checkpoint, "trainer_state.json")
+    return TrainerState.load_from_json(path).stateful_callbacks.get(_KEPT, {}) if os.path.isfile(path) else {}
