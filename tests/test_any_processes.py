@@ -32,7 +32,10 @@ from mlt_s_tools.training import (
 
 mlt_s.logger.setLevel("ERROR")
 data_dir, out = sys.argv[1:]
-transform = TrainTransform((0.5,) * 3, (0.25,) * 3, size=(16, 16), seed=3)
+
+
+def made_transform():
+    return TrainTransform((0.5,) * 3, (0.25,) * 3, size=(16, 16), seed=3)
 
 
 def with_id(example):
@@ -47,10 +50,12 @@ def forked(processes, work):
             MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free.getsockname()[1]), WORLD_SIZE=str(processes),
             LOCAL_WORLD_SIZE=str(processes),
         )
+    global transform
     children = []
     for rank in range(processes):
         child = os.fork()
         if not child:
+            transform = made_transform()  # its epoch lies in memory that is shared with the children of its process
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
             if processes == 1:
                 for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
@@ -74,10 +79,10 @@ def digests(batch):
     return [hashlib.sha1(pixels.tobytes() + labels.tobytes()).hexdigest() for pixels, labels in arrays]
 
 
-def network():
-    # Without chance and without statistics of the batch, which depend on how it is split.
+def network(chance=0.0):
+    # Without statistics of the batch, which depend on how it is split, and by default without chance, too.
     torch.manual_seed(0)
-    return Network(transformers.PretrainedConfig(num_labels=2, semantic_loss_ignore_index=255))
+    return Network(transformers.PretrainedConfig(num_labels=2, semantic_loss_ignore_index=255, chance=chance))
 
 
 class Network(transformers.PreTrainedModel):
@@ -90,7 +95,8 @@ class Network(transformers.PreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values, labels=None):
-        logits = self.last(torch.relu(self.first(pixel_values)))
+        inner = torch.nn.functional.dropout(torch.relu(self.first(pixel_values)), self.config.chance, self.training)
+        logits = self.last(inner)
         loss = torch.nn.functional.cross_entropy(logits, labels, ignore_index=255)
         return {"loss": loss, "logits": logits}
 """
@@ -219,6 +225,17 @@ json.dump([whole, resumed, alone, legs], open(f"{out}/told.json", "w"))
 """
 
 
+def run(code, data_dir, out):
+    """Runs code in a process of its own; what it tells."""
+    script = out / "run.py"
+    script.write_text(code, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), str(data_dir), str(out)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((out / "told.json").read_text())
+
+
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     return mlt(tmp_path_factory.mktemp("mlt"), train=EXAMPLES, validation=1, width=24, height=20)
@@ -228,14 +245,8 @@ def data_dir(tmp_path_factory):
 def told(data_dir, tmp_path_factory):
     """What the plain loops tell, whole and resumed, and what the trainers do, alone and in the legs of a relay."""
     out = tmp_path_factory.mktemp("out")
-    script = out / "run.py"
     facts = f"COUNTS, BATCH, STEPS, WORKERS, STOPS = {COUNTS}, {BATCH}, {STEPS}, {WORKERS}, {STOPS}\n"
-    script.write_text(FORKED + facts + PLAIN + TRAINER, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(script), str(data_dir), str(out)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((out / "told.json").read_text())
+    return run(FORKED + facts + PLAIN + TRAINER, data_dir, out)
 
 
 def test_a_loop_has_the_same_global_batches_on_any_number_of_processes(told):

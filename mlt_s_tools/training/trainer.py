@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import datasets
 import torch
+import transformers
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import IterableDataset
 from transformers import Trainer, TrainerState, TrainingArguments, set_seed
@@ -17,11 +19,20 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from mlt_s_tools.metrics import BACKGROUND, TextMetrics, count_logits
 from mlt_s_tools.training.order import GlobalBatchSampler, part_of_batch, report_uneven
+from mlt_s_tools.training.streams import (
+    ANEW,
+    EvenLoader,
+    Position,
+    StreamLoader,
+    loader_like,
+    part_of_stream,
+    why_inexact,
+)
 from mlt_s_tools.training.transforms import IGNORED
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader, Sampler
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, TrainerControl
     from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
     Batch = dict[str, Any]
@@ -82,6 +93,7 @@ class TextTrainer(Trainer):
     """
 
     model_wrapped: torch.nn.Module  # of Trainer, which exchanges it
+    control: TrainerControl  # likewise
 
     def __init__(
         self,
@@ -104,6 +116,8 @@ class TextTrainer(Trainer):
         # segmentation does, so loss and gradient would be multiplied by accumulation steps and processes.
         self.model_accepts_loss_kwargs = False
         self._waiting: list[Batch] = []  # batches of a stream that did not fill the accumulation steps of a pass
+        self._stream: StreamLoader | None = None  # of the training under way, if it is over a stream
+        self._checkpoint: str | None = None  # that the run goes on from
         self._kept: dict[str, Any] = {}  # what the checkpoint that the run goes on from says of its batches
         self._losses: list[torch.Tensor] = []  # of the evaluation under way: rows of loss times weight, and weight
 
@@ -115,6 +129,7 @@ class TextTrainer(Trainer):
         checkpoint = resume_from_checkpoint
         if checkpoint is True:
             checkpoint = get_last_checkpoint(self.args.output_dir)
+        self._checkpoint = checkpoint or None
         self._kept = _kept_of(checkpoint) if checkpoint else {}
         if checkpoint and not self.args.ignore_data_skip:
             self._check_batches()
@@ -142,10 +157,45 @@ class TextTrainer(Trainer):
         elif not self.global_batch_size and (args.world_size > 1 or args.dataloader_drop_last):
             report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
         loader = super().get_train_dataloader()
+        self._stream = self._stream_loader(data, loader) if isinstance(data, datasets.IterableDataset) else None
+        if self._stream:
+            return self._stream
         if self.global_batch_size and args.world_size > 1:
             # accelerate tells its own wrapper the epoch and not the sampler in it, where it skips what was seen.
             loader.set_sampler(loader.batch_sampler.batch_sampler.sampler)
         return loader
+
+    def _stream_loader(self, stream: datasets.IterableDataset, like: DataLoader) -> StreamLoader:
+        """A loader of what this process has of a stream, from where the checkpoint says that it stands."""
+        args, workers = self.args, like.num_workers
+        by_epoch = [name for name in ("save", "eval", "logging") if getattr(args, f"{name}_strategy") == "epoch"]
+        if args.world_size > 1 and by_epoch:
+            raise ValueError(
+                f"{by_epoch[0]}_strategy is 'epoch', and processes are not through with their parts of a stream at the "
+                "same step: they would wait for each other for ever. Say 'steps'."
+            )
+        reason = why_inexact(stream)
+        if not getattr(like, "in_order", True):
+            reason = "with dataloader_in_order=False the order of its batches is left to chance."
+        position = Position.start(workers)
+        if self._checkpoint and not args.ignore_data_skip:
+            if reason or not hasattr(Trainer, "_init_training_state"):
+                reason = reason or f"transformers {transformers.__version__} reads all that was seen."
+                raise ValueError(f"This stream cannot go on exactly where it stood: {reason} {ANEW}")
+            step = TrainerState.load_from_json(os.path.join(self._checkpoint, "trainer_state.json")).global_step
+            position = Position.read(self._checkpoint, args.process_index, args.world_size, step, workers)
+        elif reason and args.save_strategy != "no":
+            logger.warning("A checkpoint of this run will not tell where its stream stands: %s", reason)
+        part = part_of_stream(stream, args.process_index, args.world_size)
+
+        def pass_begins() -> None:
+            self.control = self.callback_handler.on_epoch_begin(args, self.state, self.control)
+
+        return StreamLoader(part, position, args.gradient_accumulation_steps, like, args.seed, pass_begins)
+
+    def _init_training_state(self, *arguments: Any, **options: Any) -> tuple[int, int]:
+        epochs, batches = super()._init_training_state(*arguments, **options)
+        return (0, 0) if self._stream else (epochs, batches)  # its loader is at the right place already
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
         if not self.global_batch_size:
@@ -176,10 +226,10 @@ class TextTrainer(Trainer):
         that gradient on top, and processes that are left with different numbers make different steps.
         """
         batches = self._waiting + batches
-        if 0 < len(batches) < count and not self.state.global_step:
+        if len(batches) < count and not self.state.global_step:
             raise ValueError(
                 f"A pass over this stream has {len(batches)} batches in a process, and a step takes {count} "
-                "(gradient_accumulation_steps). Make fewer of them."
+                "(gradient_accumulation_steps). Make fewer of them, or take fewer processes."
             )
         full = count if len(batches) >= count else 0
         self._waiting = batches[full:]
@@ -240,6 +290,10 @@ class TextTrainer(Trainer):
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
         self.state.stateful_callbacks[_KEPT] = self._batches()  # Trainer writes the state last
+        if self._stream:
+            # Those that wait for the next step are read once more, so a checkpoint holds no pixels.
+            position = self._stream.position(untrained=len(self._waiting))
+            position.write(output_dir, self.args.process_index, self.args.world_size, self.state.global_step)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         written_by = self._kept.get("processes", self.args.world_size)
@@ -319,14 +373,28 @@ class TextTrainer(Trainer):
 
     # --- Evaluation
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader | EvenLoader:
         data = self.eval_dataset if eval_dataset is None else eval_dataset
-        if isinstance(data, IterableDataset) and self.args.world_size > 1:
+        data = self.eval_dataset[data] if isinstance(data, str) else data
+        return self._even(super().get_eval_dataloader(eval_dataset), data)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader | EvenLoader:
+        return self._even(super().get_test_dataloader(test_dataset), test_dataset)
+
+    def _even(self, loader: DataLoader, data: Any) -> DataLoader | EvenLoader:
+        """A loader that gives all processes as many batches, also of a stream."""
+        args = self.args
+        if args.world_size == 1 or not isinstance(data, IterableDataset):
+            return loader
+        if not isinstance(data, datasets.IterableDataset):
             raise ValueError(
-                "A stream cannot be evaluated in several processes: where one has an image more than another, it waits "
-                "for it for ever. Evaluate an ArchiveDataset, which takes no disk either, or a prepared set."
+                f"Several processes cannot evaluate a {type(data).__name__} that is no IterableDataset of datasets: it "
+                "does not say how it can be shared out. Evaluate such a stream, or a data set with a length."
             )
-        return super().get_eval_dataloader(eval_dataset)
+        _check_whole(data)
+        part = part_of_stream(data, args.process_index, args.world_size)
+        own = loader_like(loader, part, args.eval_batch_size, loader.collate_fn, persistent_workers=False)
+        return EvenLoader(own, args.eval_batch_size, self.accelerator)
 
     def evaluation_loop(
         self,
@@ -343,10 +411,17 @@ class TextTrainer(Trainer):
         if torch.distributed.is_initialized():
             for buffer in self.model.buffers():
                 torch.distributed.broadcast(buffer, 0)
-        with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed, also where nothing is left to chance
-            output = super().evaluation_loop(
-                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-            )
+        if isinstance(dataloader, EvenLoader):
+            self.gather_function = lambda values: dataloader.real(self.accelerator.gather(values))
+        try:
+            with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed, also where nothing is left to chance
+                output = super().evaluation_loop(
+                    dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+                )
+        finally:
+            self.gather_function = self.accelerator.gather_for_metrics
+        if isinstance(dataloader, EvenLoader):
+            output = output._replace(num_samples=dataloader.images)
         if self._losses:
             loss, weight = torch.cat(self._losses).double().sum(0).tolist()
             output.metrics[f"{metric_key_prefix}_loss"] = loss / weight if weight else math.nan
