@@ -190,21 +190,26 @@ logs.emit = lambda record: said.append(record.getMessage())
 logging.getLogger("mlt_s_tools").addHandler(logs)
 
 
+def trainer(folder, train=None, callbacks=(), global_batch_size=BATCH, **options):
+    usual = {"per_device_train_batch_size": 4, "save_strategy": "no", "seed": 7}
+    args = TrainingArguments(
+        folder, num_train_epochs=2, learning_rate=0.5, optim="sgd", use_cpu=True, report_to=[], disable_tqdm=True,
+        remove_unused_columns=False, logging_steps=1, lr_scheduler_type="cosine", **{**usual, **options},
+    )
+    return Seen(
+        network(), args, data_collator=collate, global_batch_size=global_batch_size,
+        train_dataset=train or ArchiveDataset(data_dir, "train", transform),
+        callbacks=[EpochCallback(transform), *callbacks],
+    )
+
+
 def relay(folder, start, stop, prepared, workers):
     def work(rank, processes):
-        train = ArchiveDataset(data_dir, "train", transform)
+        train = None
         if prepared:
             train = datasets.load_dataset("mlt_s", data_dir=data_dir, split="train", cache_dir=f"{out}/cache")
             train = train.with_transform(transform)
-        args = TrainingArguments(
-            folder, per_device_train_batch_size=4, num_train_epochs=2, learning_rate=0.5, optim="sgd", use_cpu=True,
-            report_to=[], remove_unused_columns=False, disable_tqdm=True, logging_steps=1, save_strategy="no", seed=7,
-            dataloader_num_workers=workers, lr_scheduler_type="cosine",
-        )
-        run = Seen(
-            network(), args, data_collator=collate, train_dataset=train, global_batch_size=BATCH,
-            callbacks=[EpochCallback(transform), Stop(stop)],
-        )
+        run = trainer(folder, train, [Stop(stop)], dataloader_num_workers=workers)
         run.train(resume_from_checkpoint=f"{folder}/checkpoint-{start}" if start else None)
         losses = [[line["loss"], line["learning_rate"]] for line in run.state.log_history if "loss" in line]
         split = [run.args.per_device_train_batch_size, run.args.gradient_accumulation_steps]
@@ -217,11 +222,35 @@ def relay(folder, start, stop, prepared, workers):
     return work
 
 
+def refused(step=None, **options):
+    try:
+        trainer(f"{out}/refused", **options).train(step and f"{out}/{step}")
+    except ValueError as error:
+        return str(error)
+
+
+def refusals(rank, processes):
+    stream = datasets.load_dataset("mlt_s", data_dir=data_dir, split="train", streaming=True)
+    trainer(f"{out}/usual", global_batch_size=None, callbacks=[Stop(1)]).train()
+    relayed, usual = "relay/checkpoint-4", "usual/checkpoint-1"
+    told = {
+        "accumulated": refused(gradient_accumulation_steps=2),
+        "stream": refused(train=stream),
+        "batch": refused(relayed, global_batch_size=6),
+        "seed": refused(relayed, seed=8),
+        "without": refused(relayed, global_batch_size=None),
+        "with": refused(usual),
+    }
+    said.clear()
+    told["none"] = refused(usual, global_batch_size=None, per_device_train_batch_size=6, max_steps=2)
+    return {**told, "said": said}
+
+
 (alone,) = forked(1, relay(f"{out}/alone", 0, STEPS, False, 0))
 legs = []
 for leg, n in enumerate([1, 2, 3, 4, 6, 1]):
     legs.append(forked(n, relay(f"{out}/relay", leg, leg + 1, n in (2, 4), int(n < 3))))
-json.dump([whole, resumed, alone, legs], open(f"{out}/told.json", "w"))
+json.dump([whole, resumed, forked(1, refusals), alone, legs], open(f"{out}/told.json", "w"))
 """
 
 
@@ -291,11 +320,23 @@ def test_a_trainer_goes_on_on_other_numbers_of_processes_step_by_step(told):
         assert in_order == sum((digests for at, digests in alone["seen"] if at == step), [])
         for one in leg:
             assert one["losses"] == [pytest.approx(line, rel=1e-4) for line in alone["losses"][: step + 1]]
-            assert ("goes on on" in str(one["said"])) == (step > 0)
+            assert ("resumes on" in str(one["said"])) == (step > 0)
     assert legs[-1][0]["weights"] == pytest.approx(alone["weights"], rel=1e-4, abs=1e-6)
 
 
 # --- What is refused
+
+
+def test_other_batches_than_those_of_the_checkpoint_are_refused(told):
+    (refused,) = told[2]
+    assert "gradient_accumulation_steps" in refused["accumulated"]
+    assert "ArchiveDataset" in refused["stream"]
+    assert "global_batch_size 12 (now 6)" in refused["batch"]
+    assert "seed 7 (now 8)" in refused["seed"]
+    assert "global_batch_size 12 (now None)" in refused["without"]
+    assert "without global_batch_size" in refused["with"]
+    assert refused["none"] is None and len(refused["said"]) == 1
+    assert "4 examples a step" in refused["said"][0] and "has 6" in refused["said"][0]
 
 
 @pytest.mark.parametrize(

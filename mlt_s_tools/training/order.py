@@ -16,7 +16,7 @@ class GlobalBatchSampler(Sampler[int]):
     """The examples of one process, so that all together make the same global batches on any number of processes.
 
     It is the `sampler` of a `DataLoader` whose `batch_size` is `per_process`, or a divisor of it where gradients are
-    accumulated. A run that is stopped goes on on another number of processes: all that is kept of it are an epoch and
+    accumulated. A run that is stopped resumes on another number of processes: all that is kept of it are an epoch and
     a number of steps, for `set_epoch`.
 
     The order comes from `seed` and the epoch alone. Each global batch is as many numbers of it as `batch_size` says,

@@ -87,7 +87,7 @@ class Position:
             raise ValueError(
                 f"The checkpoint {folder} says where the streams of {_counted(*then)} stand, and here are "
                 f"{_counted(*now)}. Go on with as many (torchrun, dataloader_num_workers), or train on an "
-                f"ArchiveDataset with global_batch_size, which goes on on any number. {ANEW}"
+                f"ArchiveDataset with global_batch_size, which resumes on any number. {ANEW}"
             )
         return cls(kept["epoch"], kept["next_worker"], tuple(kept["states"]))
 

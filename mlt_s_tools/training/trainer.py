@@ -67,15 +67,21 @@ class TextTrainer(Trainer):
     a sampler adds to fill up the last step of an epoch, or leaves out, is logged. A stream is dealt out by its shards,
     with `dispatch_batches=False`, where by default the first process would read for all; what is left over at the end
     of an epoch is no matter, since `max_steps` counts and each process begins its part again when it is through, and
-    batches that do not fill the accumulation steps there wait for the next pass.
+    batches that do not fill the accumulation steps there wait for the next pass. Where a process has fewer images of a
+    stream than others, or none, it evaluates with images without label until all are through.
     Evaluation drops what was filled up, so each image counts once, and takes the statistics of batch normalisation from
     the first process, as its checkpoint does: of themselves, processes have different ones. It may come before
     `train`, and leaves the random state as it was: a run that evaluates trains the same weights as one that does not.
 
     Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off.
 
+    **Stopped and resumed.** A checkpoint of a run over a stream of `datasets` holds where the stream of each process and
+    loader worker stands, in any pass; resumed on as many, it continues there without reading what was seen. What a
+    release of `datasets` cannot take up exactly (a shuffle buffer, say) is said when the training begins, and refused
+    when it is resumed. `ignore_data_skip=True` begins a pass anew. Ctrl-C writes no checkpoint.
+
     **The same run on any number of processes.** With `global_batch_size` the batches of all steps are the same on 1, 2
-    or more processes (`GlobalBatchSampler`), and a checkpoint of one number of them goes on on another. How many images
+    or more processes (`GlobalBatchSampler`), and a checkpoint of one number of them resumes on another. How many images
     each takes at a time follows: as many as go evenly and are not more than `per_device_train_batch_size`; the rest is
     accumulated. What differs is what a model draws by itself (dropout) or computes of a batch as a whole (batch
     normalisation), and rounding.
@@ -86,8 +92,9 @@ class TextTrainer(Trainer):
             from the arguments, and is another one on another number of processes.
 
     Raises:
-        ValueError: a stream was split already, or is to be evaluated in several processes, or has fewer batches than
-            accumulation steps; `class_weights` beside a `compute_loss_func`, or for a model without logits;
+        ValueError: a stream was split already, has fewer batches than accumulation steps, or cannot be resumed exactly;
+            several processes have something to do at the end of each epoch of a stream (`save_strategy="epoch"`), or
+            evaluate a stream of another kind; `class_weights` beside a `compute_loss_func`, or for a model without logits;
             `global_batch_size` has no equal parts, or stands beside arguments that decide of the batches as well, or
             differs from the checkpoint's.
     """
@@ -243,15 +250,14 @@ class TextTrainer(Trainer):
     # --- Stopped, and going on
 
     def _batches(self) -> dict[str, Any]:
-        """What a checkpoint says of the batches of its run, by the names of the arguments that decide of them."""
+        """What a checkpoint says of the batches of its run, by the names of what decides of them."""
         args = self.args
-        has_length = not isinstance(self.train_dataset, IterableDataset)
         return {
-            "examples": len(self.train_dataset) if has_length else None,
             "global_batch_size": self.global_batch_size,
-            "batch": self.get_total_train_batch_size(args),
+            "examples": None if isinstance(self.train_dataset, IterableDataset) else len(self.train_dataset),
             "seed": args.seed if args.data_seed is None else args.data_seed,
             "dataloader_drop_last": args.dataloader_drop_last,
+            "batch": self.get_total_train_batch_size(args),
             "processes": args.world_size,
         }
 
@@ -261,31 +267,23 @@ class TextTrainer(Trainer):
         if self.global_batch_size and not kept.get("global_batch_size"):
             raise ValueError(
                 "The checkpoint was written without global_batch_size, and its order of examples is another. Go on "
-                "without it as well, or, to begin the epoch with the new order, with ignore_data_skip=True."
+                "without it as well, or, to begin an epoch with the new order, with ignore_data_skip=True."
             )
-        compared = [
-            "batch",
-            *(
-                ["global_batch_size", "examples", "seed", "dataloader_drop_last"]
-                if kept.get("global_batch_size")
-                else []
-            ),
-        ]
-        differing = [name for name in compared if name in kept and kept[name] != own[name]]
-        if not differing:
-            return
-        said = ", ".join(f"{name} {kept[name]} (now {own[name]})" for name in differing)
-        if kept["global_batch_size"]:
-            raise ValueError(
-                f"The run of the checkpoint had {said}. With others, its next batches would be others: give it the "
-                "same, or, to begin the epoch anew, ignore_data_skip=True."
+        if kept.get("global_batch_size"):
+            names = ("global_batch_size", "examples", "seed", "dataloader_drop_last")
+            differing = [f"{name} {kept[name]} (now {own[name]})" for name in names if kept[name] != own[name]]
+            if differing:
+                raise ValueError(
+                    f"The run of the checkpoint had {', '.join(differing)}. With others, its next batches would be "
+                    "others. Give it the same, or, to begin an epoch anew, ignore_data_skip=True."
+                )
+        elif kept and own["examples"] and kept["batch"] != own["batch"]:
+            logger.warning(
+                "The run of the checkpoint had %s examples a step, and this one has %s, so it goes on at another place "
+                "of the epoch. TextTrainer(global_batch_size=...) makes the same steps on any number of processes.",
+                kept["batch"],
+                own["batch"],
             )
-        logger.warning(
-            "The run of the checkpoint had %s examples a step, and this one has %s, so it goes on at another place of "
-            "the epoch. TextTrainer(global_batch_size=...) makes the same steps on any number of processes.",
-            kept["batch"],
-            own["batch"],
-        )
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
@@ -301,7 +299,7 @@ class TextTrainer(Trainer):
             return super()._load_rng_state(checkpoint)
         # Some of the processes would find a state, and others none.
         logger.warning(
-            "A checkpoint of %s process(es) goes on on %s: what a model draws by itself (dropout) is drawn anew.",
+            "A checkpoint of %s process(es) resumes on %s: what a model draws by itself (dropout) is drawn anew.",
             written_by,
             self.args.world_size,
         )
