@@ -18,6 +18,9 @@ WAYS = [(processes, workers) for processes in STOPS for workers in (0, 2)]
 RUN = """
 import functools, signal
 
+from mlt_s_tools.metrics import TextMetrics, count_logits
+from mlt_s_tools.training import EvalTransform
+
 
 def noted(function):
     # Each member that is read goes into a file, which loader workers write as well.
@@ -85,7 +88,10 @@ def trained(folder, stop, workers, last, by_ctrl_c=False, checkpoint=None):
     seen.clear()
     reads()
     strategy = "steps" if stop else "no"
-    run = trainer(folder, stream(), workers, [Stop(stop, by_ctrl_c)], max_steps=last, save_strategy=strategy)
+    run = trainer(
+        folder, stream(), workers, [Stop(stop, by_ctrl_c)], max_steps=last, save_strategy=strategy,
+        dataloader_persistent_workers=bool(workers) and "RANK" not in os.environ,
+    )
     try:
         run.train(resume_from_checkpoint=checkpoint and f"{folder}/checkpoint-{checkpoint}")
     except KeyboardInterrupt:
@@ -99,7 +105,6 @@ seen, said = [], []
 logs = logging.Handler()
 logs.emit = lambda record: said.append(record.getMessage())
 logging.getLogger("mlt_s_tools").addHandler(logs)
-from mlt_s_tools.metrics import TextMetrics, count_logits
 """
 
 STOPPED = """
@@ -112,20 +117,94 @@ def stopped(stops, workers):
         return told
 
     return work
+"""
+
+EVALUATED = """
+def alone(run, examples):
+    metrics = TextMetrics()
+    for example in examples:
+        batch = collate([example])
+        with torch.no_grad():
+            metrics.add_counts(count_logits(run.model(**batch)["logits"], batch["labels"]))
+    return metrics.compute()
 
 
-json.dump([forked(n, stopped(STOPS[n], workers)) for n, workers in WAYS], open(f"{out}/told.json", "w"))
+def evaluated(rank, processes):
+    told, mlt, two = [], sys.argv[1], sys.argv[1] + " of two"
+    for data_dir, size, workers in ((mlt, 1, 0), (mlt, 2, 1), (two, 1, 0), (two, 2, 0)):
+        whole = ArchiveDataset(data_dir, "validation", EvalTransform((0.5,) * 3, (0.25,) * 3))
+        run = trainer(f"{out}/evaluated", workers=workers, per_device_eval_batch_size=size)
+        run.data_collator = collate
+        examples = datasets.load_dataset("mlt_s", data_dir=data_dir, split="validation", streaming=True)
+        examples = examples.map(whole.transform, remove_columns=examples.column_names)
+        by_stream, by_number = run.evaluate(examples), run.evaluate(whole)
+        expected = alone(run, whole)
+        predicted, by_hand = run.predict(examples), run.predict(whole)
+        figures = [{name: one["eval_" + name] for name in expected} for one in (by_stream, by_number)]
+        told.append({
+            "figures": [expected, *figures],
+            "losses": [by_number["eval_loss"], by_stream["eval_loss"], predicted.metrics["test_loss"]],
+            "counts": [sorted(one.predictions.tolist()) for one in (predicted, by_hand)],
+        })
+    return told
+"""
+
+REFUSED = """
+def refused(**options):
+    checkpoint = options.pop("checkpoint", None)
+    try:
+        trainer(f"{out}/refused", **{"train": stream(), "max_steps": 2, **options}).train(checkpoint)
+    except ValueError as error:
+        return str(error)
+
+
+def of_parquet():
+    datasets.Dataset.from_dict({"image_id": ["a", "b"]}).to_parquet(f"{out}/train.parquet")
+    stream = datasets.load_dataset("parquet", data_files=f"{out}/train.parquet", split="train", streaming=True)
+    return stream.shuffle(seed=0, buffer_size=1).map(lambda example: example)
+
+
+def refusals(rank, processes):
+    if processes == 2:
+        return [refused(save_strategy="epoch"), refused(checkpoint=f"{out}/written/checkpoint-1")]
+    trainer(f"{out}/written", stream(), max_steps=1).train()
+    checkpoint = f"{out}/written/checkpoint-1"
+    told = {
+        "workers": refused(checkpoint=checkpoint, workers=2),
+        "buffer": refused(checkpoint=checkpoint, train=stream(buffer_size=100)),
+        "Parquet": refused(checkpoint=checkpoint, train=of_parquet()),
+    }
+    said.clear()
+    trainer(f"{out}/buffered", stream(buffer_size=100), max_steps=1).train()
+    told["said"] = list(said)
+    os.remove(f"{out}/buffered/checkpoint-1/stream_0.json")
+    told["none"] = refused(checkpoint=f"{out}/buffered/checkpoint-1")
+    seen.clear()
+    told["anew"] = refused(checkpoint=checkpoint, ignore_data_skip=True)
+    told["steps"] = [batch[0] for batch in seen]
+    return told
+
+told = {
+    "stopped": [forked(n, stopped(STOPS[n], workers)) for n, workers in WAYS],
+    "evaluated": forked(3, evaluated),
+    "refused": [*forked(1, refusals), *forked(2, refusals)],
+}
+json.dump(told, open(f"{out}/told.json", "w"))
 """
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    return mlt(tmp_path_factory.mktemp("mlt"), train=EXAMPLES, validation=5, width=24, height=20)
+def told(tmp_path_factory):
+    """What the trainers tell, all of one process that imported the libraries."""
+    out = tmp_path_factory.mktemp("out")
+    folder = mlt(out / "mlt", train=EXAMPLES, validation=5, width=24, height=20)
+    mlt(out / "mlt of two", train=1, validation=2, width=24, height=20)
+    code = FORKED + RUN + f"STOPS, WAYS = {STOPS}, {WAYS}\n" + STOPPED + EVALUATED + REFUSED
+    return run(code, folder, out)
 
 
-def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_path):
-    told = run(FORKED + RUN + f"STOPS, WAYS = {STOPS}, {WAYS}\n" + STOPPED, data_dir, tmp_path)
-    for (processes, workers), ranks in zip(WAYS, told):
+def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(told):
+    for (processes, workers), ranks in zip(WAYS, told["stopped"]):
         stops = STOPS[processes]
         for whole, *legs in ranks:
             steps = [[batch for batch in whole["seen"] if batch[0] == step] for step in range(stops[-1])]
@@ -137,6 +216,7 @@ def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_pa
                 assert legs[leg]["losses"][:stop] == whole["losses"][:stop]
                 of_pass = resumed[0][1][0].split()[0]
                 begun_in.add(of_pass if first else None)
+                assert legs[leg]["reads"]
                 again = set(legs[leg]["reads"]) & set(names_of(whole, of_pass, until=first))
                 if of_pass == resumed[-1][1][0].split()[0]:
                     assert len(again) <= max(1, workers)  # the shard of two pairs in which a reader stood
@@ -156,42 +236,9 @@ def names_of(told, epoch, until=None):
 # --- Evaluation in several processes
 
 
-def test_processes_evaluate_each_image_of_a_stream_once(data_dir, tmp_path):
+def test_processes_evaluate_each_image_of_a_stream_once(told):
     """Three processes, with more images than processes and with fewer; in batches of one and of two."""
-    mlt(tmp_path / "two", train=1, validation=2, width=24, height=20)
-    code = """
-def alone(run, examples):
-    metrics = TextMetrics()
-    for example in examples:
-        batch = collate([example])
-        with torch.no_grad():
-            metrics.add_counts(count_logits(run.model(**batch)["logits"], batch["labels"]))
-    return metrics.compute()
-
-
-def evaluated(rank, processes):
-    told, mlt = [], sys.argv[1]
-    for data_dir, size, workers in ((mlt, 1, 0), (mlt, 2, 1), (f"{out}/two", 1, 0), (f"{out}/two", 2, 0)):
-        whole = ArchiveDataset(data_dir, "validation", EvalTransform((0.5,) * 3, (0.25,) * 3))
-        run = trainer(f"{out}/evaluated", workers=workers, per_device_eval_batch_size=size)
-        run.data_collator = collate
-        examples = datasets.load_dataset("mlt_s", data_dir=data_dir, split="validation", streaming=True)
-        examples = examples.map(whole.transform, remove_columns=examples.column_names)
-        by_stream, by_number = run.evaluate(examples), run.evaluate(whole)
-        expected = alone(run, whole)
-        predicted, by_hand = run.predict(examples), run.predict(whole)
-        figures = [{name: one["eval_" + name] for name in expected} for one in (by_stream, by_number)]
-        told.append({
-            "figures": [expected, *figures],
-            "losses": [by_number["eval_loss"], by_stream["eval_loss"], predicted.metrics["test_loss"]],
-            "counts": [sorted(one.predictions.tolist()) for one in (predicted, by_hand)],
-        })
-    return told
-
-
-json.dump(forked(3, evaluated), open(f"{out}/told.json", "w"))
-"""
-    for process in run(FORKED + RUN + "from mlt_s_tools.training import EvalTransform\n" + code, data_dir, tmp_path):
+    for process in told["evaluated"]:
         for (size, images), one in zip([(1, 5), (2, 5), (1, 2), (2, 2)], process):
             alone, *figures = one["figures"]
             assert figures == [alone, alone] and alone["images"] == images, size
@@ -202,47 +249,14 @@ json.dump(forked(3, evaluated), open(f"{out}/told.json", "w"))
 # --- What is refused, and what is said
 
 
-def test_where_a_stream_cannot_go_on_exactly_it_is_refused(data_dir, tmp_path):
-    code = """
-def refused(**options):
-    checkpoint = options.pop("checkpoint", None)
-    try:
-        trainer(f"{out}/refused", **{"train": stream(), "max_steps": 2, **options}).train(checkpoint)
-    except ValueError as error:
-        return str(error)
-
-
-def work(rank, processes):
-    if processes == 2:
-        return [refused(save_strategy="epoch"), refused(checkpoint=f"{out}/written/checkpoint-1")]
-    trainer(f"{out}/written", stream(), max_steps=1).train()
-    checkpoint = f"{out}/written/checkpoint-1"
-    told = {
-        "workers": refused(checkpoint=checkpoint, workers=2),
-        "buffer": refused(checkpoint=checkpoint, train=stream(buffer_size=100)),
-    }
-    said.clear()
-    trainer(f"{out}/buffered", stream(buffer_size=100), max_steps=1).train()
-    told["said"] = list(said)
-    os.remove(f"{checkpoint}/stream_0.json")
-    told["none"] = refused(checkpoint=checkpoint)
-    seen.clear()
-    told["anew"] = refused(checkpoint=checkpoint, ignore_data_skip=True)
-    told["steps"] = [batch[0] for batch in seen]
-    return told
-
-
-(told,) = forked(1, work)
-trainer_of_two = None
-told["two"] = forked(2, lambda rank, processes: work(rank, processes))
-json.dump(told, open(f"{out}/told.json", "w"))
-"""
-    told = run(FORKED + RUN + code, data_dir, tmp_path)
+def test_where_a_stream_cannot_go_on_exactly_it_is_refused(told):
+    told, *of_two = told["refused"]
     assert "1 process(es) with 1 reader(s)" in told["workers"] and "1 process(es) with 2 reader(s)" in told["workers"]
     assert "shuffle buffer of 100" in told["buffer"] and "buffer_size=1" in told["buffer"]
     assert len(told["said"]) == 1 and "shuffle buffer of 100" in told["said"][0]
     assert "checkpoint-1 does not say where" in told["none"] and "ignore_data_skip=True" in told["none"]
     assert told["anew"] is None and told["steps"] == [1, 1]
-    for by_epoch, other in told["two"]:
+    assert "Parquet" in told["Parquet"]
+    for by_epoch, other in of_two:
         assert "save_strategy" in by_epoch and "'steps'" in by_epoch
-        assert "does not say where" in other  # its file is gone
+        assert "1 process(es) with 1 reader(s)" in other and "2 process(es) with 1 reader(s)" in other

@@ -6,7 +6,6 @@ import collections
 import copy
 import inspect
 import json
-import logging
 import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     Batch = dict[str, Any]
-
-logger = logging.getLogger(__name__)
 
 # The release that takes a shuffled stream up exactly (5.2) is the one that can split it by shards of any number.
 TAKES_UP = "strategy" in inspect.signature(split_dataset_by_node).parameters
@@ -160,7 +157,7 @@ class StreamLoader(DataLoaderStateMixin):
         pass_begins: Callable[[], object],
     ) -> None:
         self.gradient_state = GradientState()
-        self._batches = _Batches(part, like.batch_size, like.drop_last, like.collate_fn, position)
+        self._batches = _Batches(part, like.batch_size, like.collate_fn, position)
         self._generator, self._seed = torch.Generator(), seed
         self._loader = loader_like(like, self._batches, None, _as_it_is, generator=self._generator)
         self._positions = collections.deque([position], maxlen=accumulated + 1)
@@ -193,8 +190,7 @@ class StreamLoader(DataLoaderStateMixin):
         self.end_of_dataloader = False
         self._batches.epoch.value = position.epoch
         self._generator.manual_seed(self._seed + position.epoch)
-        left_out: list[int] = []
-        given = self._given(left_out)
+        given = (item for item in self._loader if item is not None)
         item = next(given, None)
         while item is not None:
             batch, worker, state = item
@@ -205,42 +201,27 @@ class StreamLoader(DataLoaderStateMixin):
                 position = Position.start(len(position.states), position.epoch + 1)
             self._positions.append(position)
             yield batch
-        if sum(left_out):
-            logger.warning(
-                "Pass %s: the last %s examples of this process filled no batch and are not trained on.",
-                position.epoch - 1,
-                sum(left_out),
-            )
         return count
-
-    def _given(self, left_out: list[int]) -> Iterator[tuple[Batch, int, str]]:
-        """What the workers give, without the numbers of the examples that they left out."""
-        for item in self._loader:
-            if isinstance(item, int):
-                left_out.append(item)
-            else:
-                yield item
 
 
 class _Batches(IterableDataset):
     """What a loader worker gives: batches of its part of a stream, each with the worker and the stream's state.
 
-    And at the end, or where it has to let others go first, how many examples it left out.
+    And None, where it has to let others go first.
     """
 
     def __init__(
         self,
         stream: datasets.IterableDataset,
         size: int,
-        drop_last: bool,
         collate: Callable[[list[Any]], Batch],
         position: Position,
     ) -> None:
         self.stream = copy.copy(stream)  # a state is loaded into it, and the user's own stays as it is
-        self.size, self.drop_last, self.collate, self.position = size, drop_last, collate, position
+        self.size, self.collate, self.position = size, collate, position
         self.epoch = SharedEpoch(position.epoch)
 
-    def __iter__(self) -> Iterator[tuple[Batch, int, str] | int]:
+    def __iter__(self) -> Iterator[tuple[Batch, int, str] | None]:
         info = get_worker_info()
         worker = info.id if info else 0
         by_parts = info and TAKES_UP
@@ -250,7 +231,7 @@ class _Batches(IterableDataset):
         stream.set_epoch(self.epoch.value)
         if self.epoch.value == self.position.epoch:
             if worker < self.position.next_worker:
-                yield 0  # a DataLoader asks the first worker first
+                yield None  # a DataLoader asks the first worker first
             if self.position.states[worker] is not None:
                 stream.load_state_dict(self.position.states[worker])
         examples: list[Any] = []
@@ -260,7 +241,7 @@ class _Batches(IterableDataset):
                 yield self._batch(examples, stream, worker)
                 examples = []
         if examples:
-            yield len(examples) if self.drop_last else self._batch(examples, stream, worker)
+            yield self._batch(examples, stream, worker)
 
     def _batch(self, examples: list[Any], stream: datasets.IterableDataset, worker: int) -> tuple[Batch, int, str]:
         # The state as text: what moves a batch to where a GPU reads it leaves text alone.

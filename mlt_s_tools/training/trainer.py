@@ -75,10 +75,10 @@ class TextTrainer(Trainer):
 
     Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off.
 
-    **Stopped and resumed.** A checkpoint of a run over a stream of `datasets` holds where the stream of each process and
-    loader worker stands, in any pass; resumed on as many, it continues there without reading what was seen. What a
+    **Stopped and resumed.** A checkpoint of a run over a stream of `datasets` holds where the stream of each process
+    and loader worker stands, in any pass; resumed on as many, it continues there without reading what was seen. What a
     release of `datasets` cannot take up exactly (a shuffle buffer, say) is said when the training begins, and refused
-    when it is resumed. `ignore_data_skip=True` begins a pass anew. Ctrl-C writes no checkpoint.
+    when it is resumed. `ignore_data_skip=True` begins the first pass anew. Ctrl-C writes no checkpoint.
 
     **The same run on any number of processes.** With `global_batch_size` the batches of all steps are the same on 1, 2
     or more processes (`GlobalBatchSampler`), and a checkpoint of one number of them resumes on another. How many images
@@ -94,9 +94,9 @@ class TextTrainer(Trainer):
     Raises:
         ValueError: a stream was split already, has fewer batches than accumulation steps, or cannot be resumed exactly;
             several processes have something to do at the end of each epoch of a stream (`save_strategy="epoch"`), or
-            evaluate a stream of another kind; `class_weights` beside a `compute_loss_func`, or for a model without logits;
-            `global_batch_size` has no equal parts, or stands beside arguments that decide of the batches as well, or
-            differs from the checkpoint's.
+            evaluate a stream of another kind; `class_weights` beside a `compute_loss_func`, or for a model without
+            logits; `global_batch_size` has no equal parts, or stands beside arguments that decide of the batches as
+            well, or differs from the checkpoint's.
     """
 
     model_wrapped: torch.nn.Module  # of Trainer, which exchanges it
