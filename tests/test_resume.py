@@ -177,6 +177,9 @@ def refusals(rank, processes):
     said.clear()
     trainer(f"{out}/buffered", stream(buffer_size=100), max_steps=1).train()
     told["said"] = list(said)
+    with open(f"{out}/buffered/checkpoint-1/stream_0.json", "w") as file:
+        file.write("{")
+    told["damaged"] = refused(checkpoint=f"{out}/buffered/checkpoint-1")
     os.remove(f"{out}/buffered/checkpoint-1/stream_0.json")
     told["none"] = refused(checkpoint=f"{out}/buffered/checkpoint-1")
     seen.clear()
@@ -254,6 +257,7 @@ def test_where_a_stream_cannot_go_on_exactly_it_is_refused(told):
     assert "1 process(es) with 1 reader(s)" in told["workers"] and "1 process(es) with 2 reader(s)" in told["workers"]
     assert "shuffle buffer of 100" in told["buffer"] and "buffer_size=1" in told["buffer"]
     assert len(told["said"]) == 1 and "shuffle buffer of 100" in told["said"][0]
+    assert told["damaged"] == told["none"]
     assert "checkpoint-1 does not say where" in told["none"] and "ignore_data_skip=True" in told["none"]
     assert told["anew"] is None and told["steps"] == [1, 1]
     assert "Parquet" in told["Parquet"]

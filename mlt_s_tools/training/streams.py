@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import copy
 import inspect
 import json
@@ -72,7 +73,7 @@ class Position:
         kept: dict[str, Any] = {}
         for path in (_file(folder, rank), _file(folder, 0)):  # a process that was not there learns how many were
             if not kept and os.path.isfile(path):
-                with open(path, encoding="utf-8") as file:
+                with open(path, encoding="utf-8") as file, contextlib.suppress(ValueError):  # damaged, or no JSON
                     kept = json.load(file)
         if kept.pop("step", None) != step:
             raise ValueError(
