@@ -7,6 +7,7 @@
 | `EvalTransform` | an example whole, with its label map untouched |
 | `collate` | a batch of either, for a `DataLoader` or a `transformers.Trainer` |
 | `for_segformer` | the transforms and model options that fit an image processor of `transformers` |
+| `GlobalBatchSampler` | the order of examples, with the same global batches on any number of processes |
 | `TextTrainer` | a `transformers.Trainer` for label maps: images of any sizes, several processes |
 | `EpochCallback` | tells a `TrainTransform` the epoch, from a `transformers.Trainer` |
 
@@ -15,7 +16,8 @@ Straight from the archives it is `ArchiveDataset(data_dir, "train", preset.train
 remove_columns=train.column_names)`. To a `Trainer`, say `remove_unused_columns=False` as well: by default it takes the
 column `image` away before a transform sees it.
 
-The transforms need NumPy and Pillow alone, `collate` PyTorch, `TextTrainer` and `EpochCallback` transformers.
+The transforms need NumPy and Pillow alone, `collate` and `GlobalBatchSampler` PyTorch, `TextTrainer` and
+`EpochCallback` transformers.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # the names of `_MODULES`, for checkers and editors
     from mlt_s_tools.training.archives import ArchiveDataset as ArchiveDataset
     from mlt_s_tools.training.batches import collate as collate
     from mlt_s_tools.training.callbacks import EpochCallback as EpochCallback
+    from mlt_s_tools.training.order import GlobalBatchSampler as GlobalBatchSampler
     from mlt_s_tools.training.presets import Preset as Preset
     from mlt_s_tools.training.presets import for_segformer as for_segformer
     from mlt_s_tools.training.trainer import TextTrainer as TextTrainer
@@ -39,6 +42,7 @@ _MODULES = {
     "TrainTransform": "transforms",
     "EvalTransform": "transforms",
     "collate": "batches",
+    "GlobalBatchSampler": "order",
     "Preset": "presets",
     "for_segformer": "presets",
     "TextTrainer": "trainer",

@@ -25,9 +25,10 @@ class EpochCallback(TrainerCallback):
     A stream needs it too: `IterableDataset.set_epoch`, which a `Trainer` calls by itself, gives another order, but a
     function in `map` does not learn of it.
 
-    A run that goes on from a checkpoint goes on with its epoch. Over a stream, `Trainer` takes all steps of the
+    A run that goes on from a checkpoint goes on with its epoch. Over a stream, `TextTrainer` knows the pass in which
+    each process is, also after it was resumed. A plain `Trainer` takes all steps of the
     checkpoint for steps of one pass, the first, and skips as many batches of that. Where they were of several passes,
-    nothing is left of it, and `Trainer` begins another pass; that one is not counted, but has the epoch of the pass in
+    nothing is left of it, and it begins another pass; that one is not counted, but has the epoch of the pass in
     which the checkpoint was written, or of the next one, if that was through.
 
     Args:
@@ -50,7 +51,10 @@ class EpochCallback(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if self._step is not None and state.global_step > self._step:
+        of_stream = getattr(kwargs.get("train_dataloader"), "epoch", None)
+        if of_stream is not None:
+            self._epoch = of_stream
+        elif self._step is not None and state.global_step > self._step:
             self._epoch += 1
         self._step = state.global_step
         self.transform.set_epoch(self._epoch)

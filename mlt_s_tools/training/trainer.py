@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import datasets
 import torch
+import transformers
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import IterableDataset
-from transformers import Trainer
+from transformers import Trainer, TrainerState, TrainingArguments, set_seed
+from transformers.trainer_utils import get_last_checkpoint
 
 from mlt_s_tools.metrics import BACKGROUND, TextMetrics, count_logits
+from mlt_s_tools.training.order import GlobalBatchSampler, part_of_batch, report_uneven
+from mlt_s_tools.training.streams import (
+    ANEW,
+    EvenLoader,
+    Position,
+    StreamLoader,
+    loader_like,
+    part_of_stream,
+    why_inexact,
+)
 from mlt_s_tools.training.transforms import IGNORED
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
-    from transformers import PreTrainedModel, TrainingArguments
+    from torch.utils.data import DataLoader, Sampler
+    from transformers import PreTrainedModel, TrainerControl
     from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
     Batch = dict[str, Any]
 
 logger = logging.getLogger(__name__)
+
+# The key of what a checkpoint has to say about the batches of its run, in TrainerState.stateful_callbacks.
+_KEPT = "batches of the run"
 
 
 class TextTrainer(Trainer):
@@ -49,7 +67,8 @@ class TextTrainer(Trainer):
     a sampler adds to fill up the last step of an epoch, or leaves out, is logged. A stream is dealt out by its shards,
     with `dispatch_batches=False`, where by default the first process would read for all; what is left over at the end
     of an epoch is no matter, since `max_steps` counts and each process begins its part again when it is through, and
-    batches that do not fill the accumulation steps there wait for the next pass.
+    batches that do not fill the accumulation steps there wait for the next pass. Where a process has fewer images of a
+    stream than others, or none, it evaluates with images without label until all are through.
     Evaluation drops what was filled up, so each image counts once, and takes the statistics of batch normalisation from
     the first process, as its checkpoint does: of themselves, processes have different ones. It may come before
     `train`, and leaves the random state as it was: a run that evaluates trains the same weights as one that does not.
@@ -57,15 +76,32 @@ class TextTrainer(Trainer):
     Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off. Where examples
     have words (`EvalTransform(words=True)`), there are figures by script and height of words, too: `eval_fgiou_Latin`.
 
+    **Stopped and resumed.** A checkpoint of a run over a stream of `datasets` holds where the stream of each process
+    and loader worker stands, in any pass; resumed on as many, it continues there without reading what was seen. What a
+    release of `datasets` cannot take up exactly (a shuffle buffer, say) is said when the training begins, and refused
+    when it is resumed. `ignore_data_skip=True` begins the first pass anew. Ctrl-C writes no checkpoint.
+
+    **The same run on any number of processes.** With `global_batch_size` the batches of all steps are the same on 1, 2
+    or more processes (`GlobalBatchSampler`), and a checkpoint of one number of them resumes on another. How many images
+    each takes at a time follows: as many as go evenly and are not more than `per_device_train_batch_size`; the rest is
+    accumulated. What differs is what a model draws by itself (dropout) or computes of a batch as a whole (batch
+    normalisation), and rounding.
+
     Args:
         class_weights: a float tensor (classes,) that weighs the pixels of the loss by class; by default all alike.
+        global_batch_size: examples of a step, of all processes and accumulation steps together. By default it follows
+            from the arguments, and is another one on another number of processes.
 
     Raises:
-        ValueError: a stream was split already, or is to be evaluated in several processes, or has fewer batches than
-            accumulation steps; `class_weights` beside a `compute_loss_func`, or for a model without logits.
+        ValueError: a stream was split already, has fewer batches than accumulation steps, or cannot be resumed exactly;
+            several processes have something to do at the end of each epoch of a stream (`save_strategy="epoch"`), or
+            evaluate a stream of another kind; `class_weights` beside a `compute_loss_func`, or for a model without
+            logits; `global_batch_size` has no equal parts, or stands beside arguments that decide of the batches as
+            well, or differs from the checkpoint's.
     """
 
     model_wrapped: torch.nn.Module  # of Trainer, which exchanges it
+    control: TrainerControl  # likewise
 
     def __init__(
         self,
@@ -73,26 +109,39 @@ class TextTrainer(Trainer):
         args: TrainingArguments | None = None,
         *rest: Any,
         class_weights: torch.Tensor | None = None,
+        global_batch_size: int | None = None,
         **options: Any,
     ) -> None:
+        if global_batch_size is not None:
+            args = _with_global_batch(args or TrainingArguments(), global_batch_size, options.get("train_dataset"))
         if args and isinstance(options.get("train_dataset"), IterableDataset):
             args.accelerator_config.dispatch_batches = False
         super().__init__(model, args, *rest, **options)
         if class_weights is not None and self.compute_loss_func is not None:
             raise ValueError("class_weights weigh the loss of TextTrainer; compute_loss_func has to weigh its own.")
-        self.class_weights = class_weights
+        self.class_weights, self.global_batch_size = class_weights, global_batch_size
         # Trainer believes that a model whose forward takes **kwargs divides its loss by num_items_in_batch. None for
         # segmentation does, so loss and gradient would be multiplied by accumulation steps and processes.
         self.model_accepts_loss_kwargs = False
         self._waiting: list[Batch] = []  # batches of a stream that did not fill the accumulation steps of a pass
+        self._stream: StreamLoader | None = None  # of the training under way, if it is over a stream
+        self._checkpoint: str | None = None  # that the run goes on from
+        self._kept: dict[str, Any] = {}  # what the checkpoint that the run goes on from says of its batches
         self._losses: list[torch.Tensor] = []  # of the evaluation under way: rows of loss times weight, and weight
 
     # --- Training
 
-    def train(self, *arguments: Any, **options: Any) -> TrainOutput:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments: Any, **options: Any) -> TrainOutput:
         self._waiting = []
         self._prepare_anew()
-        return super().train(*arguments, **options)
+        checkpoint = resume_from_checkpoint
+        if checkpoint is True:
+            checkpoint = get_last_checkpoint(self.args.output_dir)
+        self._checkpoint = checkpoint or None
+        self._kept = _kept_of(checkpoint) if checkpoint else {}
+        if checkpoint and not self.args.ignore_data_skip:
+            self._check_batches()
+        return super().train(resume_from_checkpoint, *arguments, **options)
 
     def _prepare_anew(self) -> None:
         """Undoes what an evaluation did to a model of several processes that was not trained before.
@@ -113,9 +162,57 @@ class TextTrainer(Trainer):
         data, args = self.train_dataset, self.args
         if isinstance(data, IterableDataset):
             _check_whole(data)
-        elif args.world_size > 1 or args.dataloader_drop_last:
-            _report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
-        return super().get_train_dataloader()
+        elif not self.global_batch_size and (args.world_size > 1 or args.dataloader_drop_last):
+            report_uneven(len(data), args.train_batch_size * args.world_size, args.dataloader_drop_last)
+        loader = super().get_train_dataloader()
+        self._stream = self._stream_loader(data, loader) if isinstance(data, datasets.IterableDataset) else None
+        if self._stream:
+            return self._stream
+        if self.global_batch_size and args.world_size > 1:
+            # accelerate tells its own wrapper the epoch and not the sampler in it, where it skips what was seen.
+            loader.set_sampler(loader.batch_sampler.batch_sampler.sampler)
+        return loader
+
+    def _stream_loader(self, stream: datasets.IterableDataset, like: DataLoader) -> StreamLoader:
+        """A loader of what this process has of a stream, from where the checkpoint says that it stands."""
+        args, workers = self.args, like.num_workers
+        by_epoch = [name for name in ("save", "eval", "logging") if getattr(args, f"{name}_strategy") == "epoch"]
+        if args.world_size > 1 and by_epoch:
+            raise ValueError(
+                f"{by_epoch[0]}_strategy is 'epoch', and processes are not through with their parts of a stream at the "
+                "same step: they would wait for each other for ever. Say 'steps'."
+            )
+        reason = why_inexact(stream)
+        if not getattr(like, "in_order", True):
+            reason = "with dataloader_in_order=False the order of its batches is left to chance."
+        position = Position.start(workers)
+        if self._checkpoint and not args.ignore_data_skip:
+            if reason or not hasattr(Trainer, "_init_training_state"):
+                reason = reason or f"transformers {transformers.__version__} reads all that was seen."
+                raise ValueError(f"This stream cannot go on exactly where it stood: {reason} {ANEW}")
+            step = TrainerState.load_from_json(os.path.join(self._checkpoint, "trainer_state.json")).global_step
+            position = Position.read(self._checkpoint, args.process_index, args.world_size, step, workers)
+        elif reason and args.save_strategy != "no":
+            logger.warning("A checkpoint of this run will not tell where its stream stands: %s", reason)
+        part = part_of_stream(stream, args.process_index, args.world_size)
+
+        def pass_begins() -> None:
+            self.control = self.callback_handler.on_epoch_begin(args, self.state, self.control)
+
+        return StreamLoader(part, position, args.gradient_accumulation_steps, like, args.seed, pass_begins)
+
+    def _init_training_state(self, *arguments: Any, **options: Any) -> tuple[int, int]:
+        epochs, batches = super()._init_training_state(*arguments, **options)
+        return (0, 0) if self._stream else (epochs, batches)  # its loader is at the right place already
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
+        if not self.global_batch_size:
+            return super()._get_train_sampler(train_dataset)
+        # For all processes together: accelerate deals its batches out, and they come out even.
+        args = self.args
+        seed = args.seed if args.data_seed is None else args.data_seed
+        examples = len(self.train_dataset if train_dataset is None else train_dataset)
+        return GlobalBatchSampler(examples, self.global_batch_size, seed=seed, drop_last=args.dataloader_drop_last)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -137,10 +234,10 @@ class TextTrainer(Trainer):
         that gradient on top, and processes that are left with different numbers make different steps.
         """
         batches = self._waiting + batches
-        if 0 < len(batches) < count and not self.state.global_step:
+        if len(batches) < count and not self.state.global_step:
             raise ValueError(
                 f"A pass over this stream has {len(batches)} batches in a process, and a step takes {count} "
-                "(gradient_accumulation_steps). Make fewer of them."
+                "(gradient_accumulation_steps). Make fewer of them, or take fewer processes."
             )
         full = count if len(batches) >= count else 0
         self._waiting = batches[full:]
@@ -150,6 +247,64 @@ class TextTrainer(Trainer):
         loss = super().training_step(*arguments, **options)
         # Trainer gathers what it logs, but not what remains after the last log, which the loss of the run has as well.
         return self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss
+
+    # --- Stopped, and going on
+
+    def _batches(self) -> dict[str, Any]:
+        """What a checkpoint says of the batches of its run, by the names of what decides of them."""
+        args = self.args
+        return {
+            "global_batch_size": self.global_batch_size,
+            "examples": None if isinstance(self.train_dataset, IterableDataset) else len(self.train_dataset),
+            "seed": args.seed if args.data_seed is None else args.data_seed,
+            "dataloader_drop_last": args.dataloader_drop_last,
+            "batch": self.get_total_train_batch_size(args),
+            "processes": args.world_size,
+        }
+
+    def _check_batches(self) -> None:
+        """Sees that the steps after a checkpoint have the batches that they would have had."""
+        kept, own = self._kept, self._batches()
+        if self.global_batch_size and not kept.get("global_batch_size"):
+            raise ValueError(
+                "The checkpoint was written without global_batch_size, and its order of examples is another. Go on "
+                "without it as well, or, to begin an epoch with the new order, with ignore_data_skip=True."
+            )
+        if kept.get("global_batch_size"):
+            names = ("global_batch_size", "examples", "seed", "dataloader_drop_last")
+            differing = [f"{name} {kept[name]} (now {own[name]})" for name in names if kept[name] != own[name]]
+            if differing:
+                raise ValueError(
+                    f"The run of the checkpoint had {', '.join(differing)}. With others, its next batches would be "
+                    "others. Give it the same, or, to begin an epoch anew, ignore_data_skip=True."
+                )
+        elif kept and own["examples"] and kept["batch"] != own["batch"]:
+            logger.warning(
+                "The run of the checkpoint had %s examples a step, and this one has %s, so it goes on at another place "
+                "of the epoch. TextTrainer(global_batch_size=...) makes the same steps on any number of processes.",
+                kept["batch"],
+                own["batch"],
+            )
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        self.state.stateful_callbacks[_KEPT] = self._batches()  # Trainer writes the state last
+        if self._stream:
+            # Those that wait for the next step are read once more, so a checkpoint holds no pixels.
+            position = self._stream.position(untrained=len(self._waiting))
+            position.write(output_dir, self.args.process_index, self.args.world_size, self.state.global_step)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        written_by = self._kept.get("processes", self.args.world_size)
+        if checkpoint is None or written_by == self.args.world_size:
+            return super()._load_rng_state(checkpoint)
+        # Some of the processes would find a state, and others none.
+        logger.warning(
+            "A checkpoint of %s process(es) resumes on %s: what a model draws by itself (dropout) is drawn anew.",
+            written_by,
+            self.args.world_size,
+        )
+        set_seed(self.args.seed + self.state.global_step)
 
     # --- The loss
 
@@ -217,14 +372,28 @@ class TextTrainer(Trainer):
 
     # --- Evaluation
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader | EvenLoader:
         data = self.eval_dataset if eval_dataset is None else eval_dataset
-        if isinstance(data, IterableDataset) and self.args.world_size > 1:
+        data = self.eval_dataset[data] if isinstance(data, str) else data
+        return self._even(super().get_eval_dataloader(eval_dataset), data)
+
+    def get_test_dataloader(self, test_dataset: Any) -> DataLoader | EvenLoader:
+        return self._even(super().get_test_dataloader(test_dataset), test_dataset)
+
+    def _even(self, loader: DataLoader, data: Any) -> DataLoader | EvenLoader:
+        """A loader that gives all processes as many batches, also of a stream."""
+        args = self.args
+        if args.world_size == 1 or not isinstance(data, IterableDataset):
+            return loader
+        if not isinstance(data, datasets.IterableDataset):
             raise ValueError(
-                "A stream cannot be evaluated in several processes: where one has an image more than another, it waits "
-                "for it for ever. Evaluate an ArchiveDataset, which takes no disk either, or a prepared set."
+                f"Several processes cannot evaluate a {type(data).__name__} that is no IterableDataset of datasets: it "
+                "does not say how it can be shared out. Evaluate such a stream, or a data set with a length."
             )
-        return super().get_eval_dataloader(eval_dataset)
+        _check_whole(data)
+        part = part_of_stream(data, args.process_index, args.world_size)
+        own = loader_like(loader, part, args.eval_batch_size, loader.collate_fn, persistent_workers=False)
+        return EvenLoader(own, args.eval_batch_size, self.accelerator)
 
     def evaluation_loop(
         self,
@@ -241,10 +410,17 @@ class TextTrainer(Trainer):
         if torch.distributed.is_initialized():
             for buffer in self.model.buffers():
                 torch.distributed.broadcast(buffer, 0)
-        with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed, also where nothing is left to chance
-            output = super().evaluation_loop(
-                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-            )
+        if isinstance(dataloader, EvenLoader):
+            self.gather_function = lambda values: dataloader.real(self.accelerator.gather(values))
+        try:
+            with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed, also where nothing is left to chance
+                output = super().evaluation_loop(
+                    dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+                )
+        finally:
+            self.gather_function = self.accelerator.gather_for_metrics
+        if isinstance(dataloader, EvenLoader):
+            output = output._replace(num_samples=dataloader.images)
         if self._losses:
             loss, weight = torch.cat(self._losses).double().sum(0).tolist()
             output.metrics[f"{metric_key_prefix}_loss"] = loss / weight if weight else math.nan
@@ -316,14 +492,33 @@ def _check_whole(stream: IterableDataset) -> None:
         )
 
 
-def _report_uneven(examples: int, step: int, drops: bool) -> None:
-    """Says what becomes of the examples that do not make a step, of all processes together, of their own."""
-    rest = examples % step
-    if rest and drops:
-        logger.warning("%s: the %s that are left over of each epoch are not trained on.", _epoch(examples, step), rest)
-    elif rest:
-        logger.warning("%s: the last is filled up with %s of the same epoch.", _epoch(examples, step), step - rest)
+def _with_global_batch(args: TrainingArguments, global_batch_size: int, data: Any) -> TrainingArguments:
+    """A copy of the arguments, by which the batches of all processes and accumulation steps make a global one.
+
+    Raises:
+        ValueError: it has no equal parts, or something else decides of the batches as well.
+    """
+    if isinstance(data, IterableDataset):
+        raise ValueError(
+            "A stream is dealt out by its shards, so its batches depend on the number of processes. For a "
+            "global_batch_size, train on an ArchiveDataset, which takes no disk either, or on a prepared set."
+        )
+    usual = {"gradient_accumulation_steps": 1, "auto_find_batch_size": False, "train_sampling_strategy": "random"}
+    given = [name for name, value in usual.items() if getattr(args, name, value) != value]
+    if given or args.accelerator_config.split_batches:
+        raise ValueError(
+            f"global_batch_size decides of the batches; leave out {', '.join(given) or 'split_batches'}. "
+            "per_device_train_batch_size is the most that a device takes at a time."
+        )
+    share = part_of_batch(global_batch_size, args.world_size * max(1, args.n_gpu))
+    args = copy.copy(args)
+    most = min(share, args.per_device_train_batch_size)
+    args.per_device_train_batch_size = max(size for size in range(1, most + 1) if share % size == 0)
+    args.gradient_accumulation_steps = share // args.per_device_train_batch_size
+    return args
 
 
-def _epoch(examples: int, step: int) -> str:
-    return f"{examples:,} examples, {step} a step"
+def _kept_of(checkpoint: str) -> dict[str, Any]:
+    """What a checkpoint says of the batches of its run; nothing where it was written by a plain `Trainer`."""
+    path = os.path.join(checkpoint, "trainer_state.json")
+    return TrainerState.load_from_json(path).stateful_callbacks.get(_KEPT, {}) if os.path.isfile(path) else {}
