@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 
+import forks
 import pytest
 from archives import add_words, mlt
 from conftest import LEAVE, ROOT
@@ -83,17 +84,21 @@ def data_dir(tmp_path_factory):
     return add_words(folder, range(1, 12), range(1, 6))
 
 
-def run(code, data_dir, out, processes=1):
-    """Runs code after the lines above, in one process or by `torchrun` in several; what each prints, by rank."""
+def run(code, data_dir, out, processes=1, torchrun=False):
+    """Runs code after the lines above, in one process or several, which `torchrun` starts if need be.
+
+    Returns what each tells, by rank.
+    """
     script = out / "run.py"
     script.write_text(RUN + textwrap.dedent(code) + LEAVE, encoding="utf-8")
-    command = [sys.executable, str(script)]
-    if processes > 1:
+    if torchrun:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command.append(str(script))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, str(data_dir), str(out)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run([*command, script, data_dir, out], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+    else:
+        several = forks.run_script(script, out, data_dir, out, processes=processes)
+        assert all(done.returncode == 0 for done in several), [done.stderr[-3000:] for done in several]
     return [json.loads((out / f"rank{rank}.json").read_text()) for rank in range(processes)]
 
 
@@ -159,7 +164,7 @@ def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
         figures={name: figures["eval_" + name] for name in alone},
     )
     """
-    told = run(TELL + textwrap.dedent(code), data_dir, tmp_path, processes)
+    told = run(TELL + textwrap.dedent(code), data_dir, tmp_path, processes, torchrun=processes == 2)
     each = 12 // processes  # examples a process and epoch: the last batch, of one, is filled up with the first
     for epoch in range(3):
         parts = [one["read"][epoch * each : (epoch + 1) * each] for one in told]
