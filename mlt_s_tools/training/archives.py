@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlt_s
@@ -62,6 +62,10 @@ class ArchiveDataset:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Any:
-        example = mlt_s.read_example(self.pairs[index], self._remote_options)
-        example = self.features.decode_example(example)
-        return example if self.transform is None else self.transform(example)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """The examples of these numbers, by which a `DataLoader` asks for a batch: remote ones are fetched at once."""
+        pairs = [self.pairs[index] for index in indices]
+        examples = map(self.features.decode_example, mlt_s.read_examples(pairs, self._remote_options, len(pairs)))
+        return list(examples if self.transform is None else map(self.transform, examples))
