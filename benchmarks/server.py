@@ -5,6 +5,7 @@ to open them as a line of JSON, as told in `Far`. Then it prints what was asked 
 """
 
 import asyncio
+import http.server
 import json
 import subprocess
 import sys
@@ -33,7 +34,7 @@ class Far:
         self.options = json.loads(self._process.stdout.readline())
 
     def counts(self):
-        """Requests, and bytes of the answers, since it was asked last."""
+        """Requests, bytes of the answers, and CPU seconds of the server, since it was asked last."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
@@ -43,7 +44,7 @@ class _Line:
     """Hands on what passes between clients and the server behind, later, and no faster than the line."""
 
     def __init__(self):
-        self.requests, self.sent, self._free_at = 0, 0, 0.0
+        self.requests, self.sent, self._free_at, self._cpu = 0, 0, 0.0, 0.0
 
     async def listen(self, port, delay):
         async def connected(reader, writer):
@@ -75,8 +76,9 @@ class _Line:
         writer.close()
 
     def counts(self):
-        counted = {"requests": self.requests, "sent": self.sent}
-        self.requests = self.sent = 0
+        cpu = time.process_time()
+        counted = {"requests": self.requests, "sent": self.sent, "cpu": cpu - self._cpu}
+        self.requests, self.sent, self._cpu = 0, 0, cpu
         return counted
 
 
@@ -120,6 +122,7 @@ def _s3(folder):
 
 def main(kind, folder):
     sys.path.append(str(ROOT / "tests"))
+    http.server.ThreadingHTTPServer.request_queue_size = 500  # of more clients at once, some would wait for a second
     behind, options = {"http": _http, "hf": _hf, "s3": _s3}[kind](Path(folder))
     line, loop = _Line(), asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()

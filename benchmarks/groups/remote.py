@@ -31,7 +31,7 @@ def _round_trips(open_first, far):
 
 
 def _counted(action, far, pairs):
-    """Besides, requests a pair, and bytes of the answers in parts of the members' packed bytes."""
+    """Besides, requests a pair, bytes of the answers in parts of the members' packed bytes, and what the server took."""
     members = sum(copies[0].packed_size for pair in pairs for copies in (pair.label, pair.image))
 
     def counted():
@@ -40,6 +40,7 @@ def _counted(action, far, pairs):
         counts = far.counts()
         epochs = taken["pairs"] / len(pairs)
         taken["requests_per_pair"] = counts["requests"] / taken["pairs"]
+        taken["server_cpu"] = counts["cpu"]
         taken["bytes_per_byte"] = counts["sent"] / (epochs * members)
         return taken
 
