@@ -31,7 +31,7 @@ def _round_trips(open_first, far):
 
 
 def _counted(action, far, pairs):
-    """Besides, requests a pair, bytes of the answers in parts of the members' packed bytes, and what the server took."""
+    """Adds requests a pair, bytes of answers in parts of the members' packed bytes, and the server's CPU seconds."""
     members = sum(copies[0].packed_size for pair in pairs for copies in (pair.label, pair.image))
 
     def counted():

@@ -21,6 +21,10 @@ class ArchiveDataset:
 
     Copies of it in the workers of a `DataLoader`, forked or spawned, share no open file.
 
+    Archives at an address are worth some workers: all members of a batch are fetched at once, but nobody knows the next
+    batch before it is asked for. Without workers each batch waits for a round trip; with them, others are decoded
+    meanwhile. (A stream knows what follows, and fetches it while a pair is decoded, without workers as well.)
+
     Args:
         data_dir: as for the loader: the folder of the archives, or an fsspec address.
         split: "train" or "validation".
