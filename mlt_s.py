@@ -28,14 +28,17 @@ import logging
 import os
 import re
 import struct
+import threading
 import time
 import unicodedata
 import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Optional, Union
 
 import datasets
@@ -526,7 +529,8 @@ def survey(
     Raises:
         MltSError: the root is not there or cannot be read.
     """
-    for file, parts in walk(root, options, leave_out, listing.left_out):
+    files = walk(root, options, leave_out, listing.left_out)
+    for file, parts, opened in _with_members(files, root, roles, options):
         *folders, name = parts
         if is_parquet(parts):
             listing.parquet.append((role_and_split(parts), file))
@@ -540,7 +544,7 @@ def survey(
                 listing.left_out[role][file.address] += 1
         else:
             try:
-                members = archive_members(file, options)
+                members = opened()
             except MltSError as error:
                 if file.address == root or is_needed(parts):
                     yield Seen(file, parts, error=error)
@@ -552,6 +556,22 @@ def survey(
                 folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
                 sorted_in[listing.sort_in(member, (*parts, folder), name, roles, default_role)].append(member)
             yield Seen(file, parts, sorted_in[True], sorted_in[False])
+
+
+def _with_members(files: Iterable, root: str, roles: tuple[str, ...], options: dict[str, Any]) -> Iterator[tuple]:
+    """Adds to each file what gives its `archive_members`. Remote archives are opened at once."""
+    if not _serves_threads(root, options):
+        yield from ((file, parts, functools.partial(archive_members, file, options)) for file, parts in files)
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = [(file, parts, is_zip(parts[-1]) and is_wanted(parts, roles)) for file, parts in files]
+        yield from [
+            (file, parts, pool.submit(archive_members, file, options).result if is_opened else list)
+            for file, parts, is_opened in found
+        ]
+
+
+_AT_ONCE = 16  # requests, while a source is listed
 
 
 def is_zip(name: str) -> bool:
@@ -802,9 +822,13 @@ def _remote_files(
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
     filesystem, path = fsspec.core.url_to_fs(root, **options)
     # By its name, as over http a folder looks like a file.
-    found = {path: filesystem.info(path)} if is_zip(path) else filesystem.find(path, detail=True)
+    find = functools.partial(filesystem.find, detail=True)
+    found = {path: _asked_again(filesystem.info, path)} if is_zip(path) else _asked_again(find, path)
     if not found:
         raise _nothing_at(root)
+    unsized = [name for name, info in found.items() if info.get("size") is None]  # a web page links to files, no more
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found.update(zip(unsized, pool.map(functools.partial(_asked_again, filesystem.info), unsized)))
     is_in_options = bool(filesystem._get_kwargs_from_urls(root))
     excluded = [source for source in leave_out if is_remote(source) and not is_below(os.path.dirname(root), [source])]
     for name, info in sorted(found.items()):
@@ -830,8 +854,10 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     Raises:
         MltSError: it is not an archive, or is cut off, or holds nothing, or cannot be read.
     """
+    is_apart = _serves_threads(archive.address, options)
     try:
-        with _opened_file(archive.address, options) as file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
+        file = _Archive(archive, options) if is_apart else _opened_file(archive.address, options)
+        with file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
@@ -870,6 +896,22 @@ class _DirectoryReader:
         return self._read(size)
 
 
+class _Archive(fsspec.spec.AbstractBufferedFile):
+    """A remote archive to read its directory from. Of its size, which is known, nobody is asked."""
+
+    def __init__(self, archive: Member, options: dict[str, Any]):
+        super().__init__(None, archive.address, size=archive.size, cache_type="none")
+        self._options, self._end = options, b""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        first = max(0, self.size - _END_RECORDS)
+        if start < first:
+            return read_range(self.path, start, end - start, self._options)
+        self._end = self._end or read_range(self.path, first, self.size - first, self._options)
+        return self._end[start - first : end - first]
+
+
+_END_RECORDS = 62  # bytes: 22 of the record at an archive's end and 20 of Zip64's, which are read one by one; and spare
 _WRAP = 1 << 32  # where the offsets of a zip without Zip64 records begin at 0 again
 
 
@@ -980,6 +1022,8 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
     except (OSError, ValueError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno in _REMEDIES:
             raise MltSError(f"Cannot read {member}: {error}. {_REMEDIES[error.errno]}") from error
+        if isinstance(error, TimeoutError):
+            raise MltSError(f"Cannot read {member}: {error}. The server does not answer: load again later.") from error
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
             "or load again."
@@ -1027,16 +1071,13 @@ def _whole(member: Member, content: bytes) -> bytes:
 
 
 def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
-    """Bytes of a file from `start` on, `size` of them or as many as there are, by one access."""
+    """Bytes of a file from `start` on, `size` of them or as many as there are, by one access; by more, where a server
+    stalls, cuts off or is busy.
+    """
     if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
-                filesystem, path = fsspec.core.url_to_fs(address, **options)
-                if not _opens_to_cat(filesystem):
-                    return filesystem.cat_file(path, start=start, end=start + size)
-                with _opened_exactly(filesystem, path) as file:
-                    file.seek(start)
-                    return file.read(size)
+                return _asked_again(_remote_range, address, start, size, options)
         except OSError:
             raise
         except Exception as error:  # each client of a remote file system has types of its own
@@ -1045,6 +1086,70 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
     with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)
         return file.read(size)
+
+
+def _remote_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
+    filesystem, path = _filesystem(address, options)
+    if _opens_to_cat(filesystem):
+        with _opened_exactly(filesystem, path) as file:
+            file.seek(start)
+            return file.read(size)
+    patience = {"timeout": STALLED_AFTER + size / SLOWEST} if filesystem.async_impl else {}
+    return filesystem.cat_file(path, start=start, end=start + size, **patience)
+
+
+STALLED_AFTER = 30.0  # seconds until a server counts as stalled; clients of their own wait for up to five minutes
+SLOWEST = 1 << 14  # and besides as long as it takes at so many bytes a second: many reads share a line
+PAUSES = (0.5, 2, 8)  # seconds before a server is asked again
+
+
+def _asked_again(fetch: Callable[..., Any], *arguments: Any) -> Any:
+    for pause in (*PAUSES, None):
+        try:
+            return fetch(*arguments)
+        except Exception as error:
+            if not _may_pass(error):
+                raise
+            if pause is None:
+                said = str(error) or "no answer"
+                raise TimeoutError(f"{said} ({type(error).__name__}, asked {len(PAUSES) + 1} times)") from error
+            time.sleep(pause)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a server that is asked again may answer, as each client says it."""
+    for said in (error, error.__cause__):  # of http, a file without size "is not found", whatever the server said
+        status = getattr(said, "status", None) or getattr(getattr(said, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status in (408, 429) or status >= 500
+    lasting = (FileNotFoundError, PermissionError, NotImplementedError, ImportError, MemoryError)
+    mistakes = (AttributeError, LookupError, TypeError, ValueError)
+    full = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return not isinstance(error, (*lasting, *mistakes)) and getattr(error, "errno", None) not in full
+
+
+if hasattr(os, "register_at_fork"):  # with fsspec below 2026, forked workers would wait for a thread of their parent
+    os.register_at_fork(after_in_child=fsspec.asyn.reset_lock)
+
+_OF_HUB: dict[Any, Any] = {}  # file systems by process and options
+
+
+def _filesystem(address: str, options: dict[str, Any]) -> tuple[Any, str]:
+    """As `fsspec.core.url_to_fs`; of the Hub, all threads share one: one for each asks what the repository holds."""
+    if not address.startswith("hf://"):
+        return fsspec.core.url_to_fs(address, **options)
+    key = os.getpid(), str(sorted(options.items()))
+    if key not in _OF_HUB:
+        _OF_HUB[key] = fsspec.core.url_to_fs(address, **options)[0]
+    return _OF_HUB[key], _OF_HUB[key]._strip_protocol(address)
+
+
+def _serves_threads(address: str, options: dict[str, Any]) -> bool:
+    """Whether several threads may read at a time: not of ftp and others that have one connection."""
+    try:
+        return is_remote(address) and (address.startswith("hf://") or _filesystem(address, options)[0].async_impl)
+    except Exception:  # said when it is read
+        return False
 
 
 def _opens_to_cat(filesystem: Any) -> bool:
@@ -2279,8 +2384,8 @@ def _without_secrets_in_errors(address: str, options: dict[str, Any]) -> Iterato
         text = without_secrets(text)
         if text == str(error):
             raise
-        kind = next((kind for kind in (FileNotFoundError, PermissionError) if isinstance(error, kind)), OSError)
-        raise kind(text) from None
+        kinds = (FileNotFoundError, PermissionError, TimeoutError)
+        raise next((kind for kind in kinds if isinstance(error, kind)), OSError)(text) from None
 
 
 def _make_printable(record: logging.LogRecord) -> bool:
@@ -2672,9 +2777,15 @@ class MltS(datasets.GeneratorBasedBuilder):
         return {split: pairs for split, pairs in found.items() if pairs}  # one of none could not be read back
 
     def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for shard in shards:
-            for pair in shard:
-                yield pair.image_id, read_example(pair, self.config.remote_options)
+        for example in read_examples(itertools.chain.from_iterable(shards), self.config.remote_options):
+            yield example["image_id"], example
+
+    def _get_examples_iterable_for_split(self, split_generator: Any) -> Any:
+        found = super()._get_examples_iterable_for_split(split_generator)
+        members = itertools.chain.from_iterable(pair[1:4] for shard in found.kwargs["shards"] for pair in shard)
+        if any(is_remote(copies[0].address) for copies in members if copies):
+            return _ReadAhead(found.generate_examples_fn, found.kwargs)
+        return found
 
     def _with_text_value(self, split: str, pairs: list[Pair], origins: dict[str, str]) -> list[Pair]:
         """The pairs of a split with the text value of their label maps, which a look at a few of these confirms."""
@@ -2965,8 +3076,15 @@ def _restore_schema(info: datasets.DatasetInfo) -> datasets.DatasetInfo:
     return info
 
 
-def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
+def read_example(
+    pair: Pair, options: dict[str, Any], reads: Optional[dict[Member, "Future[bytes]"]] = None
+) -> dict[str, Any]:
     """Reads a pair: `image_id`, the bytes of `image` and `label`, and `words`, as far as it has them, in one frame.
+
+    Args:
+        pair: what to read.
+        options: for the fsspec file system of remote members.
+        reads: of members that are being read already, as `read_examples` has them.
 
     Raises:
         MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word, or there
@@ -2977,19 +3095,105 @@ def read_example(pair: Pair, options: dict[str, Any]) -> dict[str, Any]:
     example: dict[str, Any] = {"image_id": pair.image_id}
     label = None
     if pair.label:
-        label = indexed_label(read_copies(pair.label, options), pair.label[0], pair.text_value)
+        label = indexed_label(read_copies(pair.label, options, reads), pair.label[0], pair.text_value)
     if pair.image:
-        image, size, orientation = stored_image(read_copies(pair.image, options), pair.image[0])
+        image, size, orientation = stored_image(read_copies(pair.image, options, reads), pair.image[0])
         if label is not None:
             label = label_in_frame(label, pair.label[0], pair.image[0], size, orientation)
         # No path: where a file of that name lies in the working directory, `datasets` would take it for the bytes.
         example["image"] = {"path": None, "bytes": image}
     example["label"] = {"path": None, "bytes": label} if label is not None else None
     if pair.words:  # of the stored pixels, as MLT gives them: nothing to turn
-        example["words"] = parse_words(read_copies(pair.words, options), pair.words[0])
+        example["words"] = parse_words(read_copies(pair.words, options, reads), pair.words[0])
         if pair.image:
             refuse_piled(example["words"], size, pair.words[0])
     return example
+
+
+# --- Read-ahead: members at addresses are fetched while those before them are decoded ------------------------------
+
+# At 50 ms a round trip, 8 pairs under way feed a core that decodes 70 pairs a second twice over; at 200 ms, 16 do.
+PAIRS_AHEAD = 16
+BYTES_AHEAD = 1 << 26  # packed and unpacked, held or under way; a pair that is larger is read alone
+_GRACE = 1  # seconds that an early end gives reads under way to end, before a process is forked, say
+
+
+def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int = 2) -> Iterator[dict[str, Any]]:
+    """`read_example` of each pair, in order. Threads fetch remote members before their turn; of local ones, nothing is.
+
+    No more is under way than `PAIRS_AHEAD` and `BYTES_AHEAD` allow, in the beginning less: whoever looks at the first
+    example does not wait for sixteen. Each read has a thread of its own, which ends with it.
+
+    Args:
+        pairs: what to read.
+        options: as for `read_example`.
+        at_once: how many of the first pairs are wanted for certain.
+
+    Raises:
+        MltSError: as `read_example`, when it is the turn of the pair.
+    """
+    waiting: deque[tuple[Pair, dict[Member, Future[bytes]], int]] = deque()
+    rest, held, window = iter(pairs), 0, at_once
+    pair = next(rest, None)
+    try:
+        while pair or waiting:
+            while pair and len(waiting) < min(window, PAIRS_AHEAD):
+                members = [copies[0] for copies in (pair.label, pair.image, pair.words) if copies]
+                members = [member for member in members if _serves_threads(member.address, options)]
+                size = sum(member.size + member.packed_size for member in members)
+                if waiting and held + size > BYTES_AHEAD:
+                    break
+                waiting.append((pair, {member: _begun(member, options) for member in members}, size))
+                held, pair = held + size, next(rest, None)
+            turn, reads, size = waiting.popleft()
+            example = read_example(turn, options, reads)
+            reads.clear()  # the bytes are freed when the example is
+            held, window = held - size, min(2 * window, PAIRS_AHEAD)
+            yield example
+    finally:
+        wait([read for _, reads, _ in waiting for read in reads.values()], timeout=_GRACE)
+
+
+def _begun(member: Member, options: dict[str, Any]) -> "Future[bytes]":
+    """The read of a member, in a thread that neither an end nor Ctrl-C waits for."""
+    read: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            read.set_result(read_member(member, options))
+        except BaseException as error:
+            read.set_exception(error)
+
+    threading.Thread(target=run, name=f"mlt_s {member.name}", daemon=True).start()
+    return read
+
+
+class _ReadAhead(datasets.iterable_dataset.ExamplesIterable):
+    """The shards of a stream, shuffled and shared out, which are read ahead of.
+
+    The library's own class asks for one shard after the other, of one or two pairs. This one hands over all that
+    follow; orders and states are the same.
+    """
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        state = self._state_dict or {"shard_idx": 0, "shard_example_idx": 0}
+        first, *others = self.kwargs["shards"][state["shard_idx"] :] or [()]
+        shards = [first[state["shard_example_idx"] :], *others]
+        with contextlib.closing(self.generate_examples_fn(shards=shards)) as examples:
+            for shard in shards:
+                for example in itertools.islice(examples, len(shard)):
+                    state["shard_example_idx"] += 1
+                    yield example
+                state["shard_idx"] += 1
+                state["shard_example_idx"] = 0
+
+    def shuffle_data_sources(self, generator: np.random.Generator) -> "_ReadAhead":
+        order = list(range(len(self.kwargs["shards"])))
+        deepcopy(generator).shuffle(order)
+        return _ReadAhead(self.generate_examples_fn, {"shards": [self.kwargs["shards"][at] for at in order]})
+
+    def shard_data_sources(self, *place: Any, **options: Any) -> "_ReadAhead":
+        return _ReadAhead(self.generate_examples_fn, super().shard_data_sources(*place, **options).kwargs)
 
 
 @functools.cache
@@ -3004,13 +3208,15 @@ def _keep_freed_memory() -> None:
     bytes(31 << 20)
 
 
-def read_copies(copies: tuple[Member, ...], options: dict[str, Any]) -> bytes:
-    """The content of the members of one name.
+def read_copies(
+    copies: tuple[Member, ...], options: dict[str, Any], reads: Optional[dict[Member, "Future[bytes]"]] = None
+) -> bytes:
+    """The content of the members of one name, the first of which may be one of `reads`, under way already.
 
     Raises:
         MltSError: one cannot be read, or they have different contents.
     """
-    data = read_member(copies[0], options)
+    data = reads[copies[0]].result() if reads and copies[0] in reads else read_member(copies[0], options)
     for copy in copies[1:]:
         same = zlib.crc32(data) == copy.crc if copy.crc is not None else data == read_member(copy, options)
         if not same:

@@ -134,6 +134,50 @@ AIMS = {
         1.15,
     ),
     "written": Aim("bytes left on disk by a stream", ("memory", "stream_9000", "kept"), None, 0, unit="bytes"),
+    "remote_stream": Aim(
+        "a stream over http, 50 ms away / bare loop over local zips, speed",
+        ("remote", "http_stream_0", "pairs_per_second"),
+        ("remote", "bare", "pairs_per_second"),
+        0.9,
+        high=True,
+    ),
+    "remote_stream_2": Aim(
+        "the same with 2 workers / bare loop, 2 processes, speed",
+        ("remote", "http_stream_2", "pairs_per_second"),
+        ("remote", "bare_2", "pairs_per_second"),
+        0.9,
+        high=True,
+    ),
+    "remote_hub": Aim(
+        "a stream of hf://, 50 ms away / bare loop over local zips, speed",
+        ("remote", "hf_stream_0", "pairs_per_second"),
+        ("remote", "bare", "pairs_per_second"),
+        0.9,
+        high=True,
+    ),
+    "remote_requests": Aim(
+        "requests a pair of a stream of hf://", ("remote", "hf_stream_0", "requests_per_pair"), None, 2, unit="requests"
+    ),
+    "remote_bytes": Aim(
+        "bytes of a stream of hf:// / packed bytes of its members",
+        ("remote", "hf_stream_0", "bytes_per_byte"),
+        None,
+        1.05,
+    ),
+    "remote_first": Aim(
+        "round trips to the first pair of a stream over http",
+        ("remote", "http_stream_0", "round_trips"),
+        None,
+        6,
+        unit="round trips",
+    ),
+    "remote_first_hub": Aim(
+        "round trips to the first pair of a stream of hf://",
+        ("remote", "hf_stream_0", "round_trips"),
+        None,
+        6,
+        unit="round trips",
+    ),
     "import": Aim(
         "import datasets and mlt_s / import datasets, time",
         ("imports", "mlt_s", "seconds"),

@@ -2,7 +2,7 @@
 
 import importlib
 
-NAMES = ("imports", "first", "finding", "prepare", "decode", "train", "resume", "nodes", "memory")
+NAMES = ("imports", "first", "finding", "prepare", "decode", "train", "resume", "nodes", "memory", "remote")
 
 
 def named(name):

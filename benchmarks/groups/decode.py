@@ -23,7 +23,7 @@ def _count(examples):
     return lambda: {"pairs": sum(1 for _ in examples)}
 
 
-def _load(examples, workers):
+def load(examples, workers):
     """The examples' sizes through a loader, in this process without workers."""
     from torch.utils.data import DataLoader
 
@@ -40,7 +40,7 @@ def _epochs(workers):
     return EPOCHS_OF_TWO if workers == 2 else 1
 
 
-def _bare(stage, scratch):
+def bare(stage, scratch):
     return _count(_bare_loop(stage))
 
 
@@ -52,7 +52,7 @@ def _bare_loop(stage, *part):
     return map(sizes, BareLoop(images, labels, SPLITS["train"], *part))
 
 
-def _bare_at_once(processes, stage, scratch):
+def bare_at_once(processes, stage, scratch):
     """What this machine has to give to so many workers."""
 
     def action():
@@ -74,19 +74,19 @@ def _stream(name, options, workers, stage, scratch):
 
     options = {key: getattr(stage, folder) for key, folder in options.items()}
     stream = datasets.load_dataset(name, split="train", streaming=True, cache_dir=scratch, **options)
-    return _load(stream.map(sizes, remove_columns=stream.column_names), workers)
+    return load(stream.map(sizes, remove_columns=stream.column_names), workers)
 
 
 def _archive_dataset(workers, stage, scratch):
     from mlt_s_tools.training import ArchiveDataset
 
-    return _load(ArchiveDataset(stage.few, "train", sizes), workers)
+    return load(ArchiveDataset(stage.few, "train", sizes), workers)
 
 
 def _plain(workers, stage, scratch):
     from benchmarks.plain import PlainDataset
 
-    return _load(PlainDataset(stage.few_unpacked, "train", sizes), workers)
+    return load(PlainDataset(stage.few_unpacked, "train", sizes), workers)
 
 
 def _prepared(name, folder, cache, stage, scratch):
@@ -113,8 +113,8 @@ GROUP = Group(
     f"{BATCH}. Two workers or processes go over {EPOCHS_OF_TWO} epochs, CPU seconds of all: starting them takes as "
     "much as 4% of one.",
     {
-        "bare": Contender("bare loop: zipfile, Pillow", _bare),
-        "bare_2": Contender("bare loop, 2 processes", functools.partial(_bare_at_once, 2)),
+        "bare": Contender("bare loop: zipfile, Pillow", bare),
+        "bare_2": Contender("bare loop, 2 processes", functools.partial(bare_at_once, 2)),
         **dict(_with_workers("stream", "this project: stream, zips", _streamed, True)),
         **dict(_with_workers("archive_dataset", "this project: ArchiveDataset, zips", _archive_dataset, True)),
         **dict(_with_workers("plain", "plain PyTorch Dataset, unpacked", _plain, False)),

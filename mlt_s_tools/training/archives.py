@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlt_s
@@ -20,6 +20,10 @@ class ArchiveDataset:
     numbers of batches; tried with transformers 5.23 and accelerate 1.15.)
 
     Copies of it in the workers of a `DataLoader`, forked or spawned, share no open file.
+
+    Archives at an address are worth some workers: all members of a batch are fetched at once, but nobody knows the next
+    batch before it is asked for. Without workers each batch waits for a round trip; with them, others are decoded
+    meanwhile. (A stream knows what follows, and fetches it while a pair is decoded, without workers as well.)
 
     Args:
         data_dir: as for the loader: the folder of the archives, or an fsspec address.
@@ -62,6 +66,10 @@ class ArchiveDataset:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Any:
-        example = mlt_s.read_example(self.pairs[index], self._remote_options)
-        example = self.features.decode_example(example)
-        return example if self.transform is None else self.transform(example)
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """The examples of these numbers, by which a `DataLoader` asks for a batch: remote ones are fetched at once."""
+        pairs = [self.pairs[index] for index in indices]
+        examples = map(self.features.decode_example, mlt_s.read_examples(pairs, self._remote_options, len(pairs)))
+        return list(examples if self.transform is None else map(self.transform, examples))

@@ -1,0 +1,120 @@
+"""Full epochs from a server that is 50 ms away."""
+
+import functools
+import importlib.util
+import time
+
+from benchmarks.group import Contender, Group
+from benchmarks.groups import decode
+from benchmarks.server import DELAY, FARTHER, LINE, Far
+
+
+def _far(kind, stage, scratch):
+    import datasets
+    import huggingface_hub
+
+    datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = False  # the Hub is on loopback
+    far = Far(kind, stage.few)
+    far.options = [{**options, "cache_dir": scratch} for options in far.options]
+    return far
+
+
+def _round_trips(open_first, far):
+    """From the wish to the first pair, decoded: by how much later it comes from a server that is farther away."""
+    seconds = []
+    open_first(far.options.pop(0))  # what is imported late is imported here
+    for options in far.options:
+        clock = time.perf_counter()
+        open_first(options)
+        seconds.append(time.perf_counter() - clock)
+    return {"first": seconds[0], "round_trips": (seconds[1] - seconds[0]) / (FARTHER - DELAY)}
+
+
+def _counted(action, far, pairs):
+    """Adds requests a pair, bytes of answers in parts of the members' packed bytes, and the server's CPU seconds."""
+    members = sum(copies[0].packed_size for pair in pairs for copies in (pair.label, pair.image))
+
+    def counted():
+        far.counts()
+        taken = action()
+        counts = far.counts()
+        epochs = taken["pairs"] / len(pairs)
+        taken["requests_per_pair"] = counts["requests"] / taken["pairs"]
+        taken["server_cpu"] = counts["cpu"]
+        taken["bytes_per_byte"] = counts["sent"] / (epochs * members)
+        return taken
+
+    return counted
+
+
+def _stream(kind, workers, stage, scratch):
+    import mlt_s
+
+    far = _far(kind, stage, scratch)
+
+    def opened(options):
+        return mlt_s.MltS(**options).as_streaming_dataset(split="train")
+
+    trips = _round_trips(lambda options: next(iter(opened(options)))["image"].load(), far)
+    stream, pairs = opened(far.options[0]), mlt_s.MltS(**far.options[0]).pairs()["train"]
+    load = decode.load(stream.map(decode.sizes, remove_columns=stream.column_names), workers)
+    return _counted(lambda: {**load(), **trips}, far, pairs)
+
+
+def _archive_dataset(kind, workers, stage, scratch):
+    from mlt_s_tools.training import ArchiveDataset
+
+    far = _far(kind, stage, scratch)
+
+    def opened(options, transform=None):
+        return ArchiveDataset(options["data_dir"], "train", transform, **_but(options, "data_dir", "cache_dir"))
+
+    trips = _round_trips(lambda options: opened(options)[0]["image"].load(), far)
+    dataset = opened(far.options[0], decode.sizes)
+    load = decode.load(dataset, workers)
+    return _counted(lambda: {**load(), **trips}, far, dataset.pairs)
+
+
+def _in_turn(stage, scratch):
+    """As it was without reading ahead: a member, the next one, decoding."""
+    import mlt_s
+
+    builder = mlt_s.MltS(**_far("http", stage, scratch).options[0])
+    pairs, options = builder.pairs()["train"], builder.config.remote_options
+    examples = (mlt_s.read_example(pair, options) for pair in pairs)
+    decoded = map(decode.sizes, map(builder.info.features.decode_example, examples))
+    return lambda: {"pairs": sum(1 for _ in decoded)}
+
+
+def _but(options, *names):
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _with_workers():
+    kinds = {"http": "http://", "hf": "hf://"}
+    if all(importlib.util.find_spec(name) for name in ("s3fs", "moto")):
+        kinds["s3"] = "s3://"
+    for kind, address in kinds.items():
+        for name, begin in (("stream", _stream), ("ArchiveDataset", _archive_dataset)):
+            for workers, counted in ((0, "no worker"), (2, "2 workers")):
+                key = f"{kind}_{'stream' if name == 'stream' else 'archive_dataset'}_{workers}"
+                title = f"this project: {name}, {address}, {counted}"
+                yield key, Contender(title, functools.partial(begin, kind, workers), ours=True)
+
+
+GROUP = Group(
+    "Remote",
+    f"The epochs of decoding, from archives on a server that answers each request after {1000 * DELAY:.0f} ms, on a "
+    f"line of {LINE * 8 / 1e9:.0f} Gbit/s: `http://` by a web server, `hf://` by the real client against the Hub of "
+    "the tests, `s3://` against moto's server, where it is installed. The server runs on the same cores. What "
+    "decoding alone allows is the bare loop over local zips.",
+    {
+        "bare": Contender("bare loop over local zips: zipfile, Pillow", decode.bare),
+        "bare_2": Contender("bare loop over local zips, 2 processes", functools.partial(decode.bare_at_once, 2)),
+        "in_turn": Contender("http://, a member after the other, no worker", _in_turn),
+        **dict(_with_workers()),
+    },
+    figure="pairs_per_second",
+    unit="pairs/s",
+    against="bare",
+)

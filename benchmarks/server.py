@@ -1,0 +1,139 @@
+"""A server on loopback that is as far away as one on the internet: `python -m benchmarks.server KIND FOLDER`.
+
+KIND is "http", "hf" (the Hub of the tests) or "s3" (moto's server). It serves the files of the folder, and prints how
+to open them as a line of JSON, as told in `Far`. Then it prints what was asked since, for each line that it reads.
+"""
+
+import asyncio
+import http.server
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DELAY, FARTHER = 0.05, 0.25  # seconds a round trip; by the second, round trips are told from seconds
+LINE = 125_000_000  # bytes a second: 1 Gbit/s, for all connections together
+_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ")
+
+
+class Far:
+    """Such a server in a process of its own, from the making on until this process group ends.
+
+    Attributes:
+        options: `data_dir` and `storage_options` for `mlt_s.MltS`: twice at `DELAY`, and at `FARTHER`.
+    """
+
+    def __init__(self, kind, folder):
+        command = [sys.executable, "-m", "benchmarks.server", kind, str(folder)]
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.options = json.loads(self._process.stdout.readline())
+
+    def counts(self):
+        """Requests, bytes of the answers, and CPU seconds of the server, since it was asked last."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+class _Line:
+    """Hands on what passes between clients and the server behind, later, and no faster than the line."""
+
+    def __init__(self):
+        self.requests, self.sent, self._free_at, self._cpu = 0, 0, 0.0, 0.0
+
+    async def listen(self, port, delay):
+        async def connected(reader, writer):
+            behind = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+            await asyncio.gather(self._ask(reader, behind[1], delay), self._answer(behind[0], writer))
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=500)
+        return server.sockets[0].getsockname()[1]
+
+    async def _ask(self, reader, writer, delay):
+        while content := await _read(reader, 1 << 16):
+            self.requests += content.startswith(_METHODS)
+            await asyncio.sleep(delay)
+            writer.write(content)
+            await writer.drain()
+        writer.close()
+
+    async def _answer(self, reader, writer):
+        while content := await _read(reader, 1 << 18):
+            self.sent += len(content)
+            now = time.monotonic()
+            self._free_at = max(now, self._free_at) + len(content) / LINE
+            await asyncio.sleep(self._free_at - now)
+            writer.write(content)
+            try:
+                await writer.drain()
+            except OSError:  # it has left
+                break
+        writer.close()
+
+    def counts(self):
+        cpu = time.process_time()
+        counted = {"requests": self.requests, "sent": self.sent, "cpu": cpu - self._cpu}
+        self.requests, self.sent, self._cpu = 0, 0, cpu
+        return counted
+
+
+async def _read(reader, size):
+    try:
+        return await reader.read(size)
+    except OSError:
+        return b""
+
+
+def _http(folder):
+    from web import Web
+
+    web = Web(folder).__enter__()
+    return web.url.rstrip("/"), lambda url: {"data_dir": f"{url}/"}
+
+
+def _hf(folder):
+    from hub import Hub
+
+    hub = Hub().__enter__()
+    hub.put("lab/mlt", {path.name: path.read_bytes() for path in folder.iterdir()})
+    return hub.endpoint, lambda url: {"data_dir": "hf://datasets/lab/mlt", "storage_options": {"endpoint": url}}
+
+
+def _s3(folder):
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    moto = ThreadedMotoServer(port=0, verbose=False)
+    moto.start()
+    behind = "http://{}:{}".format(*moto.get_host_and_port())
+    secrets = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=behind, **secrets)
+    client.create_bucket(Bucket="mlt")
+    for path in folder.iterdir():
+        client.upload_file(str(path), "mlt", path.name)
+    keys = {"key": "any", "secret": "any", "client_kwargs": {"region_name": "us-east-1"}}
+    return behind, lambda url: {"data_dir": "s3://mlt", "storage_options": {**keys, "endpoint_url": url}}
+
+
+def main(kind, folder):
+    sys.path.append(str(ROOT / "tests"))
+    http.server.ThreadingHTTPServer.request_queue_size = 500  # of more clients at once, some would wait for a second
+    behind, options = {"http": _http, "hf": _hf, "s3": _s3}[kind](Path(folder))
+    line, loop = _Line(), asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    opened = []
+    for delay in (DELAY, DELAY, FARTHER):
+        listening = asyncio.run_coroutine_threadsafe(line.listen(int(behind.rsplit(":", 1)[1]), delay), loop)
+        opened.append(options(f"http://127.0.0.1:{listening.result()}"))
+    print(json.dumps(opened), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(line.counts()), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
