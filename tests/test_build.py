@@ -560,13 +560,13 @@ STOPPED = """
 import os, signal, time
 import mlt_s
 read = mlt_s.read_example
-def read_example(pair, options):
+def read_example(pair, *others):
     while pair.image_id == "img_4":
         if os.path.exists({record!r}) and open({record!r}).read().count("\\n") > {whole}:
             os.kill({process}, signal.{signal})
             break
         time.sleep(0.01)
-    return read(pair, options)
+    return read(pair, *others)
 mlt_s.read_example = read_example
 """
 

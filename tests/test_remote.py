@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from web import Web
 
 import mlt_s
+import mlt_s_tools
 from mlt_s_tools.training import ArchiveDataset
 
 IMAGES, LABELS = "ch8_training_images_1.zip", "MLT_S_labels.zip"
@@ -108,6 +109,17 @@ def test_the_next_pairs_are_fetched_while_one_is_looked_at(web):
     for place in range(1, 5):
         assert next(examples)["image_id"] == f"img_{place}"
         assert arrived[place + 1].wait(PATIENCE)  # though nobody has asked for it
+
+
+def test_a_build_reads_ahead_as_a_stream_does(web, folder, tmp_path):
+    web.before = Meeting(web, 2)
+    # Two images that are not of the first pairs, which the card shows and which are read before the files are written.
+    web.before.is_member = lambda of: web.is_member(of) and of[1] == IMAGES and number(web, of) > 7
+    for source, out in (web.url, "far"), (folder, "near"):
+        mlt_s_tools.build(str(source), tmp_path / out, jobs=1)
+    assert not web.before.barrier.broken and web.before.left == 0
+    far, near = ({path.name: path.read_bytes() for path in tmp_path.glob(f"{out}/data/*")} for out in ("far", "near"))
+    assert far == near and far
 
 
 def test_archives_are_opened_at_once(web, tmp_path):

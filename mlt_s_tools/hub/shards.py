@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa  # comes with datasets
@@ -34,16 +34,18 @@ def schema_of(config: str) -> pa.Schema:
     return features.arrow_schema.with_metadata({"huggingface": json.dumps(info)})
 
 
-def read_row(pair: mlt_s.Pair, palette: bool, options: dict[str, Any]) -> dict[str, Any]:
-    """A pair as the files hold it: `mlt_s.read_example`, with a palette where one is wanted.
+def read_rows(
+    pairs: Iterable[mlt_s.Pair], palette: bool, options: dict[str, Any]
+) -> Generator[dict[str, Any], None, None]:
+    """Pairs as the files hold them: `mlt_s.read_examples`, with a palette where one is wanted.
 
     Raises:
         mlt_s.MltSError: the pair cannot be read.
     """
-    row = mlt_s.read_example(pair, options)
-    if palette:
-        row["label"]["bytes"] = with_palette(row["label"]["bytes"])
-    return row
+    for row in mlt_s.read_examples(pairs, options):
+        if palette:
+            row["label"]["bytes"] = with_palette(row["label"]["bytes"])
+        yield row
 
 
 def write(
@@ -74,9 +76,9 @@ def write(
     path = os.path.join(out, *shard.path.split("/"))
     part = path + resuming.PART
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    rows, nbytes, weak = (read_row(pair, palette, options) for pair in shard.pairs), 0, 0
+    rows, nbytes, weak = read_rows(shard.pairs, palette, options), 0, 0
     try:
-        with _Hashed(part) as file, _writer(file, schema) as writer:
+        with contextlib.closing(rows), _Hashed(part) as file, _writer(file, schema) as writer:
             for group in _row_groups(rows):
                 table = pa.Table.from_pylist(group, schema)
                 writer.write_table(table)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow.parquet as pq  # comes with datasets
 
 import mlt_s
-from mlt_s_tools.hub.shards import read_row
+from mlt_s_tools.hub.shards import read_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,12 +50,12 @@ def verify(
         if opened.metadata.num_rows != len(shard.pairs):
             found, belong = mlt_s.counted(opened.metadata.num_rows, "example"), f"{len(shard.pairs):,}"
             raise _different(path, f"has {found}, of the {belong} that belong there")
-        pairs = iter(shard.pairs)
+        expected = read_rows(shard.pairs, palette, options)
         for group in range(opened.num_row_groups):
             place = f", row group {group}"
             rows = _readable(path, place, functools.partial(_rows_of, opened, group))
-            for row, pair in zip(rows, pairs):
-                _compare(row, pair, palette, options, path, place)
+            for row, belongs in zip(rows, expected):
+                _compare(row, belongs, path, place)
             step(len(rows))
     with open(path, "rb") as content:
         if _sha256(content) != file.sha256:
@@ -82,15 +82,13 @@ def _check_schema(found: pa.Schema, schema: pa.Schema, path: str) -> None:
         raise _different(path, "has other columns than it was written with")
 
 
-def _compare(
-    row: dict[str, Any], pair: mlt_s.Pair, palette: bool, options: dict[str, Any], path: str, place: str
-) -> None:
-    if row["image_id"] != pair.image_id:
-        raise _different(path, f"has {row['image_id']!a} where {pair.image_id} belongs", place)
-    expected = read_row(pair, palette, options)
+def _compare(row: dict[str, Any], expected: dict[str, Any], path: str, place: str) -> None:
+    image_id = expected["image_id"]
+    if row["image_id"] != image_id:
+        raise _different(path, f"has {row['image_id']!a} where {image_id} belongs", place)
     for column, value in row.items():
         if value != expected[column]:
-            raise _different(path, f"has another {column} than the archives", f"{place}, {pair.image_id}")
+            raise _different(path, f"has another {column} than the archives", f"{place}, {image_id}")
 
 
 def _different(path: str, what: str, place: str = "") -> mlt_s.MltSError:
