@@ -651,6 +651,10 @@ def test_a_finished_build_without_croissant_gets_it(source, out, small, monkeypa
     monkeypatch.setattr(shards, "write", None)
     assert mlt_s_tools.build(source, out, jobs=1) == first
     assert content(out) == before
+    (out / "croissant.json").unlink()
+    (out / "README.md").write_text("my own words")
+    assert mlt_s_tools.build(source, out, jobs=1) == first
+    assert (out / "README.md").read_text() == "my own words"
 
 
 # --- Read back -----------------------------------------------------------------------------------------------------
