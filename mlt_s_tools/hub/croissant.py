@@ -1,9 +1,10 @@
 """The metadata of a built repository in Croissant 1.1, which other tools and search engines read.
 
 Plain JSON-LD, so that a build needs no other package. It holds what the card says, and nothing else: what nobody
-published, such as a date of publication, is left out. Nothing in it depends on the machine or on where it is uploaded.
+published is left out, even the date of publication, which the specification asks for. Nothing in it depends on the
+machine, or on where it is uploaded.
 
-Format: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html, and croissant-rai-spec.html beside it.
+Format: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html and croissant-rai-spec.html beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ NAME = "croissant.json"
 
 _LICENSE_URL = "https://creativecommons.org/licenses/by/4.0/"
 
-# The context that the specification prescribes, word for word.
+# As mlcroissant writes it for version 1.1; it warns where one of these is missing.
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
