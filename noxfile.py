@@ -26,8 +26,8 @@ MATRIX = {
     "5.2.0": ["datasets==5.2.0"],
 }
 # These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
-# transformers, matplotlib and OpenCV.
-LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_word_network.py"]
+# transformers, matplotlib, OpenCV and mlcroissant.
+LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_croissant.py", "tests/test_word_network.py"]
 OLDEST_PYTHON = (3, 9)  # as pyproject.toml has it
 # What loads, and what reads names, pixels and words: tests of these import no torch, which few Pythons have wheels for.
 LOADING = [

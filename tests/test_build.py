@@ -322,7 +322,7 @@ def test_the_manifest_holds_counts_and_sums_and_nothing_of_the_machine(source, o
     assert [file["path"] for file in told["files"]] == parquet(out)
     assert str(source) not in (out / "manifest.json").read_text()
     assert {path.name for path in out.iterdir()} == {
-        "data", "labels", "README.md", "id2label.json", "manifest.json", "preview.png",
+        "data", "labels", "README.md", "croissant.json", "id2label.json", "manifest.json", "preview.png",
     }  # fmt: skip
 
 
@@ -366,7 +366,7 @@ def test_from_an_address_it_is_the_same(source, tmp_path, small):
     mlt_s_tools.build(source, tmp_path / "local", jobs=1)
     mlt_s_tools.build(f"file://{source}", tmp_path / "remote", verify=False, jobs=2)  # by processes that start afresh
     local, remote = content(tmp_path / "local"), content(tmp_path / "remote")
-    assert local == remote and len(local) == 9
+    assert local == remote and len(local) == 10
 
 
 # --- What cannot be built ------------------------------------------------------------------------------------------
@@ -642,6 +642,19 @@ def test_a_file_that_is_gone_is_written_anew_and_ones_own_card_kept(source, out,
     (out / parquet(out)[1]).unlink()
     mlt_s_tools.build(source, out, jobs=1)
     assert content(out) == before
+
+
+def test_a_finished_build_without_croissant_gets_it(source, out, small, monkeypatch):
+    first = mlt_s_tools.build(source, out, jobs=1)
+    before = content(out)
+    (out / "croissant.json").unlink()  # as an earlier version left it
+    monkeypatch.setattr(shards, "write", None)
+    assert mlt_s_tools.build(source, out, jobs=1) == first
+    assert content(out) == before
+    (out / "croissant.json").unlink()
+    (out / "README.md").write_text("my own words")
+    assert mlt_s_tools.build(source, out, jobs=1) == first
+    assert (out / "README.md").read_text() == "my own words"
 
 
 # --- Read back -----------------------------------------------------------------------------------------------------

@@ -303,5 +303,5 @@ def test_the_same_is_written_again(repository, tmp_path):
         os.symlink(repository.out / folder, tmp_path / folder)
     named = "lab/mlt-s" if "lab/mlt-s" in repository.text else None
     card.write(tmp_path, repository.built, repository.examples, named)
-    for name in ("README.md", "id2label.json", "preview.png"):
+    for name in ("README.md", "croissant.json", "id2label.json", "preview.png"):
         assert (tmp_path / name).read_bytes() == (repository.out / name).read_bytes()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _PICTURED = 6  # examples in the picture of the card
-_CARD_FILES = ("README.md", "id2label.json", "preview.png")
+_CARD_FILES = ("README.md", "croissant.json", "id2label.json", "preview.png")
 
 
 def build(

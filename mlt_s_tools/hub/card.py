@@ -1,4 +1,4 @@
-"""What stands beside the Parquet files: the card (README.md), the names of the classes, and a picture.
+"""What stands beside the Parquet files: the card (README.md), Croissant metadata, the names of the classes, a picture.
 
 The card is card.md with its {{names}} filled in. What it says for some repositories only stands there between
 `<!-- if ... -->` and `<!-- end -->`. Nothing in it depends on the date, the machine, or the version of `datasets`.
@@ -17,11 +17,13 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData
 
 import mlt_s
+from mlt_s_tools.hub import croissant
 from mlt_s_tools.hub.layout import FOLDERS, Built, features_of, widest
 from mlt_s_tools.looking.preview import contact_sheet, label_sheet
 from mlt_s_tools.writing import whole, write_json, write_picture
 
 LANGUAGES = ("ar", "bn", "de", "en", "fr", "it", "ja", "ko", "zh")
+TAGS = ("scene-text", "text-segmentation", "icdar-2017-mlt")
 PLACEHOLDER = "namespace/name"
 COLOR_NAMES = {"background": "black", "text": "red", "uncertain": "yellow"}
 
@@ -29,7 +31,7 @@ _TEMPLATE = Path(__file__).with_name("card.md")
 
 
 def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, Any]]], repo: str | None = None) -> None:
-    """Writes README.md, id2label.json and preview.png.
+    """Writes README.md, croissant.json, id2label.json and preview.png.
 
     Args:
         out: the folder of the repository, a `pathlib.Path`, with its Parquet files.
@@ -48,12 +50,9 @@ def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, An
         file.write(card.encode())
     names = {str(value): name for value, name in mlt_s.LABEL_MAP.id2label.items()}
     write_json(out / "id2label.json", names)
-    sheet = contact_sheet if _has_images(built) else label_sheet
+    write_json(out / croissant.NAME, croissant.metadata(built, LANGUAGES, TAGS))
+    sheet = contact_sheet if built.has_images else label_sheet
     write_picture(out / "preview.png", sheet(examples))
-
-
-def _has_images(built: Built) -> bool:
-    return built.configs != ("labels",)
 
 
 # --- The front matter ----------------------------------------------------------------------------------------------
@@ -70,7 +69,7 @@ def _metadata(out: Path, built: Built) -> DatasetCardData:
         size_categories=[size_category(max(_rows(built, config) for config in built.configs))],
         annotations_creators=["machine-generated"],
         source_datasets=["extended"],
-        tags=["scene-text", "text-segmentation", "icdar-2017-mlt"],
+        tags=list(TAGS),
         configs=[_config(built, config) for config in built.configs],
     )
     DatasetInfosDict({config: _info(out, built, config) for config in built.configs}).to_dataset_card_data(data)
@@ -148,13 +147,13 @@ def _parts(built: Built, repo: str | None) -> dict[str, bool]:
     """Which parts of the template hold."""
     published = mlt_s.PUBLISHED_COUNTS.items()
     return {
-        "images": _has_images(built),
+        "images": built.has_images,
         "words": "words" in built.configs,
         "pairs": "segmentation" in built.configs,
         "pairs_and_words": {"segmentation", "words"} <= set(built.configs),
         "words_only": "words" in built.configs and "segmentation" not in built.configs,
         "labels": "labels" in built.configs,
-        "labels_only": not _has_images(built),
+        "labels_only": not built.has_images,
         "palette": built.palette,
         "text_255": built.text_value == 255,
         "grey": not built.palette,
@@ -166,7 +165,7 @@ def _parts(built: Built, repo: str | None) -> dict[str, bool]:
 
 def _words(built: Built, repo: str) -> dict[str, str]:
     """What stands for the names of the template."""
-    has_images, has_words = _has_images(built), "words" in built.configs
+    has_images, has_words = built.has_images, "words" in built.configs
     return {
         "pictured": "Images, their label maps, and both over each other" if has_images else "Label maps",
         "repo": repo,

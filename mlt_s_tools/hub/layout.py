@@ -1,6 +1,6 @@
 """What a built repository holds: configurations, their columns and folders, and its Parquet files.
 
-    README.md  id2label.json  manifest.json  preview.png
+    README.md  croissant.json  id2label.json  manifest.json  preview.png
     data/train-00000-of-00012.parquet  ...  data/validation-00000-of-00002.parquet      (segmentation, words)
     labels/train-00000-of-00001.parquet  labels/validation-00000-of-00001.parquet       (labels)
 
@@ -65,6 +65,10 @@ class Built:
     palette: bool
     files: tuple[File, ...]
     text_value: int = 1
+
+    @property
+    def has_images(self) -> bool:
+        return self.configs != ("labels",)
 
     def files_of(self, config: str, split: str | None = None) -> list[File]:
         return [file for file in self.files if file.folder == FOLDERS[config] and split in (None, file.split)]

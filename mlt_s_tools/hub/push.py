@@ -16,7 +16,7 @@ from mlt_s_tools.hub.layout import FOLDERS
 
 _PARQUET = [f"{folder}/*.parquet" for folder in sorted(set(FOLDERS.values()))]
 # Only what a build is made of: no file that is half written, and nothing that the user has put beside it.
-_UPLOADED = ["README.md", "id2label.json", "manifest.json", "preview.png", *_PARQUET]
+_UPLOADED = ["README.md", "croissant.json", "id2label.json", "manifest.json", "preview.png", *_PARQUET]
 _LOG_IN = "Log in with `hf auth login` (`huggingface-cli login` below huggingface_hub 0.34), or set HF_TOKEN"
 _TOKENS = "https://huggingface.co/settings/tokens"
 
