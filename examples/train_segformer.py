@@ -138,8 +138,6 @@ def make_model(
     processor = SegformerImageProcessor() if options.from_config else AutoImageProcessor.from_pretrained(options.model)
     own = for_segformer(processor).model_options()
     if checkpoint:
-        # Trainer of transformers 5.23 leaves the encoder as it finds it when it resumes, as its weights have other
-        # names in a checkpoint than in the model. from_pretrained knows both.
         return SegformerForSemanticSegmentation.from_pretrained(checkpoint), processor
     if options.from_config:
         return SegformerForSemanticSegmentation(SegformerConfig(**SMALL, **own)), processor

@@ -122,7 +122,8 @@ class TextMetrics:
         """Adds an image.
 
         Args:
-            prediction, label: as for `count`.
+            prediction: as for `count`.
+            label: as for `count`.
             words: of the image, as the configuration "words" yields them, for figures by script and height.
 
         Raises:
@@ -235,8 +236,9 @@ class TextMetrics:
         """Of each image its pixels and words in a group of words, int64 (images, 5): tp, fp, fn, tn and words.
 
         Args:
-            kind, name: of `mlt_s_tools.groups.GROUPS`. An image that was added without words counts as one that has
-                none of the group.
+            kind: of `mlt_s_tools.groups.GROUPS`. An image that was added without words counts as one that has none of
+                the group.
+            name: of the same.
         """
         counts, group = np.zeros((self.images, len(COLUMNS)), np.int64), GROUPS.index((kind, name))
         for at, groups in self._groups.items():

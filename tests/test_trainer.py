@@ -43,17 +43,14 @@ def watched(transform):
     return seen
 
 
-def trainer(folder, checkpoint=None, train=None, validation=None, **options):
+def trainer(folder, train=None, validation=None, **options):
     transformers.set_seed(0)
-    # Trainer of transformers 5.23 leaves the weights of the encoder as it finds them when it resumes, since their names
-    # in a checkpoint are others than in the model: so the model is made from the checkpoint.
     config = SegformerConfig(
         num_encoder_blocks=2, depths=[1, 1], sr_ratios=[2, 1], hidden_sizes=[8, 16], patch_sizes=[3, 3], strides=[2, 2],
         num_attention_heads=[1, 1], mlp_ratios=[2, 2], decoder_hidden_size=8, classifier_dropout_prob=0.1,
         **preset.model_options(),
     )
-    model = SegformerForSemanticSegmentation
-    model = model.from_pretrained(checkpoint) if checkpoint else model(config)
+    model = SegformerForSemanticSegmentation(config)
     options = {"learning_rate": 1e-2, "save_strategy": "steps", "save_steps": 3, **options}
     args = TrainingArguments(
         folder, per_device_train_batch_size=2, per_device_eval_batch_size=1, num_train_epochs=3, use_cpu=True, seed=7,
@@ -126,7 +123,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_path
     stopped.train()
     before, read[:] = list(read), []
     checkpoint = out + "/stopped/checkpoint-9"
-    resumed = trainer(out + "/stopped", checkpoint)
+    resumed = trainer(out + "/stopped")
     resumed.train(resume_from_checkpoint=checkpoint)
     one, other = weights(whole), weights(resumed)
     losses = [[line["loss"] for line in run.state.log_history if "loss" in line] for run in (whole, resumed)]
@@ -142,6 +139,35 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_path
     assert told["after"] == told["all_read"][17:]  # not one of what was seen is read again
     assert told["losses"][0] == told["losses"][1] and len(told["losses"][0]) == 18
     assert told["same"]
+
+
+def test_the_best_model_that_is_loaded_at_the_end_has_all_of_its_weights(data_dir, tmp_path):
+    code = """
+    run = trainer(
+        out + "/run", max_steps=6, eval_strategy="steps", eval_steps=3, load_best_model_at_end=True,
+        metric_for_best_model="eval_loss", greater_is_better=True,  # so the best is not the last
+    )
+    run.train()
+    best = run.state.best_model_checkpoint
+    saved = SegformerForSemanticSegmentation.from_pretrained(best).state_dict()
+    tell(best=best, differing=[name for name, value in weights(run).items() if not torch.equal(value, saved[name])])
+    """
+    (told,) = run(TELL + textwrap.dedent(code), data_dir, tmp_path)
+    assert told["best"].endswith("checkpoint-3") and told["differing"] == []
+
+
+def test_a_checkpoint_of_another_model_is_refused(data_dir, tmp_path):
+    code = """
+    trainer(out + "/run", max_steps=3).train()
+    other = trainer(out + "/run", max_steps=6)
+    other.model.unknown = torch.nn.Linear(2, 2)
+    try:
+        other.train(resume_from_checkpoint=True)
+    except ValueError as error:
+        tell(refused=str(error))
+    """
+    (told,) = run(TELL + textwrap.dedent(code), data_dir, tmp_path)
+    assert "checkpoint-3" in told["refused"] and "unknown.weight" in told["refused"]
 
 
 @pytest.mark.parametrize("processes", [2, 3])

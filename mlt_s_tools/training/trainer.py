@@ -14,9 +14,11 @@ import torch
 import transformers
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import IterableDataset
-from transformers import Trainer, TrainerState, TrainingArguments, set_seed
+from transformers import PreTrainedModel, Trainer, TrainerState, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import CONFIG_NAME
 
+import mlt_s
 from mlt_s_tools.metrics import BACKGROUND, TextMetrics, count_logits
 from mlt_s_tools.training.order import GlobalBatchSampler, part_of_batch, report_uneven
 from mlt_s_tools.training.streams import (
@@ -32,7 +34,7 @@ from mlt_s_tools.training.transforms import IGNORED
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader, Sampler
-    from transformers import PreTrainedModel, TrainerControl
+    from transformers import TrainerControl
     from transformers.trainer_utils import EvalLoopOutput, TrainOutput
 
     Batch = dict[str, Any]
@@ -293,6 +295,40 @@ class TextTrainer(Trainer):
             # Those that wait for the next step are read once more, so a checkpoint holds no pixels.
             position = self._stream.position(untrained=len(self._waiting))
             position.write(output_dir, self.args.process_index, self.args.world_size, self.state.global_step)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
+        if model is not None or not self._load_weights(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if not self._load_weights(self.state.best_model_checkpoint):
+            super()._load_best_model()
+
+    def _load_weights(self, checkpoint: str) -> bool:
+        """Loads the weights of a checkpoint as `from_pretrained` does, where that is what wrote it.
+
+        `Trainer` looks for the names that weights have in the model, and transformers from 5.23 on writes some by other
+        names (those of SegFormer's encoder): it warns of them, and leaves the weights as they are.
+
+        Raises:
+            ValueError: it is the checkpoint of another model.
+        """
+        is_usual = isinstance(self.model, PreTrainedModel) and os.path.isfile(os.path.join(checkpoint, CONFIG_NAME))
+        if not is_usual or self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            return False
+        with torch.random.fork_rng(devices=[]):
+            saved = type(self.model).from_pretrained(checkpoint)
+        there, here = saved.state_dict(), self.model.state_dict()
+        differing = sorted(there.keys() ^ here.keys())
+        differing += [name for name in there.keys() & here.keys() if there[name].shape != here[name].shape]
+        if differing:
+            raise ValueError(
+                f"{checkpoint} holds another model: {mlt_s.counted(differing, 'weight')} differ in name or shape from "
+                f"the model here: {mlt_s.first_few(differing)}. Make the model by from_pretrained(checkpoint), or with "
+                "the config of the run."
+            )
+        self.model.load_state_dict(there)
+        return True
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         written_by = self._kept.get("processes", self.args.world_size)
