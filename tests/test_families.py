@@ -6,6 +6,7 @@ import textwrap
 import forks
 import pytest
 from archives import mlt
+from pages import blocks
 
 pytestmark = pytest.mark.once
 
@@ -183,3 +184,77 @@ def test_an_upernet_has_a_loss_on_label_maps_larger_than_its_images(data_dir, tm
     """
     found, expected = run(code, data_dir, tmp_path, "UperNet, ConvNeXt")
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+# --- Mask2Former, by the functions that the documentation shows
+
+
+MASKS = """
+import json, sys
+from types import SimpleNamespace
+from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation, SwinConfig, TrainingArguments, set_seed
+from mlt_s_tools.metrics import TextMetrics, count_logits, predict
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer
+
+torch.set_num_threads(1)
+data_dir, out = sys.argv[1:]
+set_seed(0)
+stages = ["stage1", "stage2", "stage3", "stage4"]
+swin = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1] * 4, window_size=2, image_size=64, out_features=stages)
+model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(
+    backbone_config=swin, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=32,
+    encoder_layers=1, decoder_layers=2, num_attention_heads=2, dim_feedforward=32, num_queries=4, train_num_points=256,
+    **preset.model_options(),
+))
+transform = preset.training(size=(64, 64))
+args = TrainingArguments(
+    out, per_device_train_batch_size=2, max_steps=6, learning_rate=3e-3, use_cpu=True, report_to=[], logging_steps=1,
+    remove_unused_columns=False, disable_tqdm=True, save_strategy="no",
+)
+run = TextTrainer(
+    model, args, data_collator=with_masks, callbacks=[EpochCallback(transform)],
+    train_dataset=ArchiveDataset(data_dir, "train", transform),
+)
+before = {name: value.clone() for name, value in model.named_parameters()}
+run.train()
+changed = [not torch.equal(before[name], value) for name, value in model.named_parameters()]
+model.eval()
+metrics, targets = TextMetrics(), []
+for given in ArchiveDataset(data_dir, "validation", preset.evaluation()):
+    batch = collate([given])
+    with torch.no_grad():
+        logits = as_logits(model(batch["pixel_values"]))
+    metrics.add_counts(count_logits(logits, batch["labels"]))
+    made = with_masks([given])
+    again = torch.full_like(batch["labels"][0], 255)
+    for value, mask in zip(made["class_labels"][0], made["mask_labels"][0]):
+        again[mask == 1] = value
+    targets.append([sorted(made), torch.equal(again, batch["labels"][0])])
+
+# Four queries: text on the left, background on the right, and two that are of no class.
+sure, no_class = torch.eye(3) * 50, torch.tensor([2, 2])
+left = torch.where(torch.arange(8) < 4, 50.0, -50.0).expand(6, 8)
+output = SimpleNamespace(
+    class_queries_logits=torch.cat([sure[[1, 0]], sure[no_class]])[None],
+    masks_queries_logits=torch.stack([left, -left, -left, left])[None],
+)
+is_text = predict(as_logits(output)[0], (6, 8))
+print(json.dumps({
+    "losses": [line["loss"] for line in run.state.log_history if "loss" in line], "figures": metrics.compute(),
+    "changed": sum(changed) / len(changed), "targets": targets, "id2label": model.config.id2label,
+    "columns": is_text.float().mean(0).tolist(),
+}))
+"""
+
+
+def test_a_mask2former_trains_by_the_code_of_the_documentation(data_dir, tmp_path):
+    (shown,) = [block.code for block in blocks("python") if "def with_masks" in block.code]
+    done = forks.run(shown + MASKS, tmp_path, data_dir, tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["id2label"] == {"0": "background", "1": "text"}
+    assert len(told["losses"]) == 6 and sum(told["losses"][3:]) < sum(told["losses"][:3])
+    assert told["changed"] > 0.8
+    assert told["targets"] == [[["class_labels", "mask_labels", "pixel_values"], True]] * 3  # 255 is in no mask
+    assert told["figures"]["images"] == 3 and 0 <= told["figures"]["fgiou"] <= 1
+    assert told["columns"] == [1] * 4 + [0] * 4

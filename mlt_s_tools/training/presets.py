@@ -78,9 +78,10 @@ def for_segformer(image_processor: BaseImageProcessor) -> Preset:
     if hasattr(image_processor, "ignore_index"):  # those of MaskFormer, Mask2Former, OneFormer and EoMT
         raise ValueError(
             f"{type(image_processor).__name__} is for models that learn from a mask per class (mask_labels, "
-            "class_labels), and the transforms give label maps (labels). Let the processor make the masks, from "
-            "segmentation_maps. Load it with ignore_index=255 and do_reduce_labels=False, or 255 becomes a class, or "
-            "background is dropped."
+            "class_labels), and the transforms give label maps (labels), of which their losses would not ignore 255. "
+            "docs/training.md shows how to make masks from label maps (Mask2Former and MaskFormer). Or let the "
+            "processor make them, from segmentation_maps. Load it with ignore_index=255 and do_reduce_labels=False, or "
+            "255 becomes a class, or background is dropped."
         )
     if getattr(image_processor, "do_reduce_labels", False):
         raise ValueError(
