@@ -70,9 +70,33 @@ def test_options_go_to_the_transforms():
     assert preset.evaluation(reduce=2).reduce == 2
 
 
-def test_a_processor_that_drops_the_background_is_an_error():
+@pytest.mark.parametrize("family", ["Segformer", "Beit", "DPT"])
+def test_a_processor_that_drops_the_background_is_an_error(family):
+    import transformers
+
+    kind = getattr(transformers, f"{family}ImageProcessor")
     with pytest.raises(ValueError, match="do_reduce_labels=True: .*background would be dropped.*labels=False"):
-        for_segformer(processor(do_reduce_labels=True))
+        for_segformer(kind(do_reduce_labels=True))
+
+
+def test_a_dpt_gets_squares(load_registered, folder):
+    import transformers
+
+    preset = for_segformer(transformers.DPTImageProcessor())
+    example = load_registered(folder, split="train")[0]
+    assert preset.training()(example)["pixel_values"].shape == (3, 384, 384)
+    with pytest.raises(ValueError, match="square crops alone, not 64 by 32"):
+        preset.training(size=(64, 32))
+    label = np.asarray(example["label"])
+    given, plain = preset.evaluation()(example), preset.evaluation(square=False)(example)
+    assert plain["labels"].shape == (64, 96) and given["labels"].shape == (96, 96)
+    assert np.array_equal(given["labels"][:50, :70], label)
+    assert (given["labels"][50:] == 255).all() and (given["labels"][:, 70:] == 255).all()
+    assert np.array_equal(given["pixel_values"][:, :64], plain["pixel_values"])
+    assert not given["pixel_values"][:, 64:].any()
+    reduced = preset.evaluation(reduce=2)(example)
+    assert reduced["pixel_values"].shape == (3, 64, 64) and reduced["labels"].shape == (128, 128)
+    assert np.array_equal(reduced["labels"][:50, :70], label)
 
 
 @pytest.mark.parametrize("options", [{"do_normalize": False}, {"do_rescale": False}, {"rescale_factor": 1 / 127.5}])

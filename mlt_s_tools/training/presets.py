@@ -21,19 +21,29 @@ class Preset:
         mean: of the three channels, of values from 0 to 1.
         std: likewise the standard deviation.
         size: (height, width) of a crop in pixels.
+        square: whether the model takes square images alone. Those to evaluate on are padded to squares then.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     size: tuple[int, int]
+    square: bool = False
 
     def training(self, **options: Any) -> TrainTransform:
-        """A `TrainTransform` with these options; `size` is the preset's unless given."""
-        return TrainTransform(self.mean, self.std, **{"size": self.size, **options})
+        """A `TrainTransform` with these options; `size` is the preset's unless given.
+
+        Raises:
+            ValueError: an option out of its range, or a crop that is no square for a model that takes nothing else.
+        """
+        transform = TrainTransform(self.mean, self.std, **{"size": self.size, **options})
+        height, width = transform.size
+        if self.square and height != width:
+            raise ValueError(f"This model takes square crops alone, not {height} by {width}: give size=(n, n).")
+        return transform
 
     def evaluation(self, **options: Any) -> EvalTransform:
-        """An `EvalTransform` with these options."""
-        return EvalTransform(self.mean, self.std, **options)
+        """An `EvalTransform` with these options; `square` is the preset's unless given."""
+        return EvalTransform(self.mean, self.std, **{"square": self.square, **options})
 
     def model_options(self) -> dict[str, Any]:
         """What `from_pretrained` or the config of the model takes: two classes with their names, and 255 ignored.
@@ -55,7 +65,8 @@ def for_segformer(image_processor: BaseImageProcessor) -> Preset:
     The processor itself sees no label map, so that nothing but the transforms resizes one.
 
     Args:
-        image_processor: a `SegformerImageProcessor`, or another one that divides by 255 and normalises.
+        image_processor: a `SegformerImageProcessor` (SegFormer and UperNet), `BeitImageProcessor` or
+            `DPTImageProcessor`, or another one that divides by 255 and normalises.
 
     Returns:
         A `Preset`.
@@ -67,9 +78,10 @@ def for_segformer(image_processor: BaseImageProcessor) -> Preset:
     if hasattr(image_processor, "ignore_index"):  # those of MaskFormer, Mask2Former, OneFormer and EoMT
         raise ValueError(
             f"{type(image_processor).__name__} is for models that learn from a mask per class (mask_labels, "
-            "class_labels), and the transforms give label maps (labels). Let the processor make the masks, from "
-            "segmentation_maps. Load it with ignore_index=255 and do_reduce_labels=False, or 255 becomes a class, or "
-            "background is dropped."
+            "class_labels), and the transforms give label maps (labels), of which their losses would not ignore 255. "
+            "docs/training.md shows how to make masks from label maps (Mask2Former and MaskFormer). Or let the "
+            "processor make them, from segmentation_maps. Load it with ignore_index=255 and do_reduce_labels=False, or "
+            "255 becomes a class, or background is dropped."
         )
     if getattr(image_processor, "do_reduce_labels", False):
         raise ValueError(
@@ -83,4 +95,6 @@ def for_segformer(image_processor: BaseImageProcessor) -> Preset:
     size = image_processor.size.get("height"), image_processor.size.get("width")
     if None in size:
         raise ValueError(f"This image processor has no size of height and width, but {image_processor.size}.")
-    return Preset(tuple(image_processor.image_mean), tuple(image_processor.image_std), size)
+    # DPT lays patches out as a square, whatever the image: of 3 by 4 it fails, and 2 by 8 it shuffles without a word.
+    square = any(kind.__name__.startswith("DPT") for kind in type(image_processor).__mro__)
+    return Preset(tuple(image_processor.image_mean), tuple(image_processor.image_std), size, square)

@@ -57,8 +57,9 @@ class TextTrainer(Trainer):
     its images.
 
     It is the model's own loss, which has to be a mean over the pixels that count. Those of the models of transformers
-    with two classes are, auxiliary heads included. With `class_weights`, with `label_smoothing_factor`, or where the
-    model has one class (the logit of text), it is the cross-entropy of `logits` at the label maps' size. Where the
+    with two classes are, auxiliary heads included. With `class_weights`, with `label_smoothing_factor`, where the model
+    has one class (the logit of text), or where an UperNet is to learn from label maps larger than the images
+    (`EvalTransform(reduce=2)`), it is the cross-entropy of `logits` at the label maps' size. Where the
     targets have other names than `labels` (Mask2Former), and with a `compute_loss_func`, the loss stays as it is given:
     its mean is taken over accumulation steps and processes, or what `compute_loss_func` makes of `num_items_in_batch`.
 
@@ -381,9 +382,7 @@ class TextTrainer(Trainer):
             A float tensor, and the output of the model. The tensor is a scalar, or, from `DataParallel`, of a mean for
             each part of the batch. It is finite also where no pixel counts.
         """
-        config = getattr(self.model, "config", None)
-        is_own = self.class_weights is not None or self.label_smoother is not None
-        if not is_own and getattr(config, "num_labels", None) != 1:
+        if not self._needs_own_loss(inputs):
             labels = _never_empty(inputs["labels"], max(1, self.args.n_gpu))
             return super().compute_loss(model, {**inputs, "labels": labels}, return_outputs=True)
         labels = inputs["labels"]
@@ -395,6 +394,16 @@ class TextTrainer(Trainer):
         weights = None if self.class_weights is None else self.class_weights.to(outputs.logits.device, torch.float32)
         loss = _cross_entropy(outputs.logits, labels, weights, self.args.label_smoothing_factor)
         return loss / _some(self._weight(labels)), outputs
+
+    def _needs_own_loss(self, inputs: Batch) -> bool:
+        """Whether the model's loss is not what is asked for, or the model cannot compute it."""
+        if self.class_weights is not None or self.label_smoother is not None:
+            return True
+        config = getattr(self.model, "config", None)
+        # UperNet resizes its logits to the image, and not to the label map as the others do.
+        fails = getattr(config, "model_type", None) == "upernet"
+        fails = fails and inputs["labels"].shape[-2:] != inputs["pixel_values"].shape[-2:]
+        return fails or getattr(config, "num_labels", None) == 1
 
     def _is_normalised(self, inputs: Batch) -> bool:
         return "labels" in inputs and self.compute_loss_func is None

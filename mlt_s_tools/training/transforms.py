@@ -205,6 +205,7 @@ class EvalTransform(_Transform):
         reduce: pixels of the label map for a pixel of the input, an int.
         words: whether to give the words of the example, too, for figures by script and height in `TextTrainer`: load
             the configuration "words" then.
+        square: whether to pad to a square, for models that take nothing else (DPT).
 
     Raises:
         ValueError: `reduce` is below 1 or no int. On an example: as in `TrainTransform`.
@@ -220,11 +221,13 @@ class EvalTransform(_Transform):
     | `words`, if asked for | (words, 9) | float64 | four corners x, y in pixels of the label map, and the script |
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], reduce: int = 1, words: bool = False) -> None:
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], reduce: int = 1, words: bool = False, square: bool = False
+    ) -> None:
         super().__init__(mean, std)
         if not isinstance(reduce, int) or reduce < 1:
             raise ValueError(f"reduce is 1 or a greater int, not {reduce!r}.")
-        self.reduce = reduce
+        self.reduce, self.square = reduce, square
         if words:
             self._columns = (*_COLUMNS, "words")
 
@@ -239,6 +242,8 @@ class EvalTransform(_Transform):
         check_values(values, image_id)
         pixels = self._normalized(image.reduce(self.reduce))
         frame = [-(-length // MULTIPLE) * MULTIPLE for length in pixels.shape[1:]]
+        if self.square:
+            frame = [max(frame)] * 2
         return {
             "pixel_values": padded(pixels, frame, 0),
             "labels": padded(values, [length * self.reduce for length in frame], IGNORED).astype(np.int64),
