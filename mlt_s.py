@@ -864,7 +864,7 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
             _refuse_overlap(entries)
     except OSError as error:
         raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
-    except MemoryError:
+    except (MemoryError, MltSError):
         raise
     except Exception as error:  # zipfile answers damage with a dozen types
         # And a server that gives no answer as if the archive were damaged.
@@ -1077,11 +1077,17 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
     if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
-                return _asked_again(_remote_range, address, start, size, options)
+                content = _asked_again(_remote_range, address, start, size, options)
         except OSError:
             raise
         except Exception as error:  # each client of a remote file system has types of its own
             raise OSError(f"{type(error).__name__}: {error}") from error
+        if len(content) > size:
+            raise MltSError(
+                f"{address} cannot be read in part: asked for a part of it (Range), its server sends the whole file, "
+                "as python -m http.server does. Take a server that answers such requests, or download the archives."
+            )
+        return content
     # Not by `open`, which `datasets` replaces in this module by one that looks first what kind of address it gets.
     with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)

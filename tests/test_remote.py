@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import http.server
 import itertools
 import os
 import signal
@@ -87,6 +89,18 @@ class Meeting:
             self.left -= meets
         if meets:
             self.barrier.wait(PATIENCE)
+
+
+@pytest.mark.once
+def test_a_server_that_sends_whole_files_alone_is_told_from_damage(folder, tmp_path):
+    """`python -m http.server` does so."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        said = str(failure(lambda: mlt_s.MltS(data_dir=address, cache_dir=str(tmp_path)).pairs()))
+        server.shutdown()
+    assert address in said and ".zip" in said and "Range" in said and "damaged" not in said
 
 
 # --- Ahead
