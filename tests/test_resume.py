@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from archives import mlt
 from test_any_processes import FORKED, run
@@ -173,6 +175,7 @@ def refusals(rank, processes):
         "workers": refused(checkpoint=checkpoint, workers=2),
         "buffer": refused(checkpoint=checkpoint, train=stream(buffer_size=100)),
         "Parquet": refused(checkpoint=checkpoint, train=of_parquet()),
+        "other": refused(checkpoint=checkpoint, train=stream().shard(num_shards=2, index=0)),
     }
     said.clear()
     trainer(f"{out}/buffered", stream(buffer_size=100), max_steps=1).train()
@@ -261,6 +264,7 @@ def test_where_a_stream_cannot_go_on_exactly_it_is_refused(told):
     assert "checkpoint-1 does not say where" in told["none"] and "ignore_data_skip=True" in told["none"]
     assert told["anew"] is None and told["steps"] == [1, 1]
     assert "Parquet" in told["Parquet"]
+    assert re.search(r"stream of \d+ shards, and this one has \d+", told["other"])
     for by_epoch, other in of_two:
         assert "save_strategy" in by_epoch and "'steps'" in by_epoch
         assert "1 process(es) with 1 reader(s)" in other and "2 process(es) with 1 reader(s)" in other

@@ -58,17 +58,17 @@ class Position:
         states = (*self.states[:worker], state, *self.states[worker + 1 :])
         return Position(self.epoch, (worker + 1) % len(states), states)
 
-    def write(self, folder: str, rank: int, processes: int, step: int) -> None:
+    def write(self, folder: str, rank: int, processes: int, step: int, shards: int) -> None:
         """Writes it to where a checkpoint has that of each process."""
         with writing.whole(_file(folder, rank), "w", encoding="utf-8") as file:
-            json.dump({"processes": processes, "step": step, **asdict(self)}, file)
+            json.dump({"processes": processes, "step": step, "shards": shards, **asdict(self)}, file)
 
     @classmethod
-    def read(cls, folder: str, rank: int, processes: int, step: int, workers: int) -> Position:
+    def read(cls, folder: str, rank: int, processes: int, step: int, workers: int, shards: int) -> Position:
         """That of a process, from the checkpoint of a step.
 
         Raises:
-            ValueError: there is none, or it is that of another number of processes or workers.
+            ValueError: there is none, or it is that of another number of processes or workers, or of another stream.
         """
         kept: dict[str, Any] = {}
         for path in (_file(folder, rank), _file(folder, 0)):  # a process that was not there learns how many were
@@ -86,6 +86,11 @@ class Position:
                 f"The checkpoint {folder} says where the streams of {_counted(*then)} stand, and here are "
                 f"{_counted(*now)}. Go on with as many (torchrun, dataloader_num_workers), or train on an "
                 f"ArchiveDataset with global_batch_size, which resumes on any number. {ANEW}"
+            )
+        if kept["shards"] != shards:
+            raise ValueError(
+                f"The checkpoint {folder} is that of a stream of {kept['shards']:,} shards, and this one has "
+                f"{shards:,}: it is of other archives. Give it the same. {ANEW}"
             )
         return cls(kept["epoch"], kept["next_worker"], tuple(kept["states"]))
 

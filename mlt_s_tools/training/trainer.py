@@ -194,7 +194,8 @@ class TextTrainer(Trainer):
                 reason = reason or f"transformers {transformers.__version__} reads all that was seen."
                 raise ValueError(f"This stream cannot go on exactly where it stood: {reason} {ANEW}")
             step = TrainerState.load_from_json(os.path.join(self._checkpoint, "trainer_state.json")).global_step
-            position = Position.read(self._checkpoint, args.process_index, args.world_size, step, workers)
+            of = (self._checkpoint, args.process_index, args.world_size, step)
+            position = Position.read(*of, workers, stream.num_shards)
         elif reason and args.save_strategy != "no":
             logger.warning("A checkpoint of this run will not tell where its stream stands: %s", reason)
         part = part_of_stream(stream, args.process_index, args.world_size)
@@ -295,7 +296,8 @@ class TextTrainer(Trainer):
         if self._stream:
             # Those that wait for the next step are read once more, so a checkpoint holds no pixels.
             position = self._stream.position(untrained=len(self._waiting))
-            position.write(output_dir, self.args.process_index, self.args.world_size, self.state.global_step)
+            of = (output_dir, self.args.process_index, self.args.world_size, self.state.global_step)
+            position.write(*of, self.train_dataset.num_shards)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: torch.nn.Module | None = None) -> None:
         if model is not None or not self._load_weights(resume_from_checkpoint):
