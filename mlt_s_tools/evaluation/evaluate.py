@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+import numpy as np
+
 import mlt_s
 from mlt_s_tools import output, workers
 from mlt_s_tools.evaluation import plot as plots
@@ -25,11 +27,11 @@ from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.groups import group_counts, word_rows
 from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
+from mlt_s_tools.origin import made_by
 from mlt_s_tools.training.transforms import MULTIPLE
 from mlt_s_tools.writing import write_picture
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 _LINKED = 12  # images of a page, where it is not said how many
@@ -41,12 +43,14 @@ class Result:
 
     Attributes:
         of_groups: what `groups.group_counts` gives, row by row; empty where no words were asked for, or are there.
+        is_weak: whether the label map is signed by `mlt-s weak`.
     """
 
     choice: Choice
     counts: Optional[Counts] = None
     refused: Optional[str] = None
     of_groups: Sequence[int] = ()
+    is_weak: bool = False
 
     @property
     def image_id(self) -> str:
@@ -65,11 +69,15 @@ class Evaluation:
         split: its name.
         results: of each of its images that is in the folder, in the order of their numbers.
         extra: predictions for none of them, a list of `mlt_s.Member`.
+        label_maps: the addresses of the label maps, where they were given; else they are in the folder.
+        not_authors: of the places of label maps, those that are not the authors' archive.
     """
 
     split: str
     results: list[Result]
     extra: list[mlt_s.Member]
+    label_maps: Sequence[str] = ()
+    not_authors: Sequence[str] = ()
 
     @property
     def counted(self) -> list[Result]:
@@ -87,6 +95,21 @@ class Evaluation:
     def is_whole(self) -> bool:
         """Whether the figures are over all images that MLT_S has in the split."""
         return len(self.counted) == len(self.results) == mlt_s.PUBLISHED_COUNTS[self.split]
+
+    @property
+    def weak(self) -> list[str]:
+        """Ids of the counted images whose label map `mlt-s weak` made or repaired."""
+        return [result.image_id for result in self.counted if result.is_weak]
+
+    @property
+    def is_by_authors(self) -> bool:
+        """Whether the figures rest on the authors' label maps alone."""
+        return not self.not_authors and not self.weak
+
+    @property
+    def is_as_published(self) -> bool:
+        """Whether the figures may stand beside published ones."""
+        return self.is_whole and self.is_by_authors
 
     @property
     def worst_first(self) -> list[Result]:
@@ -142,7 +165,7 @@ def run(
         plot: path of a plot of the figures to write, a .png or an .html file.
 
     Returns:
-        The exit status: 0 where the figures are over the whole split, else 1.
+        The exit status: 0 where the figures are over the whole split, by the authors' label maps; else 1.
 
     Raises:
         mlt_s.MltSError: no prediction is of any use, the data cannot be read, there are no words to group by, or
@@ -184,7 +207,7 @@ def run(
         sheets = (error_sheet(_sheet_row(source, *of) for of in zip(predicted, results)) for results in pairs)
         plots.draw(plot, evaluation, kinds, comparison, pairs, sheets)
         print(f"\nThe figures in a plot: {output.written(plot, replaces[plot])}")
-    return 0 if all(evaluation.is_whole for evaluation in evaluations) else 1
+    return 0 if all(evaluation.is_as_published for evaluation in evaluations) else 1
 
 
 def evaluate(source: Source, predictions: Predictions, split: str, with_words: bool = False) -> Evaluation:
@@ -205,14 +228,16 @@ def evaluate(source: Source, predictions: Predictions, split: str, with_words: b
     # Threads, as most of the time goes into unpacking PNG files, during which Python lets others run.
     with ThreadPoolExecutor(workers.cores()) as pool:
         results = list(pool.map(lambda choice: _result(source, predictions, choice, with_words), source.choices))
-    return Evaluation(split, results, predictions.extra(result.image_id for result in results))
+    extra = predictions.extra(result.image_id for result in results)
+    return Evaluation(split, results, extra, source.label_maps, source.not_authors)
 
 
 def _result(source: Source, predictions: Predictions, choice: Choice, with_words: bool) -> Result:
     member = predictions.find(choice.pair.image_id)
     if member is None:
         return Result(choice)
-    label = source.read_label(choice)
+    picture = source.label(choice)
+    label = np.asarray(picture)
     try:
         prediction = read_prediction(member)
     except mlt_s.MltSError as error:
@@ -225,7 +250,7 @@ def _result(source: Source, predictions: Predictions, choice: Choice, with_words
         raise mlt_s.MltSError(f"{choice.pair.label[0]}: {error} Fetch its archive again.") from None
     words = source.read_words(choice) if with_words else None
     of_groups = [] if words is None else group_counts(prediction, label, word_rows(words)).ravel().tolist()
-    return Result(choice, counts, of_groups=of_groups)
+    return Result(choice, counts, of_groups=of_groups, is_weak=bool(made_by(picture)))
 
 
 def _misfit(member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:

@@ -36,10 +36,20 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
     """
     figures, published = evaluation.figures, mlt_s.PUBLISHED_COUNTS[evaluation.split]
     counted = figures["images"]
+    faults = [
+        fault
+        for fault, is_so in (
+            ("NOT THE WHOLE SPLIT", not evaluation.is_whole),
+            ("NOT BY THE AUTHORS' LABEL MAPS", not evaluation.is_by_authors),
+        )
+        if is_so
+    ]
     yield f"{evaluation.split}: {counted:,} of the {published:,} images of MLT_S" + (
-        "" if evaluation.is_whole else ". NOT THE WHOLE SPLIT: do not compare these figures with published ones"
+        f". {', '.join(faults)}: do not compare these figures with published ones" if faults else ""
     )
+    yield from _label_map_lines(evaluation)
     yield ""
+    yield "As published" if evaluation.is_by_authors else "As the published figures are computed, by these label maps"
     yield from _figure_lines(figures)
     for kind in kinds:
         yield ""
@@ -60,9 +70,24 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
         yield f"Of the predictions compared with: {line}"
 
 
+def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Which label maps the figures rest on, where these were given or are not the authors'."""
+    if not evaluation.label_maps and evaluation.is_by_authors:
+        return
+    places = evaluation.label_maps or evaluation.not_authors
+    where = mlt_s.without_secrets(", ".join(places)) if places else "in DATA_DIR"
+    counted = mlt_s.counted(evaluation.counted, "label map")
+    yield f"Label maps: {where}; of the {counted} counted, mlt-s weak signed {len(evaluation.weak):,}"
+    if evaluation.not_authors:
+        others = mlt_s.without_secrets(", ".join(evaluation.not_authors))
+        yield (
+            f"Taken for others than the authors', as text is 255 or the name is not {mlt_s.LABEL_ARCHIVE} or that of "
+            f"its folders: {others}"
+        )
+
+
 def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
     fgiou, f_score = interval_of(figures, "fgiou"), interval_of(figures, "f_score")
-    yield "As published"
     brackets = in_brackets(fgiou, 100, 2)
     yield f"  fgIoU      {100 * figures['fgiou']:6.2f} %  {brackets}of text, pixels of all images pooled"
     yield (
@@ -197,7 +222,10 @@ def write_json(
     report: dict[str, Any] = {
         "split": evaluation.split,
         "whole_split": evaluation.is_whole,
+        "as_published": evaluation.is_as_published,
         "images_published": mlt_s.PUBLISHED_COUNTS[evaluation.split],
+        "label_maps": list(evaluation.label_maps),
+        "not_authors": list(evaluation.not_authors),
         **_of_predictions(evaluation),
         **{f"by_{kind}": evaluation.metrics.by(kind) for kind in kinds},
     }
@@ -214,6 +242,7 @@ def write_json(
 def _of_predictions(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "figures": evaluation.figures,
+        "weak": evaluation.weak,
         "missing": evaluation.missing,
         "refused": {result.image_id: result.refused for result in evaluation.refused},
         "extra": list(map(str, evaluation.extra)),
@@ -223,6 +252,7 @@ def _of_predictions(evaluation: Evaluation) -> dict[str, Any]:
 def _of_comparison(comparison: Comparison, kinds: Sequence[str]) -> dict[str, Any]:
     return {
         "whole_split": comparison.other.is_whole,
+        "as_published": comparison.other.is_as_published,
         **_of_predictions(comparison.other),
         "images": {"both": len(comparison.pairs), **comparison.images},
         "differences": {name: _as_json(difference) for name, difference in comparison.differences.items()},
