@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 
 import mlt_s
-from mlt_s_tools import output, workers
+from mlt_s_tools import output, workers, writing
 from mlt_s_tools.evaluation import plot as plots
 from mlt_s_tools.evaluation import report
 from mlt_s_tools.evaluation.against import Comparison, metrics_of
@@ -29,7 +29,6 @@ from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.training.transforms import MULTIPLE
-from mlt_s_tools.writing import write_picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -174,7 +173,9 @@ def run(
     """
     if plot:
         plots.check(plot)
-    output.check_free(csv, json, out if worst else None, plot)
+    files = (csv, json, out if worst else None, plot)
+    output.check_free(*files)
+    writing.check(*files)
     replaces = {path: Path(path).exists() for path in (out, plot) if path}
     source, kinds = Source(data_dir, label_maps, split, text_value), tuple(dict.fromkeys(by or ()))
     predicted = [Predictions(path) for path in (predictions, against) if path is not None]
@@ -199,7 +200,7 @@ def run(
         report.write_json(evaluation, json, kinds, comparison)
     if worst:
         shown = evaluation.worst_first[:worst]
-        write_picture(out, error_sheet(_sheet_row(source, predicted[0], result) for result in shown))
+        writing.write_picture(out, error_sheet(_sheet_row(source, predicted[0], result) for result in shown))
         place = output.written(out, replaces[out])
         print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {place}")
     if plot:

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import output
+from mlt_s_tools import output, writing
 from mlt_s_tools.bootstrap import iou_difference, iou_interval
 from mlt_s_tools.groups import HEIGHTS, limits, script_of
 from mlt_s_tools.looking.choose import Source
@@ -25,7 +25,6 @@ from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import UNCERTAIN
 from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
-from mlt_s_tools.writing import write_json
 
 FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
 LEAST_TO_CHOOSE = 20  # images for a threshold
@@ -67,6 +66,7 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
     if out:
         plot.check()
     output.check_free(out, json)
+    writing.check(out, json)
     replaces = bool(out) and Path(out).exists()
     models = models_beside(open_model(model))
     compared, left, uncertain = compare(Source(data_dir, label_maps, split, text_value), split, models)
@@ -75,7 +75,7 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
     report = as_json(split, compared, left, uncertain)
     print("\n".join(_report(report, left)))
     if json:
-        write_json(json, report)
+        writing.write_json(json, report)
     if out:
         plot.draw(report, out)
         print(f"\nPrecision, recall and calibration in a picture: {output.written(out, replaces)}")
