@@ -359,8 +359,8 @@ REFUSED = {
     ),
     "turned": (
         grey(MASK.T),
-        "is 16 x 24, its label map 24 x 16 (width x height): the image has an EXIF orientation, by which your reader "
-        "turned it; load images with mlt_s.",
+        "is 16 x 24, its label map 24 x 16 (width x height): bring the logits, not the mask, to the image's own size, "
+        "and decide then.",
     ),
     "probabilities": (encoded(PIL.Image.fromarray(GRADIENT), "PNG"), f"holds the values 0, 1, 2, 3, 4, .... {VALUES}"),
     "a label map": (label_file(501), f"is no prediction: it holds the values 0, 1, 255. {VALUES}"),
@@ -395,6 +395,60 @@ def test_a_prediction_that_does_not_fit_is_refused_and_why(kind, folder, predict
     said = capsys.readouterr().out
     assert "NOT THE WHOLE SPLIT" in said
     assert f"Refused 1 prediction:\n  {report['refused']['img_2']}\n" in said
+
+
+@pytest.fixture
+def of_two_sizes(tmp_path, monkeypatch):
+    """Two pairs of training, 16 x 24, and two of validation, 24 x 16; the first validation image has orientation 6."""
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 2, "validation": 2})
+    folder = mlt(tmp_path / "two", train=2, validation=2)
+    upright = {f"img_{n}.jpg": image_file(n, width=HEIGHT, height=WIDTH) for n in (1, 2)}
+    write_zip(folder / "ch8_training_images_1.zip", upright)
+    for archive in folder.glob("ch8_training_images_*.zip"):
+        if archive.name != "ch8_training_images_1.zip":
+            archive.unlink()
+    write_zip(
+        folder / "ch8_validation_images.zip",
+        {"img_1.jpg": image_file(1, orientation=6), "img_2.jpg": image_file(2)},
+    )
+    train = {f"img_{n}": label_file(n, width=HEIGHT, height=WIDTH) for n in (1, 2)}
+    validation = {f"img_{n}": label_file(500 + n) for n in (1, 2)}
+    write_zip(folder / "MLT_S_labels.zip", label_members(train, validation))
+    return folder
+
+
+def refusals(folder, tmp_path, predicted, *words):
+    """Why masks are refused: those of height and width by the name of the image, beside one that fits."""
+    masks = write(tmp_path / "of", {f"{name}.png": grey(np.zeros(shape)) for name, shape in predicted.items()})
+    return report_of(masks, folder, tmp_path, *words)[1]["refused"]
+
+
+def test_predictions_of_the_other_split_are_said_to_be(of_two_sizes, tmp_path):
+    fits, swapped = (HEIGHT, WIDTH), (WIDTH, HEIGHT)
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": fits, "img_2": swapped})
+    assert list(refused) == ["img_2"] and "--split train" in refused["img_2"] and "EXIF" not in refused["img_2"]
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": swapped, "img_2": fits}, "--split", "train")
+    assert list(refused) == ["img_2"] and "--split validation" in refused["img_2"] and "EXIF" not in refused["img_2"]
+
+
+def test_of_an_image_with_an_orientation_both_possibilities_are_said(of_two_sizes, tmp_path):
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": (WIDTH, HEIGHT), "img_2": (HEIGHT, WIDTH)})
+    assert "EXIF" in refused["img_1"] and "--split train" in refused["img_1"]
+
+
+def test_a_size_of_neither_split_is_not_of_the_other_split(of_two_sizes, tmp_path):
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": (HEIGHT, WIDTH), "img_2": (8, 12)})
+    assert "--split" not in refused["img_2"] and "logits" in refused["img_2"]
+
+
+@pytest.mark.parametrize("orientation, is_said", [(6, True), (3, False), (None, False)])
+def test_an_orientation_is_said_only_where_it_swaps_the_sides(orientation, is_said, of_two_sizes, tmp_path):
+    """Without the other split, it is but possible that predictions are of that one."""
+    (of_two_sizes / "ch8_training_images_1.zip").unlink()
+    images = {"img_1.jpg": image_file(1, orientation=orientation), "img_2.jpg": image_file(2)}
+    write_zip(of_two_sizes / "ch8_validation_images.zip", images)
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": (WIDTH, HEIGHT), "img_2": (HEIGHT, WIDTH)})
+    assert ("EXIF" in refused["img_1"]) == is_said and "--split train" in refused["img_1"]
 
 
 def test_many_refused_predictions_are_counted(tmp_path, monkeypatch, capsys):

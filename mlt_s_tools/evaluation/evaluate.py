@@ -33,6 +33,7 @@ from mlt_s_tools.training.transforms import MULTIPLE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
 _LINKED = 12  # images of a page, where it is not said how many
 
 
@@ -244,7 +245,7 @@ def _result(source: Source, predictions: Predictions, choice: Choice, with_words
     except mlt_s.MltSError as error:
         return Result(choice, refused=str(error))
     if prediction.shape != label.shape:
-        return Result(choice, refused=_misfit(member, prediction.shape, label.shape))
+        return Result(choice, refused=_misfit(source, choice, member, prediction.shape, label.shape))
     try:
         counts = count(prediction, label)
     except ValueError as error:
@@ -254,13 +255,34 @@ def _result(source: Source, predictions: Predictions, choice: Choice, with_words
     return Result(choice, counts, of_groups=of_groups, is_weak=bool(made_by(picture)))
 
 
-def _misfit(member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    advice = "bring the logits, not the mask, to the image's own size, and decide then"
-    if shape == wanted[::-1]:
-        advice = "the image has an EXIF orientation, by which your reader turned it; load images with mlt_s"
+def _misfit(
+    source: Source, choice: Choice, member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]
+) -> str:
+    """Why a prediction has another (height, width) than the label map, as far as can be known."""
+    reasons, namesakes = [], source.namesakes(choice)
+    if shape == wanted[::-1] and source.orientation(choice) in _TURNED:
+        reasons.append("the image has an EXIF orientation, by which your reader turned it; load images with mlt_s")
     elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
-        advice = "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
-    return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {advice}."
+        reasons.append(
+            "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
+        )
+    for other in namesakes:
+        if _label_shape(source, other) == shape:
+            reasons.append(f"it has the size of the {other.split} image of that name, of --split {other.split}")
+    if not reasons:
+        reasons.append("bring the logits, not the mask, to the image's own size, and decide then")
+    if not namesakes:
+        others = " or ".join(f"--split {name}" for name in mlt_s.PUBLISHED_COUNTS if name != choice.split)
+        reasons.append(f"or it is of the other split, which has the same names ({others})")
+    return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {'; '.join(reasons)}."
+
+
+def _label_shape(source: Source, choice: Choice) -> tuple[int, ...] | None:
+    """(height, width) of a label map; None where it cannot be read, which is not what was asked for."""
+    try:
+        return source.read_label(choice).shape
+    except mlt_s.MltSError:
+        return None
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -122,6 +122,20 @@ class Source:
         """
         return read(choice.pair, self._builder.info.features, self._builder.config.remote_options)
 
+    def namesakes(self, choice: Choice) -> list[Choice]:
+        """The choices of other splits that have the same name, whatever split is wanted."""
+        named = self._by_name[mlt_s.name_key(choice.pair.image_id)]
+        return [other for other in named if other.split != choice.split]
+
+    def orientation(self, choice: Choice) -> int:
+        """The EXIF orientation of the image of a choice, 1 to 8.
+
+        Raises:
+            mlt_s.MltSError: the image is damaged.
+        """
+        member = choice.pair.image[0]
+        return mlt_s.stored_image(mlt_s.read_member(member, self._builder.config.remote_options), member)[2]
+
     def label(self, choice: Choice) -> PIL.Image.Image:
         """The label map of a choice in the frame of its image, mode "L". The image is not decoded.
 
@@ -134,6 +148,13 @@ class Source:
     def read_label(self, choice: Choice) -> npt.NDArray[np.uint8]:
         """What `label` returns as an array, (height, width), uint8."""
         return np.asarray(self.label(choice))
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[Choice]]:
+        found = defaultdict(list)
+        for choice in self._choices:
+            found[mlt_s.name_key(choice.pair.image_id)].append(choice)
+        return found
 
     @functools.cached_property
     def _ground_truth(self) -> tuple[dict[tuple[str, str], list[mlt_s.Member]], str]:
