@@ -395,11 +395,12 @@ With DATA_DIR, label maps lie in the frames of MLT's images, which the sheet sho
 
 keys of the JSON file:
   maps_a, maps_b
-  splits      train, validation -> images (in both), fgiou, interval (null of too few images), alike (the share of the
-              pixels that are sure in both that are the same), pixels (by class in A, then in B: background, text,
-              uncertain), only_in_a, only_in_b (lists of image_id), refused (image_id -> why); ratios of none are null
-              with --by: by_script, by_height (name -> fgiou, interval, alike, pixels, words), without_words (list of
-              image_id)
+  splits      train, validation -> images (in both), fgiou, interval (null of too few images), counting (how many
+              images count: they have text in A or B where both are sure), alike (the share of the pixels that are sure
+              in both that are the same), pixels (by class in A, then in B: background, text, uncertain), only_in_a,
+              only_in_b (lists of image_id), refused (image_id -> why); ratios of none are null
+              with --by: by_script, by_height (name -> fgiou, interval, counting, alike, pixels, words), without_words
+              (list of image_id)
 """
 
 
@@ -577,8 +578,9 @@ keys of the JSON file:
   left_out    lists of image_id: trained_on, without_words, not_authors
   uncertain_share_of_authors   of pixels
   models      list of name, threshold, figures (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou, interval (null of
-              fewer than 6 images); the same of without_outlines (pixels more than one pixel from the border of the
-              text), within_words, by_script and by_height (small below 16 pixels, medium below 48, large; with words);
+              fewer than 6 images), counting (how many images count: they have text, labelled or found); the same of
+              without_outlines (pixels more than one pixel from the border of the text), within_words, by_script and
+              by_height (small below 16 pixels, medium below 48, large; with words);
               text_unsure (the share of the text in words whose probability is from 0.3 to 0.7), calibration_error
               (expected; of pixels of words), calibration (list of pixels, mean probability, share that is text),
               by_threshold (list of threshold, precision, recall)

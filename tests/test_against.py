@@ -89,6 +89,28 @@ def test_five_images_have_none(run, masks, data, monkeypatch):
     assert not any(name.endswith(("_lower", "_upper")) for name in report["figures"]) and "[" not in said
 
 
+def test_why_there_is_no_interval_is_said_with_the_images_that_count(run, masks, data):
+    """Of the seven predictions, two are of images without labelled text, and right there."""
+    members = {f"img_{n}": label_file(500 + n) for n in NUMBERS}
+    nothing = encoded(PIL.Image.new("L", (WIDTH, HEIGHT)), "PNG")
+    members |= {f"img_{n}": nothing for n in (1, 2)}
+    train = {f"img_{n}": label_file(n) for n in (1, 2)}
+    write_zip(data / "MLT_S_labels.zip", label_members(train, members))
+    for number in (1, 2):
+        PIL.Image.new("L", (WIDTH, HEIGHT)).save(masks / f"img_{number}.png")
+    for number in NUMBERS[7:]:
+        (masks / f"img_{number}.png").unlink()
+    said = run("--by", "height")[1]
+    assert "no interval: 5 images count, 6 are needed" in said and "In brackets" not in said
+    (small,) = (line for line in said.splitlines() if line.startswith("  small"))
+    assert "no interval: 5 images count, 6 are needed" in small
+
+
+def test_brackets_are_explained_where_there_are_some(run):
+    said = run()[1]
+    assert "In brackets" in said and "no interval" not in said
+
+
 # --- Against others ------------------------------------------------------------------------------------------------
 
 

@@ -107,6 +107,10 @@ def test_pixels_by_class_and_agreement_where_both_are_sure(a, b, run):
     assert splits["train"]["interval"] == [expected["fgiou_lower"], expected["fgiou_upper"]]
     assert splits["validation"]["interval"] is None  # of three images
 
+    assert [splits[name]["counting"] for name in splits] == [7, 3]
+    of_train, of_validation = (line for line in said.splitlines() if "Where both are sure" in line)
+    assert "no interval" not in of_train and "no interval: 3 images count, 6 are needed" in of_validation
+
 
 def test_the_other_way_round_agreement_is_the_same_and_pixels_are_turned(a, b, run):
     one, other = run(a, b)[3]["train"], run(b, a)[3]["train"]

@@ -18,7 +18,7 @@ from PIL import Image
 
 import mlt_s
 from mlt_s_tools import output, workers, writing
-from mlt_s_tools.bootstrap import iou_interval
+from mlt_s_tools.bootstrap import counting, iou_interval, too_few
 from mlt_s_tools.evaluation.report import in_brackets
 from mlt_s_tools.groups import GROUPS, count_by_group, word_rows
 from mlt_s_tools.looking import preview
@@ -234,6 +234,7 @@ def _figures(pixels: npt.NDArray[np.int64]) -> dict[str, Any]:
     return {
         "fgiou": sure.iou if sure.tp + sure.fp + sure.fn else None,
         "interval": iou_interval(rows),
+        "counting": counting(rows),
         "alike": (sure.tp + sure.tn) / sum(sure) if sum(sure) else None,
         "pixels": {name: dict(zip(CLASSES, row)) for name, row in zip(CLASSES, total.tolist())},
     }
@@ -288,7 +289,8 @@ def _agreement(of: dict[str, Any]) -> str:
     alike = f"{100 * of['alike']:.2f} % of pixels alike"
     if of["fgiou"] is None:
         return f"no text in either, {alike}"
-    return f"fgIoU {100 * of['fgiou']:.2f} %  {in_brackets(of['interval'], 100, 2)}{alike}"
+    interval = in_brackets(of["interval"], 100, 2) or f"({too_few(of['counting'])})  "
+    return f"fgIoU {100 * of['fgiou']:.2f} %  {interval}{alike}"
 
 
 def _uncertain(pixels: dict[str, dict[str, int]]) -> Iterator[str]:

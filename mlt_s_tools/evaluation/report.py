@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlt_s
 from mlt_s_tools import output, writing
-from mlt_s_tools.bootstrap import Difference
+from mlt_s_tools.bootstrap import Difference, counting, too_few
 from mlt_s_tools.groups import limits
 from mlt_s_tools.metrics import Counts
 
@@ -59,9 +59,8 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
     if comparison:
         yield ""
         yield from _comparison_lines(comparison, kinds)
-    if "fgiou_lower" in figures:
-        yield ""
-        yield _BRACKETS
+    yield ""
+    yield from _interval_lines(evaluation, comparison)
     for line in (*_remarks_on_split(evaluation), *_remarks(evaluation)):
         yield ""
         yield line
@@ -102,6 +101,15 @@ def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
     yield f"  accuracy   {100 * figures['pixel_accuracy']:6.2f} %  of pixels"
 
 
+def _interval_lines(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[str]:
+    """What brackets are, where there are any, and why the figures of all images have none."""
+    has_interval = "fgiou_lower" in evaluation.figures
+    if has_interval or (comparison and comparison.differences["fgiou"].interval):
+        yield _BRACKETS
+    if not has_interval:
+        yield f"There is {too_few(counting(evaluation.metrics.counts()))}."
+
+
 def interval_of(figures: dict[str, float], name: str) -> list[float] | None:
     """The interval of a figure, of what `TextMetrics.compute` returns; None of too few images."""
     return [figures[f"{name}_lower"], figures[f"{name}_upper"]] if f"{name}_lower" in figures else None
@@ -118,6 +126,8 @@ def _group_lines(evaluation: Evaluation, kind: str) -> Iterator[str]:
     for name, of in groups.items():
         said = f"{name} ({limits()[name]})" if kind == "height" else name
         rests = f"{mlt_s.counted(of['words'], 'word')}, {mlt_s.counted(of['images'], 'image')}, {of['pixels']:,} pixels"
+        if not of["interval"]:
+            rests += f"; {too_few(counting(evaluation.metrics.group_counts(kind, name)))}"
         brackets = in_brackets(of["interval"], 100, 2)
         yield f"  {said:<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
 

@@ -15,7 +15,7 @@ from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools import output, writing
-from mlt_s_tools.bootstrap import iou_difference, iou_interval
+from mlt_s_tools.bootstrap import counting, iou_difference, iou_interval, too_few
 from mlt_s_tools.groups import HEIGHTS, limits, script_of
 from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.metrics import TextMetrics
@@ -217,7 +217,7 @@ def _of_model(of, threshold, reported):
 
 def _group(tally, group, threshold, reported):
     pixels = tally.pixels(group, threshold, reported)
-    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels)}
+    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
     return {**found, "words": tally.words[group]} if group in tally.words else found
 
 
@@ -264,9 +264,14 @@ def _report(report, left):
     yield ""
     yield from _groups(report["models"][0])
     yield ""
+    if any(of["interval"] for of in report["models"]):
+        yield "In brackets, what 95 of 100 draws of the images anew give."
+    for of in report["models"]:
+        if not of["interval"]:
+            yield f"{of['name']} has {too_few(of['counting'])}."
     yield (
-        "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or "
-        "lie in unreadable words, count nowhere. Figures of a part of a split are no match for published ones."
+        "Pixels that are uncertain in the label maps, or lie in unreadable words, count nowhere. Figures of a part of "
+        "a split are no match for published ones."
     )
 
 
@@ -277,6 +282,7 @@ def _groups(of):
     for name, group in {**of["by_script"], **by_height}.items():
         if group:
             words = mlt_s.counted(group["words"], "word")
+            words += "" if group["interval"] else f"; {too_few(group['counting'])}"
             yield f"{name:<24}  {100 * group['fgiou']:5.1f}{_in_brackets(group['interval'])}  {words}"
 
 
