@@ -157,6 +157,13 @@ def test_a_folder_against_itself_differs_nowhere(run, masks):
     assert "0 better, 0 worse, 10 equal" in said and "no difference shown" in said
 
 
+def test_differences_by_height_are_said_with_the_bounds_of_heights(run, tmp_path):
+    others = write_masks(tmp_path / "others", {number: mask_of(number, 0.3) for number in NUMBERS})
+    _, said, _, report = run("--against", others, "--by", "height")
+    assert set(report["against"]["by_height"]) == {"small"}
+    assert said.count("small (below 16 pixels)") == 2  # the figures, and the difference
+
+
 def test_a_lead_by_one_image_is_not_called_better(run, tmp_path):
     others = {number: mask_of(number, 0.02 * number if number != 1 else 0.5) for number in NUMBERS}
     report = run("--against", write_masks(tmp_path / "others", others))[3]["against"]

@@ -20,7 +20,7 @@ import mlt_s
 from mlt_s_tools import output, workers, writing
 from mlt_s_tools.bootstrap import counting, iou_interval, too_few
 from mlt_s_tools.evaluation.report import in_brackets
-from mlt_s_tools.groups import GROUPS, count_by_group, word_rows
+from mlt_s_tools.groups import GROUPS, count_by_group, with_limits, word_rows
 from mlt_s_tools.looking import preview
 from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts
@@ -264,7 +264,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             yield from _figure_lines(of)
         for kind in ("script", "height"):
             for group, figures in of.get(f"by_{kind}", {}).items():
-                yield f"  {group}, {mlt_s.counted(figures['words'], 'word')}: {_agreement(figures)}"
+                yield f"  {with_limits(kind, group)}, {mlt_s.counted(figures['words'], 'word')}: {_agreement(figures)}"
                 yield from (f"    {line}" for line in _uncertain(figures["pixels"]))
         if without := of.get("without_words"):
             yield f"  No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import mlt_s
 from mlt_s_tools import output, writing
 from mlt_s_tools.bootstrap import Difference, counting, too_few
-from mlt_s_tools.groups import limits
+from mlt_s_tools.groups import with_limits
 from mlt_s_tools.metrics import Counts
 
 if TYPE_CHECKING:
@@ -124,12 +124,11 @@ def _group_lines(evaluation: Evaluation, kind: str) -> Iterator[str]:
     groups = evaluation.metrics.by(kind)
     yield f"Within words, by {kind}"
     for name, of in groups.items():
-        said = f"{name} ({limits()[name]})" if kind == "height" else name
         rests = f"{mlt_s.counted(of['words'], 'word')}, {mlt_s.counted(of['images'], 'image')}, {of['pixels']:,} pixels"
         if not of["interval"]:
             rests += f"; {too_few(counting(evaluation.metrics.group_counts(kind, name)))}"
         brackets = in_brackets(of["interval"], 100, 2)
-        yield f"  {said:<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
+        yield f"  {with_limits(kind, name):<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
 
 
 def _outside_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -153,7 +152,7 @@ def _comparison_lines(comparison: Comparison, kinds: Sequence[str]) -> Iterator[
     for kind in kinds:
         yield f"  fgIoU % within words, by {kind}"
         for name, difference in comparison.by(kind).items():
-            yield f"    {name:<9}{_difference(difference, 100, 2)}"
+            yield f"    {with_limits(kind, name):<24}  {_difference(difference, 100, 2)}"
 
 
 def _difference(difference: Difference, factor: float, digits: int) -> str:

@@ -16,7 +16,7 @@ from tqdm import tqdm  # comes with datasets
 import mlt_s
 from mlt_s_tools import output, writing
 from mlt_s_tools.bootstrap import counting, iou_difference, iou_interval, too_few
-from mlt_s_tools.groups import HEIGHTS, limits, script_of
+from mlt_s_tools.groups import HEIGHTS, script_of, with_limits
 from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.origin import made_by
@@ -277,7 +277,7 @@ def _report(report, left):
 
 def _groups(of):
     """The figures of a model by script and height."""
-    by_height = {f"{name} ({limits()[name]})": of["by_height"].get(name) for name in HEIGHTS}
+    by_height = {with_limits("height", name): of["by_height"].get(name) for name in HEIGHTS}
     yield f"{of['name']}, fgIoU % within words"
     for name, group in {**of["by_script"], **by_height}.items():
         if group:
