@@ -111,6 +111,15 @@ def test_brackets_are_explained_where_there_are_some(run):
     assert "In brackets" in said and "no interval" not in said
 
 
+def test_a_plot_says_that_it_is_not_by_the_authors_label_maps(run, data, tmp_path):
+    page, said = tmp_path / "plot.html", "not by the authors' label maps"
+    assert run("--plot", page)[0] == 0 and said not in page.read_text()
+    corrected = (data / "MLT_S_labels.zip").rename(tmp_path / "corrected.zip")
+    assert run("--plot", page, "--label-maps", corrected)[0] == 1
+    heading, drawn = page.read_text().split("<svg")
+    assert said in heading and said in drawn
+
+
 # --- Against others ------------------------------------------------------------------------------------------------
 
 

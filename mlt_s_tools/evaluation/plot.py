@@ -161,7 +161,7 @@ def _figure(
     figures, images = figure.subplots(1, 2)
     _draw_figures(figures, metrics, kinds)
     if not evaluation.is_by_authors:
-        figures.set_title(f"{figures.get_title()}, {_OTHER_MAPS}")
+        figures.set_title(f"{figures.get_title()},\n{_OTHER_MAPS}")
     if comparison:
         _draw_pairs(images, comparison, shown)
     else:

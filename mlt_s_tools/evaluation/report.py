@@ -49,7 +49,7 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
     )
     yield from _label_map_lines(evaluation)
     yield ""
-    yield "As published" if evaluation.is_by_authors else "As the published figures are computed, by these label maps"
+    yield "As published" if evaluation.is_by_authors else "By these label maps"
     yield from _figure_lines(figures)
     for kind in kinds:
         yield ""
@@ -80,8 +80,8 @@ def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.not_authors:
         others = mlt_s.without_secrets(", ".join(evaluation.not_authors))
         yield (
-            f"Taken for others than the authors', as text is 255 or the name is not {mlt_s.LABEL_ARCHIVE} or that of "
-            f"its folders: {others}"
+            f"Not taken for the authors', as they are not named like {mlt_s.LABEL_ARCHIVE} or its folders, or text is "
+            f"255: {others}"
         )
 
 
