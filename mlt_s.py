@@ -1918,13 +1918,13 @@ def find_misread(
         places[place_of(member)].append(member)
     for place, members in places.items():
         origin = origins.get(place, place)
-        if with_authors or text_value != 1 or not _is_authors(origin):
+        if with_authors or text_value != 1 or not is_authors(origin):
             sources[origin if members[0].name is not None else _top_folder(place, roots)] += members
     found = [_misread(source, members, text_value, options) for source, members in sources.items()]
     return [misread._replace(is_alone=len(places) == 1) for misread in found if misread]
 
 
-def _is_authors(origin: str) -> bool:
+def is_authors(origin: str) -> bool:
     """Whether an archive, or a folder of loose files, is the authors' own, packed or unpacked, by its name."""
     *_, above, name = ["", *origin.replace("\\", "/").rstrip("/").lower().split("/")]
     unpacked = LABEL_ARCHIVE[: -len(".zip")].lower()

@@ -77,23 +77,33 @@ def interval(values: Numbers) -> list[float] | None:
     return [round(float(value), 12) for value in np.percentile(values, (2.5, 97.5))] if len(values) else None
 
 
-def enough(pixels: Numbers) -> bool:
-    """Whether so many images have anything to count that they say something of others.
+def counting(pixels: Numbers) -> int:
+    """How many images have anything to count.
 
     Args:
         pixels: (images, 3 or more), of which the first are true and false positives and false negatives.
     """
-    return int(np.count_nonzero(pixels[:, :3].any(1))) >= LEAST_IMAGES
+    return int(np.count_nonzero(pixels[:, :3].any(1)))
+
+
+def enough(pixels: Numbers) -> bool:
+    """Whether so many images have anything to count that they say something of others; pixels as for `counting`."""
+    return counting(pixels) >= LEAST_IMAGES
+
+
+def too_few(images: int) -> str:
+    """Why there is no interval, of the number of images that count."""
+    return f"no interval: {images:,} image{' counts' if images == 1 else 's count'}, {LEAST_IMAGES} are needed"
 
 
 def iou(sums: Numbers) -> npt.NDArray[np.float64]:
-    """Intersection over union of pixels (..., 3 or more), as `enough` takes them; NaN where there are none."""
+    """Intersection over union of pixels (..., 3 or more), as `counting` takes them; NaN where there are none."""
     union = sums[..., :3].sum(-1)
     return np.divide(sums[..., 0], union, out=np.full(union.shape, np.nan), where=union > 0)
 
 
 def iou_interval(pixels: Numbers) -> list[float] | None:
-    """The interval of the IoU of all images together; None of too few. Pixels are as `enough` takes them."""
+    """The interval of the IoU of all images together; None of too few. Pixels are as `counting` takes them."""
     return interval(iou(resampled(pixels[:, :3]))) if enough(pixels) else None
 
 
@@ -101,7 +111,7 @@ def iou_difference(one: Numbers, other: Numbers) -> Difference:
     """By how much the IoU of all images together is greater in one than in the other, paired by images.
 
     Args:
-        one: pixels as `enough` takes them.
+        one: pixels as `counting` takes them.
         other: the same of the same images, in the same order.
     """
     values = [np.nan_to_num(iou(pixels.sum(0))) for pixels in (one, other)]

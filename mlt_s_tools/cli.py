@@ -297,21 +297,29 @@ def _build(options: argparse.Namespace) -> int | None:
 
 
 _EVALUATE_EPILOG = """\
-exit status: 0 the figures are over the whole split, 1 they are not, 2 could not evaluate, 130 interrupted
+exit status: 0 the figures may stand beside published ones: they are over the whole split, by the authors' label maps;
+1 they may not, 2 could not evaluate, 130 interrupted
+
+The label maps of --label-maps are taken for the authors' where their archive is named MLT_S_labels.zip, or their
+folders as in it. Others, such as corrected ones, end in 1, and so do any that mlt-s weak signed, or that need
+--text-value 255. The report names them.
 
 Predictions are PNG files named like the images (img_1.png for img_1.jpg) and of their size: text is 1, or 255 in a file
 without 1, and background 0, in grey, one bit, a palette, or RGB of one grey level. One that is missing, of another size
 or of other values is named, and nothing is counted in its place. Pixels whose label is 255 count nowhere.
 
 Intervals hold the middle 95 % of 2,000 draws of the images with replacement (seed 0), where six images or more have
-something to count. With --against, both have to be over the whole split for the exit status 0, differences are on the
-images that both have, and one is "better" only where the interval of the difference, on the same draws, excludes 0.
+something to count. With --against, the exit status 0 says so of both; differences are on the images that both have,
+and one is "better" only where the interval of the difference, on the same draws, excludes 0.
 
 By script or height, pixels count that lie in words of it: small words have a shorter side below 16 pixels, medium ones
 below 48. What lies in no word counts for none of them. --plot needs matplotlib: pip install "mlt-s[plot]".
 
 keys of the JSON file:
   split, whole_split (bool), images_published
+  as_published            whether the figures may stand beside published ones
+  label_maps  list of those given; not_authors: of these (or DATA_DIR), those taken for others than the authors'
+  weak        list of image_id that count, whose label map mlt-s weak signed
   figures     fgiou and f_score as published, with fgiou_lower, fgiou_upper and so on, and others:
               help(mlt_s_tools.metrics.TextMetrics.compute)
   missing     list of image_id
@@ -320,9 +328,9 @@ keys of the JSON file:
   by_script, by_height   with --by: name -> fgiou, interval (null of too few images), words, images, pixels
   in_no_word  with --by: tp, fp, fn, tn (pixels)
   without_words          with --by: list of image_id
-  against     with --against: of the others whole_split, figures, missing, refused, extra; and images (both, better,
-              worse, equal: how many, by IoU), differences (fgiou and f_score: value, interval, verdict), by_script,
-              by_height (name -> the same, of fgiou)
+  against     with --against: of the others whole_split, as_published, figures, weak, missing, refused, extra; and
+              images (both, better, worse, equal: how many, by IoU), differences (fgiou and f_score: value, interval,
+              verdict), by_script, by_height (name -> the same, of fgiou)
 columns of the CSV file:
   image_id, state (counted, missing, refused), tp, fp, fn, tn (pixels), iou, precision, recall; against_iou
   An image_id that a spreadsheet would compute, as it begins with =, +, - or @, has a ' before it.
@@ -384,14 +392,16 @@ exit status: 0 both have label maps of the same images and sizes, 1 they have no
 
 fgIoU is of the pixels that are 0 or 1 in both, and the same either way round. Its interval is that of mlt-s evaluate.
 With DATA_DIR, label maps lie in the frames of MLT's images, which the sheet shows; those without image are left out.
+Small words have a shorter side below 16 pixels, medium ones below 48.
 
 keys of the JSON file:
   maps_a, maps_b
-  splits      train, validation -> images (in both), fgiou, interval (null of too few images), alike (the share of the
-              pixels that are sure in both that are the same), pixels (by class in A, then in B: background, text,
-              uncertain), only_in_a, only_in_b (lists of image_id), refused (image_id -> why); ratios of none are null
-              with --by: by_script, by_height (name -> fgiou, interval, alike, pixels, words), without_words (list of
-              image_id)
+  splits      train, validation -> images (in both), fgiou, interval (null of too few images), counting (how many
+              images count: they have text in A or B where both are sure), alike (the share of the pixels that are sure
+              in both that are the same), pixels (by class in A, then in B: background, text, uncertain), only_in_a,
+              only_in_b (lists of image_id), refused (image_id -> why); ratios of none are null
+              with --by: by_script, by_height (name -> fgiou, interval, counting, alike, pixels, words), without_words
+              (list of image_id)
 """
 
 
@@ -569,8 +579,9 @@ keys of the JSON file:
   left_out    lists of image_id: trained_on, without_words, not_authors
   uncertain_share_of_authors   of pixels
   models      list of name, threshold, figures (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou, interval (null of
-              fewer than 6 images); the same of without_outlines (pixels more than one pixel from the border of the
-              text), within_words, by_script and by_height (small below 16 pixels, medium below 48, large; with words);
+              fewer than 6 images), counting (how many images count: they have text, labelled or found); the same of
+              without_outlines (pixels more than one pixel from the border of the text), within_words, by_script and
+              by_height (small below 16 pixels, medium below 48, large; with words);
               text_unsure (the share of the text in words whose probability is from 0.3 to 0.7), calibration_error
               (expected; of pixels of words), calibration (list of pixels, mean probability, share that is text),
               by_threshold (list of threshold, precision, recall)

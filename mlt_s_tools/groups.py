@@ -51,6 +51,11 @@ def limits() -> dict[str, str]:
     return dict(zip(HEIGHTS, (f"below {small} pixels", f"{small} to {medium}", f"from {medium} on")))
 
 
+def with_limits(kind: str, name: str) -> str:
+    """How a report names a group of words: a height with its limits, as in "small (below 16 pixels)"."""
+    return f"{name} ({limits()[name]})" if kind == "height" else name
+
+
 def word_rows(words: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
     """Words as an array: float64 (words, 9), the four corners x, y in pixels of the image, and the script.
 

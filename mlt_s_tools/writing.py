@@ -57,15 +57,16 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
         raise OSError(error.errno, error.strerror, path) from error
 
 
-def check(path: str | os.PathLike[str]) -> None:
-    """Sees that a file can be written, before the work that ends in it.
+def check(*paths: str | os.PathLike[str] | None) -> None:
+    """Sees that files can be written, before the work that ends in them; None is no path.
 
     Raises:
-        OSError: it cannot.
+        OSError: one cannot.
     """
-    if not os.path.exists(path) or _is_file(path) or os.path.isdir(path):
-        with contextlib.suppress(_Unused), whole(path):
-            raise _Unused
+    for path in paths:
+        if path and (not os.path.exists(path) or _is_file(path) or os.path.isdir(path)):
+            with contextlib.suppress(_Unused), whole(path):
+                raise _Unused
 
 
 class _Unused(Exception):

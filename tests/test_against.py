@@ -89,6 +89,37 @@ def test_five_images_have_none(run, masks, data, monkeypatch):
     assert not any(name.endswith(("_lower", "_upper")) for name in report["figures"]) and "[" not in said
 
 
+def test_why_there_is_no_interval_is_said_with_the_images_that_count(run, masks, data):
+    """Of the seven predictions, two are of images without labelled text, and right there."""
+    members = {f"img_{n}": label_file(500 + n) for n in NUMBERS}
+    nothing = encoded(PIL.Image.new("L", (WIDTH, HEIGHT)), "PNG")
+    members |= {f"img_{n}": nothing for n in (1, 2)}
+    train = {f"img_{n}": label_file(n) for n in (1, 2)}
+    write_zip(data / "MLT_S_labels.zip", label_members(train, members))
+    for number in (1, 2):
+        PIL.Image.new("L", (WIDTH, HEIGHT)).save(masks / f"img_{number}.png")
+    for number in NUMBERS[7:]:
+        (masks / f"img_{number}.png").unlink()
+    said = run("--by", "height")[1]
+    assert "no interval: 5 images count, 6 are needed" in said and "In brackets" not in said
+    (small,) = (line for line in said.splitlines() if line.startswith("  small"))
+    assert "no interval: 5 images count, 6 are needed" in small
+
+
+def test_brackets_are_explained_where_there_are_some(run):
+    said = run()[1]
+    assert "In brackets" in said and "no interval" not in said
+
+
+def test_a_plot_says_that_it_is_not_by_the_authors_label_maps(run, data, tmp_path):
+    page, said = tmp_path / "plot.html", "not by the authors' label maps"
+    assert run("--plot", page)[0] == 0 and said not in page.read_text()
+    corrected = (data / "MLT_S_labels.zip").rename(tmp_path / "corrected.zip")
+    assert run("--plot", page, "--label-maps", corrected)[0] == 1
+    heading, drawn = page.read_text().split("<svg")
+    assert said in heading and said in drawn
+
+
 # --- Against others ------------------------------------------------------------------------------------------------
 
 
@@ -133,6 +164,13 @@ def test_a_folder_against_itself_differs_nowhere(run, masks):
     assert against["differences"] == {"fgiou": nothing, "f_score": nothing}
     assert {found["value"] for found in against["by_script"].values()} == {0}
     assert "0 better, 0 worse, 10 equal" in said and "no difference shown" in said
+
+
+def test_differences_by_height_are_said_with_the_bounds_of_heights(run, tmp_path):
+    others = write_masks(tmp_path / "others", {number: mask_of(number, 0.3) for number in NUMBERS})
+    _, said, _, report = run("--against", others, "--by", "height")
+    assert set(report["against"]["by_height"]) == {"small"}
+    assert said.count("small (below 16 pixels)") == 2  # the figures, and the difference
 
 
 def test_a_lead_by_one_image_is_not_called_better(run, tmp_path):

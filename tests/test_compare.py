@@ -5,7 +5,18 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-from archives import add_words, encoded, image_file, label_file, label_members, label_values, mlt, write_zip
+from archives import (
+    add_words,
+    encoded,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    words_file,
+    words_line,
+    write_zip,
+)
 
 import mlt_s
 from mlt_s_tools.cli import main
@@ -107,6 +118,10 @@ def test_pixels_by_class_and_agreement_where_both_are_sure(a, b, run):
     assert splits["train"]["interval"] == [expected["fgiou_lower"], expected["fgiou_upper"]]
     assert splits["validation"]["interval"] is None  # of three images
 
+    assert [splits[name]["counting"] for name in splits] == [7, 3]
+    of_train, of_validation = (line for line in said.splitlines() if "Where both are sure" in line)
+    assert "no interval" not in of_train and "no interval: 3 images count, 6 are needed" in of_validation
+
 
 def test_the_other_way_round_agreement_is_the_same_and_pixels_are_turned(a, b, run):
     one, other = run(a, b)[3]["train"], run(b, a)[3]["train"]
@@ -179,6 +194,23 @@ def test_by_script_and_height_it_is_within_words(a, b, images, run):
         assert f"\n  {script}, {words} words: fgIoU {100 * found['fgiou']:.2f} %" in said
     assert set(splits["train"]["by_script"]) == {"Latin", "None"} and set(splits["train"]["by_height"]) == {"small"}
     assert splits["train"]["without_words"] == []
+
+
+def test_heights_are_said_with_their_bounds(images, run, tmp_path):
+    """One word of each height in an image of 200 x 100."""
+    sides = {"small (below 16 pixels)": 10, "medium (16 to 48)": 30, "large (from 48 on)": 60}
+    words = [
+        words_line([[x, 0], [x + 60, 0], [x + 60, side], [x, side]]) for x, side in zip((0, 65, 130), sides.values())
+    ]
+    for archive in images.glob("*.zip"):
+        archive.unlink()
+    write_zip(images / "ch8_training_images_1.zip", {"img_1.jpg": image_file(1, width=200, height=100)})
+    write_zip(images / mlt_s.WORDS_ARCHIVES[0], {"gt_img_1.txt": words_file(*words)})
+    maps = write_zip(tmp_path / "c.zip", label_members({"img_1": label_file(1, 200, 100)}, {}))
+    status, said, _, splits = run(maps, maps, images, "--by", "height")
+    assert status == 0 and set(splits["train"]["by_height"]) == {"small", "medium", "large"}
+    for named in sides:
+        assert f"\n  {named}, 1 word: fgIoU" in said
 
 
 def test_words_that_are_uncertain_throughout_are_said_to_be(images, run, tmp_path):

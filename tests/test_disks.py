@@ -34,6 +34,7 @@ import mlt_s
 import mlt_s_tools
 from mlt_s_tools import output
 from mlt_s_tools.cli import main
+from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.writing import whole, write_json
 
 once = pytest.mark.once
@@ -198,9 +199,37 @@ def test_two_that_write_one_file_at_a_time_do_not_get_at_each_other(tmp_path):
 
 @once
 def test_a_report_that_cannot_be_written_is_said_before_the_work(folder, nowhere, monkeypatch, capsys):
-    monkeypatch.setattr(mlt_s_tools.check.inventories, "take", lambda *arguments: pytest.fail("it looked first"))
+    monkeypatch.setattr("mlt_s_tools.check.inventories.take", lambda *arguments: pytest.fail("it looked first"))
     assert main(["check", str(folder), "--json", str(nowhere / "a.json")]) == 2
     assert f"mlt-s: [Errno 20] Not a directory: '{nowhere / 'a.json'}'" in capsys.readouterr().err
+
+
+LATE_FILES = {
+    "evaluate --csv": ("evaluate", "{data}", "{data}", "--csv", "{file}.csv"),
+    "evaluate --json": ("evaluate", "{data}", "{data}", "--json", "{file}.json"),
+    "evaluate --out": ("evaluate", "{data}", "{data}", "--worst", "1", "--out", "{file}.png"),
+    "evaluate --plot, a picture": ("evaluate", "{data}", "{data}", "--plot", "{file}.png"),
+    "evaluate --plot, a page": ("evaluate", "{data}", "{data}", "--plot", "{file}.html"),
+    "compare --json": ("compare", "{data}", "{data}", "--json", "{file}.json"),
+    "compare --out": ("compare", "{data}", "{data}", "--worst", "1", "--out", "{file}.png"),
+    "weak evaluate --json": ("weak", "evaluate", "{data}", "--json", "{file}.json"),
+    "weak evaluate --out": ("weak", "evaluate", "{data}", "--out", "{file}.png"),
+    "preview --out": ("preview", "{data}", "--out", "{file}.png"),
+    "preview --html": ("preview", "{data}", "--html", "{file}.html"),
+    "demo --out": ("demo", "--out", "{file}.png"),
+}
+
+
+@once
+@pytest.mark.parametrize("words", LATE_FILES.values(), ids=LATE_FILES)
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_the_work(words, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Source, "__init__", lambda *arguments: pytest.fail("it looked first"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *arguments, **options: pytest.fail("it loaded first"))
+    file = tmp_path / "nodir" / "f"
+    assert main([word.format(data=folder, file=file) for word in words]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "No such file or directory" in said.err and f"{file}." in said.err
+    assert not file.parent.exists()
 
 
 # --- What is no damage ---------------------------------------------------------------------------------------------

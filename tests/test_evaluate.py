@@ -8,7 +8,19 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
-from archives import encoded, image_file, label_file, label_members, label_values, mlt, png_chunk, raw_png, write_zip
+from archives import (
+    encoded,
+    image_file,
+    label_file,
+    label_members,
+    label_values,
+    mlt,
+    png_chunk,
+    png_with,
+    raw_png,
+    unpacked,
+    write_zip,
+)
 
 import mlt_s
 from mlt_s_tools.cli import main
@@ -151,6 +163,90 @@ def test_images_without_labelled_text_are_said(folder, predictions, capsys):
     assert "No labelled text in 1 image: 0 in precision and recall whatever is predicted" in capsys.readouterr().out
 
 
+# --- Which label maps the figures rest on --------------------------------------------------------------------------
+
+
+def weak_file(seed):
+    """A label map as `mlt-s weak repair` writes it: with its signature."""
+    return png_with(label_file(seed), b"tEXt", b"Software\0mlt-s weak repair by network")
+
+
+def maps_of(path, file=label_file, weak=()):
+    validation = {f"img_{n}": (weak_file if n in weak else file)(500 + n) for n in (1, 2, 3)}
+    return write_zip(path, label_members({f"img_{n}": file(n) for n in (1, 2)}, validation))
+
+
+def test_figures_by_label_maps_of_mlt_s_weak_are_not_called_published(folder, predictions, tmp_path, capsys):
+    repaired = maps_of(tmp_path / "repaired.zip", weak=(1, 3))
+    status, report = report_of(predictions, folder, tmp_path, "--label-maps", repaired)
+    assert (status, report["as_published"], report["weak"]) == (1, False, ["img_1", "img_3"])
+    assert (report["label_maps"], report["not_authors"]) == ([str(repaired)], [str(repaired)])
+    assert (report["whole_split"], report["figures"]) == (True, wanted())
+    said = capsys.readouterr().out
+    assert "As published" not in said and "do not compare these figures with published ones" in said
+    assert f"{repaired}; of the 3 label maps counted, mlt-s weak signed 2" in said
+
+
+@pytest.mark.parametrize("is_given", [True, False], ids=["by --label-maps", "in DATA_DIR"])
+def test_a_signed_label_map_is_found_under_the_authors_name(is_given, folder, predictions, tmp_path, capsys):
+    place = (tmp_path if is_given else folder) / "MLT_S_labels.zip"
+    maps_of(place, weak=(2,))
+    status, report = report_of(predictions, folder, tmp_path, *(["--label-maps", place] if is_given else []))
+    assert (status, report["as_published"], report["weak"]) == (1, False, ["img_2"])
+    said = capsys.readouterr().out
+    assert "As published" not in said and "mlt-s weak signed 1" in said
+
+
+def test_a_label_map_counts_as_signed_only_where_its_image_counts(folder, predictions, tmp_path):
+    repaired = maps_of(folder / "MLT_S_labels.zip", weak=(2,))
+    (predictions / "img_2.png").unlink()
+    status, report = report_of(predictions, folder, tmp_path, "--label-maps", repaired)
+    assert (status, report["weak"], report["as_published"], report["whole_split"]) == (1, [], False, False)
+
+
+def test_corrected_label_maps_are_named_and_not_called_published(folder, predictions, tmp_path, capsys):
+    corrected = maps_of(tmp_path / "corrected.zip")
+    status, report = report_of(predictions, folder, tmp_path, "--label-maps", corrected)
+    assert (status, report["as_published"], report["whole_split"], report["weak"]) == (1, False, True, [])
+    assert report["not_authors"] == [str(corrected)]
+    said = capsys.readouterr().out
+    assert "As published" not in said and str(corrected) in said
+
+
+def test_masks_of_0_and_255_are_not_the_authors(folder, predictions, tmp_path):
+    write_zip(
+        folder / "MLT_S_labels.zip",
+        label_members({}, {name: grey(label_of(name) == 1) for name in NAMES}),
+    )
+    status, report = report_of(predictions, folder, tmp_path, "--text-value", 255)
+    assert (status, report["as_published"], report["not_authors"]) == (1, False, [str(folder)])
+
+
+@pytest.mark.parametrize("way", ["archive", "its folder", "the folder of the archive", "its folders"])
+def test_the_authors_label_maps_from_elsewhere_are_named_and_published(way, folder, predictions, tmp_path, capsys):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    archive = (folder / "MLT_S_labels.zip").rename(elsewhere / "MLT_S_labels.zip")
+    given = {"archive": archive, "the folder of the archive": elsewhere}.get(way)
+    if given is None:
+        unpacked(archive, elsewhere)
+        given = elsewhere / "MLT_S_labels" if way == "its folder" else elsewhere
+    status, report = report_of(predictions, folder, tmp_path, "--label-maps", given)
+    assert (status, report["as_published"], report["figures"]) == (0, True, wanted())
+    assert (report["label_maps"], report["not_authors"], report["weak"]) == ([str(given)], [], [])
+    said = capsys.readouterr().out
+    assert "\nAs published\n" in said and f"{given}; of the 3 label maps counted, mlt-s weak signed 0" in said
+
+
+def test_predictions_compared_by_such_label_maps_are_not_published_either(folder, predictions, tmp_path, capsys):
+    repaired = maps_of(folder / "MLT_S_labels.zip", weak=(1,))
+    others = write(tmp_path / "others", {f"{name}.png": grey(label_of(name) == 1) for name in NAMES})
+    status, report = report_of(predictions, folder, tmp_path, "--against", others, "--label-maps", repaired)
+    assert (status, report["as_published"], report["against"]["as_published"]) == (1, False, False)
+    assert report["weak"] == report["against"]["weak"] == ["img_1"]
+    assert "As published" not in capsys.readouterr().out
+
+
 # --- Which files are taken -----------------------------------------------------------------------------------------
 
 ONE_BIT = [0, 0, 0, 255, 255, 255]
@@ -263,8 +359,8 @@ REFUSED = {
     ),
     "turned": (
         grey(MASK.T),
-        "is 16 x 24, its label map 24 x 16 (width x height): the image has an EXIF orientation, by which your reader "
-        "turned it; load images with mlt_s.",
+        "is 16 x 24, its label map 24 x 16 (width x height): bring the logits, not the mask, to the image's own size, "
+        "and decide then.",
     ),
     "probabilities": (encoded(PIL.Image.fromarray(GRADIENT), "PNG"), f"holds the values 0, 1, 2, 3, 4, .... {VALUES}"),
     "a label map": (label_file(501), f"is no prediction: it holds the values 0, 1, 255. {VALUES}"),
@@ -299,6 +395,60 @@ def test_a_prediction_that_does_not_fit_is_refused_and_why(kind, folder, predict
     said = capsys.readouterr().out
     assert "NOT THE WHOLE SPLIT" in said
     assert f"Refused 1 prediction:\n  {report['refused']['img_2']}\n" in said
+
+
+@pytest.fixture
+def of_two_sizes(tmp_path, monkeypatch):
+    """Two pairs of training, 16 x 24, and two of validation, 24 x 16; the first validation image has orientation 6."""
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 2, "validation": 2})
+    folder = mlt(tmp_path / "two", train=2, validation=2)
+    upright = {f"img_{n}.jpg": image_file(n, width=HEIGHT, height=WIDTH) for n in (1, 2)}
+    write_zip(folder / "ch8_training_images_1.zip", upright)
+    for archive in folder.glob("ch8_training_images_*.zip"):
+        if archive.name != "ch8_training_images_1.zip":
+            archive.unlink()
+    write_zip(
+        folder / "ch8_validation_images.zip",
+        {"img_1.jpg": image_file(1, orientation=6), "img_2.jpg": image_file(2)},
+    )
+    train = {f"img_{n}": label_file(n, width=HEIGHT, height=WIDTH) for n in (1, 2)}
+    validation = {f"img_{n}": label_file(500 + n) for n in (1, 2)}
+    write_zip(folder / "MLT_S_labels.zip", label_members(train, validation))
+    return folder
+
+
+def refusals(folder, tmp_path, predicted, *words):
+    """Why masks are refused: those of height and width by the name of the image, beside one that fits."""
+    masks = write(tmp_path / "of", {f"{name}.png": grey(np.zeros(shape)) for name, shape in predicted.items()})
+    return report_of(masks, folder, tmp_path, *words)[1]["refused"]
+
+
+def test_predictions_of_the_other_split_are_said_to_be(of_two_sizes, tmp_path):
+    fits, swapped = (HEIGHT, WIDTH), (WIDTH, HEIGHT)
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": fits, "img_2": swapped})
+    assert list(refused) == ["img_2"] and "--split train" in refused["img_2"] and "EXIF" not in refused["img_2"]
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": swapped, "img_2": fits}, "--split", "train")
+    assert list(refused) == ["img_2"] and "--split validation" in refused["img_2"] and "EXIF" not in refused["img_2"]
+
+
+def test_of_an_image_with_an_orientation_both_possibilities_are_said(of_two_sizes, tmp_path):
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": (WIDTH, HEIGHT), "img_2": (HEIGHT, WIDTH)})
+    assert "EXIF" in refused["img_1"] and "--split train" in refused["img_1"]
+
+
+def test_a_size_of_neither_split_is_not_of_the_other_split(of_two_sizes, tmp_path):
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": (HEIGHT, WIDTH), "img_2": (8, 12)})
+    assert "--split" not in refused["img_2"] and "logits" in refused["img_2"]
+
+
+@pytest.mark.parametrize("orientation, is_said", [(6, True), (3, False), (None, False)])
+def test_an_orientation_is_said_only_where_it_swaps_the_sides(orientation, is_said, of_two_sizes, tmp_path):
+    """Without the other split, it is but possible that predictions are of that one."""
+    (of_two_sizes / "ch8_training_images_1.zip").unlink()
+    images = {"img_1.jpg": image_file(1, orientation=orientation), "img_2.jpg": image_file(2)}
+    write_zip(of_two_sizes / "ch8_validation_images.zip", images)
+    refused = refusals(of_two_sizes, tmp_path, {"img_1": (WIDTH, HEIGHT), "img_2": (HEIGHT, WIDTH)})
+    assert ("EXIF" in refused["img_1"]) == is_said and "--split train" in refused["img_1"]
 
 
 def test_many_refused_predictions_are_counted(tmp_path, monkeypatch, capsys):

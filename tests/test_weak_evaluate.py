@@ -298,6 +298,19 @@ def test_the_table_has_intervals_and_a_verdict(run):
         assert f"\n{script:<24}  {100 * of['fgiou']:5.1f}" in said
 
 
+def test_brackets_are_explained_only_where_there_are_some(folder, tmp_path, run):
+    said = run(folder)[1]
+    assert "[" not in said and "In brackets" not in said
+    assert "baseline has no interval: 4 images count, 6 are needed" in said
+    _, said, _, report = run(SAMPLE, "--split", "train")
+    assert "In brackets" in said and "baseline has no interval" not in said
+    few = {script: of for script, of in report["models"][0]["by_script"].items() if of["counting"] < 6}
+    assert few and all(of["interval"] is None for of in few.values())
+    for script, of in few.items():
+        (line,) = (line for line in said.splitlines() if line.startswith(f"{script:<24}"))
+        assert f"no interval: {of['counting']} image" in line
+
+
 def test_the_network_that_ships_stands_beside_baseline_and_filled_box(shipped, tmp_path, run):
     folder = drawn_mlt(tmp_path / "drawn", validation=range(1, 7))
     _, said, _, report = run(folder, model=None)

@@ -55,8 +55,7 @@ def run(
         OSError: the JSON file cannot be written, or one is there that is not known to be from mlt-s.
     """
     output.check_free(json_file)
-    if json_file:
-        writing.check(json_file)
+    writing.check(json_file)
     sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
     report = Report(mlt_s.absolute_address(data_dir), sources, text_value)
     try:

@@ -17,14 +17,13 @@ import numpy as np
 from PIL import Image
 
 import mlt_s
-from mlt_s_tools import output, workers
-from mlt_s_tools.bootstrap import iou_interval
+from mlt_s_tools import output, workers, writing
+from mlt_s_tools.bootstrap import counting, iou_interval, too_few
 from mlt_s_tools.evaluation.report import in_brackets
-from mlt_s_tools.groups import GROUPS, count_by_group, word_rows
+from mlt_s_tools.groups import GROUPS, count_by_group, with_limits, word_rows
 from mlt_s_tools.looking import preview
 from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts
-from mlt_s_tools.writing import write_json, write_picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -128,7 +127,9 @@ def run(
         mlt_s.MltSError: one of them cannot be read, no image is in both, or there are no words to group by.
         OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
     """
-    output.check_free(json, out if worst else None)
+    files = (json, out if worst else None)
+    output.check_free(*files)
+    writing.check(*files)
     replaces, kinds = Path(out).exists(), tuple(dict.fromkeys(by or ()))
     of_a, of_b = sources = [Source(data_dir, maps, split, value) for maps, value in zip((a, b), text_values)]
     found = compare(of_a, of_b, bool(kinds))
@@ -144,7 +145,7 @@ def run(
     report = {"maps_a": str(a), "maps_b": str(b), "splits": {name: _as_json(of, kinds) for name, of in found.items()}}
     print("\n".join(_lines(report)))
     if json:
-        write_json(json, report)
+        writing.write_json(json, report)
     if worst:
         most = sorted(
             (result for of in found.values() for result in of.most_different_first), key=lambda of: of.agreement.iou
@@ -233,6 +234,7 @@ def _figures(pixels: npt.NDArray[np.int64]) -> dict[str, Any]:
     return {
         "fgiou": sure.iou if sure.tp + sure.fp + sure.fn else None,
         "interval": iou_interval(rows),
+        "counting": counting(rows),
         "alike": (sure.tp + sure.tn) / sum(sure) if sum(sure) else None,
         "pixels": {name: dict(zip(CLASSES, row)) for name, row in zip(CLASSES, total.tolist())},
     }
@@ -262,7 +264,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
             yield from _figure_lines(of)
         for kind in ("script", "height"):
             for group, figures in of.get(f"by_{kind}", {}).items():
-                yield f"  {group}, {mlt_s.counted(figures['words'], 'word')}: {_agreement(figures)}"
+                yield f"  {with_limits(kind, group)}, {mlt_s.counted(figures['words'], 'word')}: {_agreement(figures)}"
                 yield from (f"    {line}" for line in _uncertain(figures["pixels"]))
         if without := of.get("without_words"):
             yield f"  No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
@@ -287,7 +289,8 @@ def _agreement(of: dict[str, Any]) -> str:
     alike = f"{100 * of['alike']:.2f} % of pixels alike"
     if of["fgiou"] is None:
         return f"no text in either, {alike}"
-    return f"fgIoU {100 * of['fgiou']:.2f} %  {in_brackets(of['interval'], 100, 2)}{alike}"
+    interval = in_brackets(of["interval"], 100, 2) or f"({too_few(of['counting'])})  "
+    return f"fgIoU {100 * of['fgiou']:.2f} %  {interval}{alike}"
 
 
 def _uncertain(pixels: dict[str, dict[str, int]]) -> Iterator[str]:
@@ -309,7 +312,7 @@ def _write_sheet(
     legends = [("label maps", _swatches(names)), *([] if with_images else [("differences", _swatches(DIFFERENCES))])]
     rows = [_row(sources, result, with_images) for result in results]
     first = "image" if with_images else "differences"
-    write_picture(path, preview.sheet_of(rows, (first, "A", "B"), legends))
+    writing.write_picture(path, preview.sheet_of(rows, (first, "A", "B"), legends))
     print(f"\nThe {len(results):,} images that differ most: {output.written(path, replaces)}")
 
 

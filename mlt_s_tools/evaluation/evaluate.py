@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+import numpy as np
+
 import mlt_s
-from mlt_s_tools import output, workers
+from mlt_s_tools import output, workers, writing
 from mlt_s_tools.evaluation import plot as plots
 from mlt_s_tools.evaluation import report
 from mlt_s_tools.evaluation.against import Comparison, metrics_of
@@ -25,13 +27,13 @@ from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.groups import group_counts, word_rows
 from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
+from mlt_s_tools.origin import made_by
 from mlt_s_tools.training.transforms import MULTIPLE
-from mlt_s_tools.writing import write_picture
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
 _LINKED = 12  # images of a page, where it is not said how many
 
 
@@ -41,12 +43,14 @@ class Result:
 
     Attributes:
         of_groups: what `groups.group_counts` gives, row by row; empty where no words were asked for, or are there.
+        is_weak: whether the label map is signed by `mlt-s weak`.
     """
 
     choice: Choice
     counts: Optional[Counts] = None
     refused: Optional[str] = None
     of_groups: Sequence[int] = ()
+    is_weak: bool = False
 
     @property
     def image_id(self) -> str:
@@ -65,11 +69,15 @@ class Evaluation:
         split: its name.
         results: of each of its images that is in the folder, in the order of their numbers.
         extra: predictions for none of them, a list of `mlt_s.Member`.
+        label_maps: the addresses of the label maps, where they were given; else they are in the folder.
+        not_authors: of the places of label maps, those that are not the authors' archive.
     """
 
     split: str
     results: list[Result]
     extra: list[mlt_s.Member]
+    label_maps: Sequence[str] = ()
+    not_authors: Sequence[str] = ()
 
     @property
     def counted(self) -> list[Result]:
@@ -87,6 +95,21 @@ class Evaluation:
     def is_whole(self) -> bool:
         """Whether the figures are over all images that MLT_S has in the split."""
         return len(self.counted) == len(self.results) == mlt_s.PUBLISHED_COUNTS[self.split]
+
+    @property
+    def weak(self) -> list[str]:
+        """Ids of the counted images whose label map `mlt-s weak` made or repaired."""
+        return [result.image_id for result in self.counted if result.is_weak]
+
+    @property
+    def is_by_authors(self) -> bool:
+        """Whether the figures rest on the authors' label maps alone."""
+        return not self.not_authors and not self.weak
+
+    @property
+    def is_as_published(self) -> bool:
+        """Whether the figures may stand beside published ones."""
+        return self.is_whole and self.is_by_authors
 
     @property
     def worst_first(self) -> list[Result]:
@@ -142,7 +165,7 @@ def run(
         plot: path of a plot of the figures to write, a .png or an .html file.
 
     Returns:
-        The exit status: 0 where the figures are over the whole split, else 1.
+        The exit status: 0 where the figures are over the whole split, by the authors' label maps; else 1.
 
     Raises:
         mlt_s.MltSError: no prediction is of any use, the data cannot be read, there are no words to group by, or
@@ -151,7 +174,9 @@ def run(
     """
     if plot:
         plots.check(plot)
-    output.check_free(csv, json, out if worst else None, plot)
+    files = (csv, json, out if worst else None, plot)
+    output.check_free(*files)
+    writing.check(*files)
     replaces = {path: Path(path).exists() for path in (out, plot) if path}
     source, kinds = Source(data_dir, label_maps, split, text_value), tuple(dict.fromkeys(by or ()))
     predicted = [Predictions(path) for path in (predictions, against) if path is not None]
@@ -176,7 +201,7 @@ def run(
         report.write_json(evaluation, json, kinds, comparison)
     if worst:
         shown = evaluation.worst_first[:worst]
-        write_picture(out, error_sheet(_sheet_row(source, predicted[0], result) for result in shown))
+        writing.write_picture(out, error_sheet(_sheet_row(source, predicted[0], result) for result in shown))
         place = output.written(out, replaces[out])
         print(f"\nThe worst {len(shown):,} of {len(evaluation.counted):,} images: {place}")
     if plot:
@@ -184,7 +209,7 @@ def run(
         sheets = (error_sheet(_sheet_row(source, *of) for of in zip(predicted, results)) for results in pairs)
         plots.draw(plot, evaluation, kinds, comparison, pairs, sheets)
         print(f"\nThe figures in a plot: {output.written(plot, replaces[plot])}")
-    return 0 if all(evaluation.is_whole for evaluation in evaluations) else 1
+    return 0 if all(evaluation.is_as_published for evaluation in evaluations) else 1
 
 
 def evaluate(source: Source, predictions: Predictions, split: str, with_words: bool = False) -> Evaluation:
@@ -205,36 +230,59 @@ def evaluate(source: Source, predictions: Predictions, split: str, with_words: b
     # Threads, as most of the time goes into unpacking PNG files, during which Python lets others run.
     with ThreadPoolExecutor(workers.cores()) as pool:
         results = list(pool.map(lambda choice: _result(source, predictions, choice, with_words), source.choices))
-    return Evaluation(split, results, predictions.extra(result.image_id for result in results))
+    extra = predictions.extra(result.image_id for result in results)
+    return Evaluation(split, results, extra, source.label_maps, source.not_authors)
 
 
 def _result(source: Source, predictions: Predictions, choice: Choice, with_words: bool) -> Result:
     member = predictions.find(choice.pair.image_id)
     if member is None:
         return Result(choice)
-    label = source.read_label(choice)
+    picture = source.label(choice)
+    label = np.asarray(picture)
     try:
         prediction = read_prediction(member)
     except mlt_s.MltSError as error:
         return Result(choice, refused=str(error))
     if prediction.shape != label.shape:
-        return Result(choice, refused=_misfit(member, prediction.shape, label.shape))
+        return Result(choice, refused=_misfit(source, choice, member, prediction.shape, label.shape))
     try:
         counts = count(prediction, label)
     except ValueError as error:
         raise mlt_s.MltSError(f"{choice.pair.label[0]}: {error} Fetch its archive again.") from None
     words = source.read_words(choice) if with_words else None
     of_groups = [] if words is None else group_counts(prediction, label, word_rows(words)).ravel().tolist()
-    return Result(choice, counts, of_groups=of_groups)
+    return Result(choice, counts, of_groups=of_groups, is_weak=bool(made_by(picture)))
 
 
-def _misfit(member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    advice = "bring the logits, not the mask, to the image's own size, and decide then"
-    if shape == wanted[::-1]:
-        advice = "the image has an EXIF orientation, by which your reader turned it; load images with mlt_s"
+def _misfit(
+    source: Source, choice: Choice, member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]
+) -> str:
+    """Why a prediction has another (height, width) than the label map, as far as can be known."""
+    reasons, namesakes = [], source.namesakes(choice)
+    if shape == wanted[::-1] and source.orientation(choice) in _TURNED:
+        reasons.append("the image has an EXIF orientation, by which your reader turned it; load images with mlt_s")
     elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
-        advice = "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
-    return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {advice}."
+        reasons.append(
+            "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
+        )
+    for other in namesakes:
+        if _label_shape(source, other) == shape:
+            reasons.append(f"it has the size of the {other.split} image of that name, of --split {other.split}")
+    if not reasons:
+        reasons.append("bring the logits, not the mask, to the image's own size, and decide then")
+    if not namesakes:
+        others = " or ".join(f"--split {name}" for name in mlt_s.PUBLISHED_COUNTS if name != choice.split)
+        reasons.append(f"or it is of the other split, which has the same names ({others})")
+    return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {'; '.join(reasons)}."
+
+
+def _label_shape(source: Source, choice: Choice) -> tuple[int, ...] | None:
+    """(height, width) of a label map; None where it cannot be read, which is not what was asked for."""
+    try:
+        return source.read_label(choice).shape
+    except mlt_s.MltSError:
+        return None
 
 
 def _size(shape: tuple[int, ...]) -> str:

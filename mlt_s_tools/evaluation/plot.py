@@ -37,6 +37,7 @@ KINDS = (".png", ".html")
 _DPI = 120
 _MANY = 200  # images, from which on their dots are smaller
 _NAME_SIZE = (0.12, 0.025)  # of the name of an image beside its dot, in parts of the axes
+_OTHER_MAPS = "not by the authors' label maps"
 _NEAR_BORDER = 0.8  # of the width, from which on a name stands left of its dot
 _ONE, _OTHER, _MARKED = "#0050a0", "#c05000", "#d00060"
 _STYLE = """\
@@ -119,7 +120,8 @@ def draw(
             warnings.filterwarnings("ignore", "Glyph")  # names in letters that the font lacks
             figure.savefig(file, format="png", metadata=output.SIGNATURE)
         return
-    title = f"{evaluation.split}: {len(evaluation.counted):,} images of MLT_S"
+    by = "" if evaluation.is_by_authors else f", {_OTHER_MAPS}"
+    title = f"{evaluation.split}: {len(evaluation.counted):,} images of MLT_S{by}"
     heading = _DIFFERING if comparison else "The worst images"
     head = _PAGE.format(
         generator=output.GENERATOR.decode(), title=title, style=_STYLE, plot=_svg(figure), heading=heading
@@ -158,6 +160,8 @@ def _figure(
     figure = Figure(figsize=(12, max(5.5, 1.5 + 0.45 * rows)), dpi=_DPI, layout="constrained")
     figures, images = figure.subplots(1, 2)
     _draw_figures(figures, metrics, kinds)
+    if not evaluation.is_by_authors:
+        figures.set_title(f"{figures.get_title()},\n{_OTHER_MAPS}")
     if comparison:
         _draw_pairs(images, comparison, shown)
     else:

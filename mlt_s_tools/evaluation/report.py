@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import mlt_s
 from mlt_s_tools import output, writing
-from mlt_s_tools.bootstrap import Difference
-from mlt_s_tools.groups import limits
+from mlt_s_tools.bootstrap import Difference, counting, too_few
+from mlt_s_tools.groups import with_limits
 from mlt_s_tools.metrics import Counts
 
 if TYPE_CHECKING:
@@ -36,10 +36,20 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
     """
     figures, published = evaluation.figures, mlt_s.PUBLISHED_COUNTS[evaluation.split]
     counted = figures["images"]
+    faults = [
+        fault
+        for fault, is_so in (
+            ("NOT THE WHOLE SPLIT", not evaluation.is_whole),
+            ("NOT BY THE AUTHORS' LABEL MAPS", not evaluation.is_by_authors),
+        )
+        if is_so
+    ]
     yield f"{evaluation.split}: {counted:,} of the {published:,} images of MLT_S" + (
-        "" if evaluation.is_whole else ". NOT THE WHOLE SPLIT: do not compare these figures with published ones"
+        f". {', '.join(faults)}: do not compare these figures with published ones" if faults else ""
     )
+    yield from _label_map_lines(evaluation)
     yield ""
+    yield "As published" if evaluation.is_by_authors else "By these label maps"
     yield from _figure_lines(figures)
     for kind in kinds:
         yield ""
@@ -49,9 +59,8 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
     if comparison:
         yield ""
         yield from _comparison_lines(comparison, kinds)
-    if "fgiou_lower" in figures:
-        yield ""
-        yield _BRACKETS
+    yield ""
+    yield from _interval_lines(evaluation, comparison)
     for line in (*_remarks_on_split(evaluation), *_remarks(evaluation)):
         yield ""
         yield line
@@ -60,9 +69,24 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
         yield f"Of the predictions compared with: {line}"
 
 
+def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Which label maps the figures rest on, where these were given or are not the authors'."""
+    if not evaluation.label_maps and evaluation.is_by_authors:
+        return
+    places = evaluation.label_maps or evaluation.not_authors
+    where = mlt_s.without_secrets(", ".join(places)) if places else "in DATA_DIR"
+    counted = mlt_s.counted(evaluation.counted, "label map")
+    yield f"Label maps: {where}; of the {counted} counted, mlt-s weak signed {len(evaluation.weak):,}"
+    if evaluation.not_authors:
+        others = mlt_s.without_secrets(", ".join(evaluation.not_authors))
+        yield (
+            f"Not taken for the authors', as they are not named like {mlt_s.LABEL_ARCHIVE} or its folders, or text is "
+            f"255: {others}"
+        )
+
+
 def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
     fgiou, f_score = interval_of(figures, "fgiou"), interval_of(figures, "f_score")
-    yield "As published"
     brackets = in_brackets(fgiou, 100, 2)
     yield f"  fgIoU      {100 * figures['fgiou']:6.2f} %  {brackets}of text, pixels of all images pooled"
     yield (
@@ -75,6 +99,15 @@ def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
     background = 100 * figures["background_iou"]
     yield f"  mean IoU   {100 * figures['mean_iou']:6.2f} %  of text and background ({background:.2f} %)"
     yield f"  accuracy   {100 * figures['pixel_accuracy']:6.2f} %  of pixels"
+
+
+def _interval_lines(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[str]:
+    """What brackets are, where there are any, and why the figures of all images have none."""
+    has_interval = "fgiou_lower" in evaluation.figures
+    if has_interval or (comparison and comparison.differences["fgiou"].interval):
+        yield _BRACKETS
+    if not has_interval:
+        yield f"There is {too_few(counting(evaluation.metrics.counts()))}."
 
 
 def interval_of(figures: dict[str, float], name: str) -> list[float] | None:
@@ -91,10 +124,11 @@ def _group_lines(evaluation: Evaluation, kind: str) -> Iterator[str]:
     groups = evaluation.metrics.by(kind)
     yield f"Within words, by {kind}"
     for name, of in groups.items():
-        said = f"{name} ({limits()[name]})" if kind == "height" else name
         rests = f"{mlt_s.counted(of['words'], 'word')}, {mlt_s.counted(of['images'], 'image')}, {of['pixels']:,} pixels"
+        if not of["interval"]:
+            rests += f"; {too_few(counting(evaluation.metrics.group_counts(kind, name)))}"
         brackets = in_brackets(of["interval"], 100, 2)
-        yield f"  {said:<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
+        yield f"  {with_limits(kind, name):<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
 
 
 def _outside_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -118,7 +152,7 @@ def _comparison_lines(comparison: Comparison, kinds: Sequence[str]) -> Iterator[
     for kind in kinds:
         yield f"  fgIoU % within words, by {kind}"
         for name, difference in comparison.by(kind).items():
-            yield f"    {name:<9}{_difference(difference, 100, 2)}"
+            yield f"    {with_limits(kind, name):<24}  {_difference(difference, 100, 2)}"
 
 
 def _difference(difference: Difference, factor: float, digits: int) -> str:
@@ -197,7 +231,10 @@ def write_json(
     report: dict[str, Any] = {
         "split": evaluation.split,
         "whole_split": evaluation.is_whole,
+        "as_published": evaluation.is_as_published,
         "images_published": mlt_s.PUBLISHED_COUNTS[evaluation.split],
+        "label_maps": list(evaluation.label_maps),
+        "not_authors": list(evaluation.not_authors),
         **_of_predictions(evaluation),
         **{f"by_{kind}": evaluation.metrics.by(kind) for kind in kinds},
     }
@@ -214,6 +251,7 @@ def write_json(
 def _of_predictions(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "figures": evaluation.figures,
+        "weak": evaluation.weak,
         "missing": evaluation.missing,
         "refused": {result.image_id: result.refused for result in evaluation.refused},
         "extra": list(map(str, evaluation.extra)),
@@ -223,6 +261,7 @@ def _of_predictions(evaluation: Evaluation) -> dict[str, Any]:
 def _of_comparison(comparison: Comparison, kinds: Sequence[str]) -> dict[str, Any]:
     return {
         "whole_split": comparison.other.is_whole,
+        "as_published": comparison.other.is_as_published,
         **_of_predictions(comparison.other),
         "images": {"both": len(comparison.pairs), **comparison.images},
         "differences": {name: _as_json(difference) for name, difference in comparison.differences.items()},

@@ -11,7 +11,7 @@ import functools
 import os
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -61,18 +61,27 @@ class Source:
         options = {"label_maps": label_maps, "text_value": text_value, "missing_images": "skip"}
         config = "segmentation" if data_dir is not None else "labels"
         self._builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
-        self.choices = [
-            Choice(name, pair)
-            for name, pairs in self._builder.pairs().items()
-            for pair in pairs
-            if split in (None, name)
-        ]
+        self._choices = [Choice(name, pair) for name, pairs in self._builder.pairs().items() for pair in pairs]
+        self.choices = [choice for choice in self._choices if split in (None, choice.split)]
         if not self.choices:
             raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
 
     @property
     def count(self) -> int:
         return len(self.choices)
+
+    @property
+    def label_maps(self) -> list[str]:
+        """The addresses that were given for label maps; none where they are in `data_dir`."""
+        return self._builder.config.label_sources
+
+    @functools.cached_property
+    def not_authors(self) -> list[str]:
+        """Of where label maps are, what is not the authors' archive or its folder, by name or by the value of text."""
+        if self._builder.config.text_value != 1:  # which is 1 in the authors'
+            return self.label_maps or [mlt_s.absolute_address(self._builder.config.data_dir)]
+        places = {mlt_s.place_of(choice.pair.label[0]) for choice in self.choices}
+        return [source for source in self.label_maps if not _is_authors(source, places)]
 
     def draw(self, count: int, seed: int) -> list[Choice]:
         """`count` of the choices by chance, or all there are, in their order; the same ones for one seed."""
@@ -113,14 +122,39 @@ class Source:
         """
         return read(choice.pair, self._builder.info.features, self._builder.config.remote_options)
 
-    def read_label(self, choice: Choice) -> npt.NDArray[np.uint8]:
-        """The label map of a choice in the frame of its image, (height, width), uint8. The image is not decoded.
+    def namesakes(self, choice: Choice) -> list[Choice]:
+        """The choices of other splits that have the same name, whatever split is wanted."""
+        named = self._by_name[mlt_s.name_key(choice.pair.image_id)]
+        return [other for other in named if other.split != choice.split]
+
+    def orientation(self, choice: Choice) -> int:
+        """The EXIF orientation of the image of a choice, 1 to 8.
+
+        Raises:
+            mlt_s.MltSError: the image is damaged.
+        """
+        member = choice.pair.image[0]
+        return mlt_s.stored_image(mlt_s.read_member(member, self._builder.config.remote_options), member)[2]
+
+    def label(self, choice: Choice) -> PIL.Image.Image:
+        """The label map of a choice in the frame of its image, mode "L". The image is not decoded.
 
         Raises:
             mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
         """
         example = mlt_s.read_example(choice.pair, self._builder.config.remote_options)
-        return np.asarray(decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0]))
+        return decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0])
+
+    def read_label(self, choice: Choice) -> npt.NDArray[np.uint8]:
+        """What `label` returns as an array, (height, width), uint8."""
+        return np.asarray(self.label(choice))
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[Choice]]:
+        found = defaultdict(list)
+        for choice in self._choices:
+            found[mlt_s.name_key(choice.pair.image_id)].append(choice)
+        return found
 
     @functools.cached_property
     def _ground_truth(self) -> tuple[dict[tuple[str, str], list[mlt_s.Member]], str]:
@@ -155,6 +189,13 @@ class Source:
             return None
         pair = mlt_s.Pair(choice.pair.image_id, words=words)
         return mlt_s.read_example(pair, self._builder.config.remote_options)["words"]
+
+
+def _is_authors(source: str, places: Iterable[str]) -> bool:
+    """Whether a source of label maps is the authors', given the archives and folders that label maps lie in."""
+    # None lies below what was downloaded, or made of a built set.
+    inside = [place for place in places if mlt_s.is_below(place, [source])]
+    return all(map(mlt_s.is_authors, inside or [source]))
 
 
 def read(pair: mlt_s.Pair, features: datasets.Features, options: dict[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,8 @@ import datasets
 import numpy as np
 
 import mlt_s  # makes the name known to `datasets`
-from mlt_s_tools import SAMPLE, output
+from mlt_s_tools import SAMPLE, output, writing
 from mlt_s_tools.looking.preview import contact_sheet
-from mlt_s_tools.writing import write_picture
 
 # One for each of MLT's scripts: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
 SHOWN = {"train": ["img_2", "img_47", "img_103", "img_6999"], "validation": ["img_1001", "img_1333"]}
@@ -30,11 +29,12 @@ def run(out: str | os.PathLike[str]) -> None:
         OSError: the picture cannot be written, or a file is there that is not known to be from mlt-s.
     """
     output.check_free(out)
+    writing.check(out)
     replaces = Path(out).exists()
     # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.
     with tempfile.TemporaryDirectory() as cache:
         splits = datasets.load_dataset("mlt_s", data_dir=str(SAMPLE), cache_dir=cache)
-        write_picture(out, contact_sheet(_preview_rows(splits)))
+        writing.write_picture(out, contact_sheet(_preview_rows(splits)))
         print("\n".join(_report(splits, output.written(out, replaces))))
 
 

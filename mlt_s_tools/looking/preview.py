@@ -17,11 +17,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mlt_s import LABEL_MAP, MltSError
-from mlt_s_tools import output
+from mlt_s_tools import output, writing
 from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.looking.outline import DARK, LIGHT, outline
 from mlt_s_tools.looking.page import WORD_COLORS, read_problems, write_page
-from mlt_s_tools.writing import write_picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -96,6 +95,7 @@ def run(
             cannot be read.
     """
     output.check_free(html or out)
+    writing.check(html or out)
     replaces = Path(html or out).exists()
     problems = read_problems(check) if check else None
     source = Source(data_dir, label_maps, split, text_value)
@@ -104,7 +104,7 @@ def run(
         unread = write_page(html, choices, source.read, source.read_words, problems)
     else:
         unread = []
-        write_picture(out, contact_sheet(_rows(source, choices, unread)))
+        writing.write_picture(out, contact_sheet(_rows(source, choices, unread)))
     for reason in dict.fromkeys(unread):  # of an archive that cannot be read, each pair has the same
         print(f"mlt-s: {reason}", file=sys.stderr)
     print(f"{len(choices):,} of {source.count:,} pairs: {output.written(html or out, replaces)}")

@@ -14,9 +14,9 @@ import numpy as np
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import output
-from mlt_s_tools.bootstrap import iou_difference, iou_interval
-from mlt_s_tools.groups import HEIGHTS, limits, script_of
+from mlt_s_tools import output, writing
+from mlt_s_tools.bootstrap import counting, iou_difference, iou_interval, too_few
+from mlt_s_tools.groups import HEIGHTS, script_of, with_limits
 from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.metrics import TextMetrics
 from mlt_s_tools.origin import made_by
@@ -25,7 +25,6 @@ from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import UNCERTAIN
 from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
-from mlt_s_tools.writing import write_json
 
 FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
 LEAST_TO_CHOOSE = 20  # images for a threshold
@@ -67,6 +66,7 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
     if out:
         plot.check()
     output.check_free(out, json)
+    writing.check(out, json)
     replaces = bool(out) and Path(out).exists()
     models = models_beside(open_model(model))
     compared, left, uncertain = compare(Source(data_dir, label_maps, split, text_value), split, models)
@@ -75,7 +75,7 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
     report = as_json(split, compared, left, uncertain)
     print("\n".join(_report(report, left)))
     if json:
-        write_json(json, report)
+        writing.write_json(json, report)
     if out:
         plot.draw(report, out)
         print(f"\nPrecision, recall and calibration in a picture: {output.written(out, replaces)}")
@@ -217,7 +217,7 @@ def _of_model(of, threshold, reported):
 
 def _group(tally, group, threshold, reported):
     pixels = tally.pixels(group, threshold, reported)
-    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels)}
+    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
     return {**found, "words": tally.words[group]} if group in tally.words else found
 
 
@@ -264,19 +264,25 @@ def _report(report, left):
     yield ""
     yield from _groups(report["models"][0])
     yield ""
+    if any(of["interval"] for of in report["models"]):
+        yield "In brackets, what 95 of 100 draws of the images anew give."
+    for of in report["models"]:
+        if not of["interval"]:
+            yield f"{of['name']} has {too_few(of['counting'])}."
     yield (
-        "In brackets, what 95 of 100 draws of the images anew give. Pixels that are uncertain in the label maps, or "
-        "lie in unreadable words, count nowhere. Figures of a part of a split are no match for published ones."
+        "Pixels that are uncertain in the label maps, or lie in unreadable words, count nowhere. Figures of a part of "
+        "a split are no match for published ones."
     )
 
 
 def _groups(of):
     """The figures of a model by script and height."""
-    by_height = {f"{name} ({limits()[name]})": of["by_height"].get(name) for name in HEIGHTS}
+    by_height = {with_limits("height", name): of["by_height"].get(name) for name in HEIGHTS}
     yield f"{of['name']}, fgIoU % within words"
     for name, group in {**of["by_script"], **by_height}.items():
         if group:
             words = mlt_s.counted(group["words"], "word")
+            words += "" if group["interval"] else f"; {too_few(group['counting'])}"
             yield f"{name:<24}  {100 * group['fgiou']:5.1f}{_in_brackets(group['interval'])}  {words}"
 
 
