@@ -1077,17 +1077,11 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
     if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
-                content = _asked_again(_remote_range, address, start, size, options)
-        except OSError:
+                return _asked_again(_remote_range, address, start, size, options)
+        except (OSError, MltSError):
             raise
         except Exception as error:  # each client of a remote file system has types of its own
             raise OSError(f"{type(error).__name__}: {error}") from error
-        if len(content) > size:
-            raise MltSError(
-                f"{address} cannot be read in part: asked for a part of it (Range), its server sends the whole file, "
-                "as python -m http.server does. Take a server that answers such requests, or download the archives."
-            )
-        return content
     # Not by `open`, which `datasets` replaces in this module by one that looks first what kind of address it gets.
     with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)
@@ -1101,7 +1095,21 @@ def _remote_range(address: str, start: int, size: int, options: dict[str, Any]) 
             file.seek(start)
             return file.read(size)
     patience = {"timeout": STALLED_AFTER + size / SLOWEST} if filesystem.async_impl else {}
+    if "http" in filesystem.protocol:
+        return _part_over_http(filesystem, path, start, size, patience)
     return filesystem.cat_file(path, start=start, end=start + size, **patience)
+
+
+def _part_over_http(filesystem: Any, url: str, start: int, size: int, patience: dict[str, float]) -> bytes:
+    """By the file, which looks at the head of an answer first: `cat_file` would take a whole archive for a part."""
+    file = filesystem.open(url, size=start + size)  # with a size, it is not asked for
+    try:
+        return file._fetch_range(start, start + size, **patience)
+    except ValueError as error:
+        raise MltSError(
+            f"{url} cannot be read in part: asked for a part of it (Range), its server sends the whole file, as "
+            "python -m http.server does. Take a server that answers such requests, or download the archives."
+        ) from error
 
 
 STALLED_AFTER = 30.0  # seconds until a server counts as stalled; clients of their own wait for up to five minutes
@@ -1128,7 +1136,7 @@ def _may_pass(error: Exception) -> bool:
         status = getattr(said, "status", None) or getattr(getattr(said, "response", None), "status_code", None)
         if isinstance(status, int):
             return status in (408, 429) or status >= 500
-    lasting = (FileNotFoundError, PermissionError, NotImplementedError, ImportError, MemoryError)
+    lasting = (FileNotFoundError, PermissionError, NotImplementedError, ImportError, MemoryError, MltSError)
     mistakes = (AttributeError, LookupError, TypeError, ValueError)
     full = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
     return not isinstance(error, (*lasting, *mistakes)) and getattr(error, "errno", None) not in full
