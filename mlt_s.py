@@ -3133,7 +3133,7 @@ _GRACE = 1  # seconds that an early end gives reads under way to end, before a p
 
 
 def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int = 2) -> Iterator[dict[str, Any]]:
-    """`read_example` of each pair, in order. Threads fetch remote members before their turn; of local ones, nothing is.
+    """`read_example` of each pair, in order. Threads fetch remote members before their turn; local ones have none.
 
     No more is under way than `PAIRS_AHEAD` and `BYTES_AHEAD` allow, in the beginning less: whoever looks at the first
     example does not wait for sixteen. Each read has a thread of its own, which ends with it.

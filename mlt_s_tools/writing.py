@@ -58,11 +58,13 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
 
 
 def check(*paths: str | os.PathLike[str] | None) -> None:
-    """Sees that files can be written, before the work that ends in them; None is no path.
+    """Sees that files may be replaced and can be written, before the work that ends in them; None is no path.
 
     Raises:
-        OSError: one cannot.
+        FileExistsError: one is there that no command of this project is known to have written.
+        OSError: one cannot be written.
     """
+    output.check_free(*paths)
     for path in paths:
         if path and (not os.path.exists(path) or _is_file(path) or os.path.isdir(path)):
             with contextlib.suppress(_Unused), whole(path):

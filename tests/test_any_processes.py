@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
+import forks
 import pytest
 from archives import mlt
-from conftest import ROOT
 
 pytestmark = pytest.mark.once
 
@@ -18,7 +15,7 @@ EXAMPLES, BATCH, STEPS = 29, 12, 6  # three steps an epoch, the last of which is
 WORKERS = {1: 2, 2: 1, 3: 0, 4: 0, 6: 0}  # of a loader, by processes
 STOPS = {1: 1, 2: 2, 3: 3, 4: 4, 6: 5}  # steps, by processes: in both epochs and between them
 
-# One process imports the libraries, and forks all those that train.
+# One process imports this project as well, and forks all those that train.
 FORKED = """
 import hashlib, json, logging, os, socket, sys, traceback
 import datasets, numpy, torch, transformers
@@ -258,9 +255,7 @@ def run(code, data_dir, out):
     """Runs code in a process of its own; what it tells."""
     script = out / "run.py"
     script.write_text(code, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(script), str(data_dir), str(out)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    (done,) = forks.run_script(script, out, data_dir, out)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((out / "told.json").read_text())
 

@@ -18,7 +18,7 @@ import datasets
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
-from mlt_s_tools import output, workers, writing
+from mlt_s_tools import workers, writing
 from mlt_s_tools.check import inventory as inventories
 from mlt_s_tools.check import judgement, pairing, pixels
 from mlt_s_tools.check.findings import Finding
@@ -54,7 +54,6 @@ def run(
     Raises:
         OSError: the JSON file cannot be written, or one is there that is not known to be from mlt-s.
     """
-    output.check_free(json_file)
     writing.check(json_file)
     sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
     report = Report(mlt_s.absolute_address(data_dir), sources, text_value)

@@ -19,7 +19,7 @@ from PIL import Image
 import mlt_s
 from mlt_s_tools import output, workers, writing
 from mlt_s_tools.bootstrap import counting, iou_interval, too_few
-from mlt_s_tools.evaluation.report import in_brackets
+from mlt_s_tools.evaluation.report import in_brackets, no_words
 from mlt_s_tools.groups import GROUPS, count_by_group, with_limits, word_rows
 from mlt_s_tools.looking import preview
 from mlt_s_tools.looking.choose import Choice, Source
@@ -127,9 +127,7 @@ def run(
         mlt_s.MltSError: one of them cannot be read, no image is in both, or there are no words to group by.
         OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
     """
-    files = (json, out if worst else None)
-    output.check_free(*files)
-    writing.check(*files)
+    writing.check(json, out if worst else None)
     replaces, kinds = Path(out).exists(), tuple(dict.fromkeys(by or ()))
     of_a, of_b = sources = [Source(data_dir, maps, split, value) for maps, value in zip((a, b), text_values)]
     found = compare(of_a, of_b, bool(kinds))
@@ -138,10 +136,7 @@ def run(
         reasons = [result.refused for of in found.values() for result in of.refused]
         raise mlt_s.MltSError(f"No image has a label map in both {a} and {b}. {' '.join(reasons[:1])}".rstrip())
     if kinds and not any(result.of_groups is not None for result in results):
-        raise mlt_s.MltSError(
-            f"There is no ground truth in {data_dir} for any of these images, so there are no words to group by. It is "
-            f"in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
-        )
+        raise no_words(data_dir)
     report = {"maps_a": str(a), "maps_b": str(b), "splits": {name: _as_json(of, kinds) for name, of in found.items()}}
     print("\n".join(_lines(report)))
     if json:

@@ -174,9 +174,7 @@ def run(
     """
     if plot:
         plots.check(plot)
-    files = (csv, json, out if worst else None, plot)
-    output.check_free(*files)
-    writing.check(*files)
+    writing.check(csv, json, out if worst else None, plot)
     replaces = {path: Path(path).exists() for path in (out, plot) if path}
     source, kinds = Source(data_dir, label_maps, split, text_value), tuple(dict.fromkeys(by or ()))
     predicted = [Predictions(path) for path in (predictions, against) if path is not None]
@@ -185,10 +183,7 @@ def run(
         _check_counted(evaluation, path)
     evaluation = evaluations[0]
     if kinds and len(evaluation.without_words) == len(evaluation.counted):
-        raise mlt_s.MltSError(
-            f"There is no ground truth in {data_dir} for any of these images, so there are no words to group by. It is "
-            f"in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
-        )
+        raise report.no_words(data_dir)
     comparison = Comparison(*evaluations) if against is not None else None
     if comparison and not comparison.pairs:
         raise mlt_s.MltSError(f"No image has a prediction both in {predictions} and in {against}.")

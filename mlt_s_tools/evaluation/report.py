@@ -189,6 +189,14 @@ def name_of(member: mlt_s.Member) -> str:
     return Path(member.name or member.address).name
 
 
+def no_words(data_dir: str | os.PathLike[str] | None) -> mlt_s.MltSError:
+    """The error of figures by words, where there are none."""
+    return mlt_s.MltSError(
+        f"There is no ground truth in {data_dir} for any of these images, so there are no words to group by. It is "
+        f"in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
+    )
+
+
 def image_lines(evaluation: Evaluation) -> Iterator[str]:
     """A line an image, below a head."""
     width = max(len("image"), *(len(result.image_id) for result in evaluation.results))

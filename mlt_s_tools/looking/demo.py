@@ -28,7 +28,6 @@ def run(out: str | os.PathLike[str]) -> None:
     Raises:
         OSError: the picture cannot be written, or a file is there that is not known to be from mlt-s.
     """
-    output.check_free(out)
     writing.check(out)
     replaces = Path(out).exists()
     # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.

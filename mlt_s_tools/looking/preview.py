@@ -94,7 +94,6 @@ def run(
         OSError: the picture or page cannot be written, a file is there that is not known to be from mlt-s, or the check
             cannot be read.
     """
-    output.check_free(html or out)
     writing.check(html or out)
     replaces = Path(html or out).exists()
     problems = read_problems(check) if check else None

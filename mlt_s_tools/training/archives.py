@@ -16,8 +16,8 @@ class ArchiveDataset:
     It starts at once and takes no disk, as a stream does, and has a length and an order of numbers, as a prepared set
     has. So a sampler does what it does for any data set in memory: a `Trainer` shuffles anew in each epoch, resumes in
     the middle of one without reading what was seen, and gives each process its own part, of the same number of steps.
-    (Over an `IterableDataset` it resumes by reading and decoding all that was seen, and the processes can have unequal
-    numbers of batches; tried with transformers 5.23 and accelerate 1.15.)
+    (Over an `IterableDataset` a plain `Trainer` resumes by reading and decoding all that was seen, and its processes
+    can have unequal numbers of batches; tried with transformers 5.23 and accelerate 1.15. `TextTrainer` does neither.)
 
     Copies of it in the workers of a `DataLoader`, forked or spawned, share no open file.
 

@@ -213,10 +213,14 @@ class TextTrainer(Trainer):
         if not self.global_batch_size:
             return super()._get_train_sampler(train_dataset)
         # For all processes together: accelerate deals its batches out, and they come out even.
-        args = self.args
-        seed = args.seed if args.data_seed is None else args.data_seed
         examples = len(self.train_dataset if train_dataset is None else train_dataset)
-        return GlobalBatchSampler(examples, self.global_batch_size, seed=seed, drop_last=args.dataloader_drop_last)
+        drops = self.args.dataloader_drop_last
+        return GlobalBatchSampler(examples, self.global_batch_size, seed=self._seed, drop_last=drops)
+
+    @property
+    def _seed(self) -> int:
+        """What the order of a `global_batch_size` comes from."""
+        return self.args.seed if self.args.data_seed is None else self.args.data_seed
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
@@ -260,7 +264,7 @@ class TextTrainer(Trainer):
         return {
             "global_batch_size": self.global_batch_size,
             "examples": None if isinstance(self.train_dataset, IterableDataset) else len(self.train_dataset),
-            "seed": args.seed if args.data_seed is None else args.data_seed,
+            "seed": self._seed,
             "dataloader_drop_last": args.dataloader_drop_last,
             "batch": self.get_total_train_batch_size(args),
             "processes": args.world_size,

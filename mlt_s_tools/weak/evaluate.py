@@ -65,7 +65,6 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
     """
     if out:
         plot.check()
-    output.check_free(out, json)
     writing.check(out, json)
     replaces = bool(out) and Path(out).exists()
     models = models_beside(open_model(model))
