@@ -35,7 +35,7 @@ from mlt_s_tools.cli import main
 
 README = TEXT["README.md"]
 TROUBLESHOOTING = TEXT["docs/troubleshooting.md"]
-PYTHON = blocks("python")
+PYTHON = [block for block in blocks("python") if block.page != "docs/recipes.md"]  # see test_recipes.py
 NEEDS_TRANSFORMERS = re.compile("transformers|TextTrainer|EpochCallback")
 
 
