@@ -119,7 +119,7 @@ def torchvision(session):
     """
     if not NEWEST.exists():
         session.error("There is no .venv: run the first commands of CONTRIBUTING.md.")
-    folder = str(Path(session.create_tmp()) / "packages")
+    folder = str(Path(session.create_tmp()).absolute() / "packages")
     python = str(NEWEST)
     session.run(python, "-m", "pip", "install", "--no-deps", "--target", folder, "-r", ".ci/torchvision.txt")
     session.run(python, "-m", "pytest", "-n", "0", "tests/test_torchvision.py", env={"MLT_S_TORCHVISION": folder})
