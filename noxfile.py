@@ -113,7 +113,7 @@ def docs(session):
 
 @nox.session(python=False)  # in the environment of the README's commands
 def torchvision(session):
-    """Runs the recipes that need torchvision, which is installed beside that environment.
+    """Tests what needs torchvision, which is installed beside that environment.
 
     On PyPI it is built for CUDA. Installed beside PyTorch without CUDA it fails to import, and so does transformers.
     """

@@ -148,6 +148,13 @@ def test_ignored_pixels_do_not_reach_the_loss(load_registered, folder):
     assert math.isnan(nothing)  # which is why `collate` has an error for it
 
 
+def test_a_model_whose_config_ignores_another_number_fails_on_the_first_label_map():
+    """So the options need not name the number, for which the configs of models have several names, or none."""
+    model = tiny_model(**for_image_processor(processor()).model_options(), semantic_loss_ignore_index=-100)
+    with pytest.raises(IndexError, match="Target 255 is out of bounds"):
+        model(torch.zeros(1, 3, 32, 32), labels=torch.full((1, 32, 32), 255))
+
+
 # --- The Trainer
 
 

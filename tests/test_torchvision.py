@@ -1,4 +1,4 @@
-"""The recipes of docs/recipes.md that need torchvision. `nox -s torchvision` runs them; see there."""
+"""What needs torchvision: recipes, and other image processors of transformers. `nox -s torchvision` runs it."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import re
 
 import pytest
 from archives import mlt
+from conftest import ROOT, run_python
 from recipes import SAME_PLACE, assert_same_place, mlt_in_colours, run
 
 pytestmark = pytest.mark.once
@@ -59,3 +60,32 @@ def test_the_transforms_move_image_and_label_map_together(tmp_path):
     mlt_in_colours(tmp_path / "mlt")
     *_, last = run("torchvision's transforms", tmp_path, SAME_PLACE, IMPORTED, {"batch_size=8": "batch_size=2"})
     assert_same_place(last, crops=8)
+
+
+PROCESSORS = """
+import dataclasses, json
+import torchvision, transformers
+from mlt_s_tools.training import for_image_processor
+
+
+def told(processor):
+    assert "TorchvisionBackend" in [kind.__name__ for kind in type(processor).__mro__]
+    try:
+        return dataclasses.astuple(for_image_processor(processor))
+    except ValueError as error:
+        return str(error)
+
+
+kinds = [getattr(transformers, f"{name}ImageProcessor") for name in ("Segformer", "DPT", "Mask2Former")]
+print(json.dumps([told(kind()) for kind in kinds] + [told(kinds[0](do_reduce_labels=True))]))
+"""
+
+
+def test_presets_take_the_image_processors_that_transformers_has_beside_torchvision(tmp_path):
+    """They are others than without it, which all other tests have."""
+    done = run_python(IMPORTED + PROCESSORS, tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    segformer, dpt, of_masks, reducing = json.loads(done.stdout.splitlines()[-1])
+    assert segformer == [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225], [512, 512], False]
+    assert dpt == [[0.5] * 3, [0.5] * 3, [384, 384], True]
+    assert "mask per class" in of_masks and "do_reduce_labels=True" in reducing
