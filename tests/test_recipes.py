@@ -65,10 +65,16 @@ def test_another_set_with_masks_of_0_and_255_becomes_like_ours(home):
         (home / "other" / "masks" / f"sign_{n}.png").write_bytes(encoded(PIL.Image.fromarray(mask(n)), "PNG"))
     more = """
 import json
-from mlt_s_tools.training import Preset
+import torch
+from mlt_s_tools.training import ArchiveDataset, Preset, collate
 
 transform = Preset((0.5,) * 3, (0.25,) * 3, (64, 64)).training(scales=(1, 1))
 crops = both.with_transform(transform)
+unprepared = torch.utils.data.ConcatDataset(
+    [ArchiveDataset("~/mlt", "train", transform), theirs.with_transform(transform)]
+)
+(joined,) = torch.utils.data.DataLoader(unprepared, batch_size=7, collate_fn=collate)
+expected = torch.utils.data.default_collate(crops[:]["labels"])
 last = both[len(both) - 1]
 as_it_is = transform({**last, "label": fromarray(np.asarray(last["label"]) * np.uint8(255))})
 np.save("label.npy", np.asarray(last["label"])), np.save("image.npy", np.asarray(last["image"]))
@@ -78,6 +84,7 @@ print(json.dumps({
     "values": [sorted(np.unique(np.asarray(example["label"])).tolist()) for example in both],
     "trained": sorted({value for crop in crops for value in np.unique(crop["labels"]).tolist()}),
     "text": [int((crop["labels"] == 1).sum()) > 0 for crop in crops],
+    "unprepared": torch.equal(joined["labels"], expected),
     "as it is": np.unique(as_it_is["labels"]).tolist(),
 }))
 """
@@ -88,6 +95,7 @@ print(json.dumps({
     assert told["ours"] == "LabelMap" and told["same"]
     assert told["values"] == [[0, 1, 255]] * 5 + [[0, 1]] * 2
     assert told["trained"] == [0, 1, 255] and all(told["text"])
+    assert told["unprepared"]
     assert told["as it is"] == [0, 255]  # as the page says: no error, and no text
     assert np.array_equal(np.load(home / "label.npy"), mask(2) // 255)
     jpeg = home / "other" / "images" / "sign_2.jpg"
