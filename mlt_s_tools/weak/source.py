@@ -1,13 +1,22 @@
-"""What was read, in one word, by which a run that goes on knows whether it is still the same."""
+"""A digest of what is read, by which a run that continues knows whether its sources are still the same."""
+
+from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import mlt_s
 
 
-def digest(pairs):
-    """Another str where an image, a label map, its text value or words are others; only directories are read.
+def digest(pairs: Iterable[tuple[str, mlt_s.Pair]]) -> str:
+    """Changes if and only if a pair or one of its files does: image, label map, text value or words.
+
+    Sizes and stamps stand for contents: only directories are read.
 
     Args:
-        pairs: (name of the split, `mlt_s.Pair`), in order.
+        pairs: name of the split and `mlt_s.Pair`, in order.
     """
     pairs = list(pairs)
     lines = [
