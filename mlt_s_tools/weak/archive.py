@@ -135,7 +135,7 @@ def is_finished(out: str, order: dict[str, Any]) -> bool:
     if record is None:
         return False
     if other := resuming.difference(record, order, _OTHER):
-        raise mlt_s.MltSError(f"{out} is there already, with label maps {other}. Give another name, or remove it.")
+        raise mlt_s.MltSError(f"{out} is there already, and holds label maps {other}. Give another name, or remove it.")
     return True
 
 
