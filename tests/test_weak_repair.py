@@ -237,7 +237,7 @@ def test_without_ground_truth_it_says_where_that_is(folder, out, capsys):
         path.unlink()
     assert run(folder, out) == 2
     said = capsys.readouterr().err
-    assert "There is nothing to repair in" in said and mlt_s.IMAGES_URL in said
+    assert f"No pair in {folder} has ground truth" in said and mlt_s.IMAGES_URL in said
     assert list(out.parent.iterdir()) == []
 
 

@@ -335,7 +335,7 @@ def test_label_maps_of_other_values_are_refused(start, folder, tmp_path, capsys)
     "missing, text",
     [
         ("*validation*", "There is no pair of the validation split in"),
-        ("*training_localization*", "No pair of the train split in"),
+        ("*training_localization*", "No pair in the train split of"),
     ],
 )
 def test_without_words_to_train_on_or_to_judge_by_it_says_what_is_missing(

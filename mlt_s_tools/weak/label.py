@@ -96,25 +96,16 @@ def checked(out: str | os.PathLike[str], data_dir: str | os.PathLike[str], label
         mlt_s.MltSError: the loader would not take its name for label maps, or would mix it with the label maps there.
     """
     out = os.path.abspath(os.path.expanduser(out))
-    _refuse_name(os.path.basename(out))
-    _refuse_inside(out, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources])
-    return out
-
-
-def _refuse_name(name: str) -> None:
-    """Refuses a name that the loader would leave out, or take for something other than label maps."""
+    name = os.path.basename(out)
     if not name.lower().endswith(".zip") or not mlt_s.is_wanted((name,), ("label",)):
         raise mlt_s.MltSError(
             f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip and "
             "says nothing of images, words or a test split, such as weak.zip."
         )
-
-
-def _refuse_inside(out: str, sources: list[Any]) -> None:
-    """Refuses a place where the loader would mix these label maps with the authors'."""
-    for place in map(mlt_s.absolute_address, sources):
+    for place in map(mlt_s.absolute_address, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources]):
         if mlt_s.is_below(out, [place]):
             raise mlt_s.MltSError(f"{out} lies in {place}, where label maps are looked for: give another folder.")
+    return out
 
 
 # --- What to label -------------------------------------------------------------------------------------------------
@@ -168,6 +159,25 @@ def _nothing_to_label(data_dir: str | os.PathLike[str], listing: mlt_s.Listing) 
         f"There is nothing to label in {data_dir}: no image and ground truth file share split and name, as img_1.jpg "
         "and gt_img_1.txt do."
     )
+
+
+def with_words(pairs: choose.Source, where: str) -> list[Task]:
+    """Labelled pairs, with their ground truth if they have any, in the order of splits and numbers.
+
+    Args:
+        pairs: the pairs.
+        where: what the error calls their place.
+
+    Raises:
+        mlt_s.MltSError: no pair has ground truth.
+    """
+    tasks = [Task(choice.split, pairs.with_words(choice)) for choice in pairs.choices]
+    if not any(task.pair.words for task in tasks):
+        raise mlt_s.MltSError(
+            f"No pair in {where} has ground truth, which says where words are: fetch "
+            f"{' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
+        )
+    return tasks
 
 
 # --- How -----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,8 @@ import mlt_s
 from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import archive, edges, label, open_model, source
-from mlt_s_tools.weak.label import Task
-from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map
-from mlt_s_tools.words import shorter_side, word_region
+from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map, located
+from mlt_s_tools.words import shorter_side
 
 if TYPE_CHECKING:
     from mlt_s_tools.weak.patches import Patches, Words
@@ -54,7 +54,11 @@ def run(
         OSError: the archive cannot be written.
     """
     out, thresholds = label.checked(out, data_dir, label_maps), Thresholds(sure, 1 - sure)
-    tasks, without_words = _tasks(Source(data_dir, label_maps, text_value=text_value), data_dir)
+    tasks = label.with_words(Source(data_dir, label_maps, text_value=text_value), str(data_dir))
+    for task in tasks:
+        if task.pair.words:
+            label.read_words(task.pair)  # report words that cannot be read now, not in an hour
+    without_words = Counter(task.split for task in tasks if not task.pair.words)
     opened = open_model(model)
     used = {"sure": sure, "least_share": thresholds.least_share}
     order = archive.order_of("repair", opened, used, source.digest(tasks), strokes=strokes)
@@ -68,25 +72,6 @@ def run(
 
     record = label.gathered(out, order, tasks, opened, made, without_words)
     print("\n".join(_report(out, record)))
-
-
-def _tasks(pairs: Source, data_dir: str | os.PathLike[str]) -> tuple[list[Task], dict[str, int]]:
-    """The tasks in the order of splits and numbers, and for each split the number of images without ground truth."""
-    tasks: list[Task] = []
-    without_words: dict[str, int] = {}
-    for choice in pairs.choices:
-        pair = pairs.with_words(choice)
-        if pair.words:
-            label.read_words(pair)  # report words that cannot be read now, not in an hour
-        else:
-            without_words[choice.split] = without_words.get(choice.split, 0) + 1
-        tasks.append(Task(choice.split, pair))
-    if not any(task.pair.words for task in tasks):
-        raise mlt_s.MltSError(
-            f"There is nothing to repair in {data_dir}: no pair has ground truth, which says where its words are. "
-            f"Fetch {' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
-        )
-    return tasks, without_words
 
 
 def repaired(
@@ -106,23 +91,15 @@ def repaired(
     size = before.shape[1], before.shape[0]
     said = label_map(size, words, patches, thresholds)
     inside = np.zeros(before.shape, bool)
-    for _, place, mask in _regions(words, size):
+    for _, place, mask, _ in located(words, patches, size):
         inside[place] |= mask
     after = np.where((before == UNCERTAIN) & inside, said, before)
     joined = np.zeros(before.shape, bool)
-    for word, place, mask in _regions(words, size) if strokes else ():
+    for word, place, mask, _ in located(words, patches, size) if strokes else ():
         closed = _closed(after[place] == TEXT, max(1, round(_GAP * shorter_side(word["quad"]))))
         joined[place] |= mask & closed & (before[place] == BACKGROUND) & (said[place] == TEXT)
     after[joined] = TEXT
     return after, joined
-
-
-def _regions(words: Words, size: tuple[int, int]) -> Iterator[tuple[dict[str, Any], Any, np.ndarray]]:
-    """For each word in the image, the word, its rectangle as an index, and the mask of its pixels there."""
-    for word in words:
-        if region := word_region(word["quad"], size):
-            (left, top, right, bottom), mask = region
-            yield word, np.s_[top:bottom, left:right], mask
 
 
 def _closed(text: np.ndarray, radius: int) -> np.ndarray:

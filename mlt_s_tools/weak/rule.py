@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -14,8 +15,6 @@ from mlt_s_tools.words import word_region
 if TYPE_CHECKING:
     from mlt_s_tools.weak.patches import Patch, Patches, Words
     from mlt_s_tools.words import Box
-
-    Region = tuple[Box, np.ndarray]  # what `word_region` returns of a word in the image
 
 BACKGROUND, TEXT = LABEL_MAP.str2int(["background", "text"])
 UNCERTAIN = LABEL_MAP.ignore_index
@@ -80,17 +79,10 @@ def label_map(size: tuple[int, int], words: Words, patches: Patches, thresholds:
     Raises:
         ValueError: the number of patches is not that of the words, or a patch does not cover its word.
     """
-    if len(words) != len(patches):
-        raise ValueError(f"Expected one patch per word, got {len(patches)} patches and {len(words)} words.")
     ranks = np.zeros(size[::-1], np.uint8)
-    for word, patch in zip(words, patches):
-        region = word_region(word["quad"], size)
-        if region is None:
-            continue
-        (left, top, right, bottom), inside = region
-        found = _ranks(word, patch, region, thresholds)
-        within = ranks[top:bottom, left:right]
-        within[inside] = np.maximum(within[inside], found)
+    for _, place, mask, values in located(words, patches, size):
+        within = ranks[place]
+        within[mask] = np.maximum(within[mask], _ranks(values, thresholds))
     return _VALUE_OF_RANK[ranks]
 
 
@@ -100,34 +92,50 @@ def counted(label: np.ndarray) -> dict[str, int]:
     return {name: int(np.count_nonzero(label == value)) for name, value in values.items()}
 
 
-def probabilities_in(region: Region, patch: Patch | None) -> np.ndarray:
-    """The probabilities of a word's pixels: float32 (pixels), in the order of the region's mask.
+class Located(NamedTuple):
+    """A word that lies in the image.
 
-    Args:
-        region: what `word_region` returns for a word in the image.
-        patch: its `Patch`.
-
-    Raises:
-        ValueError: there is no patch, it does not cover the word, or it does not have the shape of its box.
+    Attributes:
+        word: a dict with `quad` and `readable`.
+        place: the rectangle around its part in the image, as an index of arrays (height, width).
+        mask: its pixels there, bool.
+        values: their probabilities, float32 (pixels), in the order of the mask; None if the word is unreadable.
     """
+
+    word: dict[str, Any]
+    place: tuple[slice, slice]
+    mask: np.ndarray
+    values: Optional[np.ndarray]
+
+
+def located(words: Words, patches: Patches, size: tuple[int, int]) -> Iterator[Located]:
+    """The words that lie in the image; arguments and errors are those of `label_map`."""
+    if len(words) != len(patches):
+        raise ValueError(f"Expected one patch per word, got {len(patches)} patches and {len(words)} words.")
+    for word, patch in zip(words, patches):
+        if region := word_region(word["quad"], size):
+            box, mask = region
+            values = _cut_out(patch, box)[mask] if word["readable"] else None
+            yield Located(word, np.s_[box[1] : box[3], box[0] : box[2]], mask, values)
+
+
+def _cut_out(patch: Patch | None, box: Box) -> np.ndarray:
+    """The probabilities in a box, float32 (height, width)."""
     if patch is None:
-        raise ValueError(f"There is no patch for the readable word in {region[0]}, which lies in the image.")
-    (left, top, right, bottom), inside = region
+        raise ValueError(f"There is no patch for the readable word in {box}, which lies in the image.")
+    left, top, right, bottom = box
     (patch_left, patch_top, patch_right, patch_bottom), values = patch
     if values.shape != (patch_bottom - patch_top, patch_right - patch_left):
         raise ValueError(f"A patch for the box {patch.box} cannot have the shape {values.shape}.")
     if left < patch_left or top < patch_top or right > patch_right or bottom > patch_bottom:
-        raise ValueError(f"The patch for the box {patch.box} does not cover its word, which lies in {region[0]}.")
-    return values[top - patch_top : bottom - patch_top, left - patch_left : right - patch_left][inside]
+        raise ValueError(f"The patch for the box {patch.box} does not cover its word, which lies in {box}.")
+    return values[top - patch_top : bottom - patch_top, left - patch_left : right - patch_left]
 
 
 def count_too_little(size: tuple[int, int], words: Words, patches: Patches, thresholds: Thresholds) -> int:
     """The number of readable words with too little text; arguments and errors are those of `label_map`."""
-    return sum(
-        _is_too_little(probabilities_in(region, patch), thresholds)
-        for word, patch in zip(words, patches)
-        if word["readable"] and (region := word_region(word["quad"], size))
-    )
+    found = (word.values for word in located(words, patches, size))
+    return sum(_is_too_little(values, thresholds) for values in found if values is not None)
 
 
 def _is_too_little(values: np.ndarray, thresholds: Thresholds) -> bool:
@@ -139,12 +147,9 @@ def _is_text(values: np.ndarray, thresholds: Thresholds) -> np.ndarray:
     return values >= np.float32(thresholds.upper)
 
 
-def _ranks(word: dict[str, Any], patch: Patch | None, region: Region, thresholds: Thresholds) -> np.ndarray | int:
-    """The ranks of a word's pixels, in the order of the region's mask, or one rank for all of them."""
-    if not word["readable"]:
-        return _UNCERTAIN_RANK
-    values = probabilities_in(region, patch)
-    if _is_too_little(values, thresholds):
+def _ranks(values: np.ndarray | None, thresholds: Thresholds) -> np.ndarray | int:
+    """The ranks of a word's pixels, from `Located.values`, or one rank for all of them."""
+    if values is None or _is_too_little(values, thresholds):
         return _UNCERTAIN_RANK
     others = np.where(values < np.float32(thresholds.lower), 0, _UNCERTAIN_RANK)
     return np.where(_is_text(values, thresholds), _TEXT_RANK, others).astype(np.uint8)

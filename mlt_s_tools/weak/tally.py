@@ -9,12 +9,10 @@ import numpy as np
 from mlt_s_tools.groups import height_of
 from mlt_s_tools.metrics import Counts
 from mlt_s_tools.weak import edges
-from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in
-from mlt_s_tools.words import word_region
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, Located, located
 
 if TYPE_CHECKING:
-    from mlt_s_tools.weak.patches import Patch, Patches, Words
-    from mlt_s_tools.weak.rule import Region
+    from mlt_s_tools.weak.patches import Patches, Words
 
 Group = Union[str, tuple[str, str]]
 
@@ -54,7 +52,8 @@ class Tally:
             patches: as for `rule.label_map`.
             label: uint8 (height, width) of 0, 1 and 255.
         """
-        values, inside, counts = _joined(words, patches, label)
+        found = list(located(words, patches, (label.shape[1], label.shape[0])))
+        values, inside, counts = _joined(found, label)
         text = label == TEXT
         reached = np.searchsorted(_BOUNDS, values, side="right")
         self._add(ALL, reached, text, counts)
@@ -62,20 +61,16 @@ class Tally:
         self._add(WORDS, reached, text, counts & inside)
         judged = counts & inside
         self._sums += np.bincount(reached[judged], values[judged], len(self._sums))
-        for word, patch in zip(words, patches):
-            if word["readable"] and (region := word_region(word["quad"], label.shape[::-1])):
-                self._add_word(word, patch, region, text, counts)
+        for word in found:
+            if word.values is not None:
+                self._add_word(word, word.values, text, counts)
         self.images += 1
 
-    def _add_word(
-        self, word: dict[str, Any], patch: Patch | None, region: Region, text: np.ndarray, counts: np.ndarray
-    ) -> None:
-        (left, top, right, bottom), mask = region
-        place = np.s_[top:bottom, left:right]
-        reached = np.zeros(mask.shape, np.int64)
-        reached[mask] = np.searchsorted(_BOUNDS, probabilities_in(region, patch), side="right")
-        for group in ("script", word["script"]), ("height", height_of(word["quad"])):
-            self._add(group, reached, text[place], counts[place] & mask)
+    def _add_word(self, of: Located, values: np.ndarray, text: np.ndarray, counts: np.ndarray) -> None:
+        reached = np.zeros(of.mask.shape, np.int64)
+        reached[of.mask] = np.searchsorted(_BOUNDS, values, side="right")
+        for group in ("script", of.word["script"]), ("height", height_of(of.word["quad"])):
+            self._add(group, reached, text[of.place], counts[of.place] & of.mask)
             self.words[group] = self.words.get(group, 0) + 1
 
     def _add(self, group: Group, reached: np.ndarray, text: np.ndarray, which: np.ndarray) -> None:
@@ -128,21 +123,16 @@ def iou(pixels: Any) -> float:
     return Counts(*map(int, pixels)).iou
 
 
-def _joined(words: Words, patches: Patches, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _joined(words: list[Located], label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Probabilities, float32; the pixels in readable words, and those that count, bool: all (height, width)."""
     values = np.zeros(label.shape, np.float32)
     inside, counts = np.zeros(label.shape, bool), label != UNCERTAIN
-    for word, patch in zip(words, patches):
-        region = word_region(word["quad"], label.shape[::-1])
-        if region is None:
-            continue
-        (left, top, right, bottom), mask = region
-        place = np.s_[top:bottom, left:right]
-        if not word["readable"]:
+    for _, place, mask, of_word in words:
+        if of_word is None:
             counts[place] &= ~mask
-            continue
-        inside[place] |= mask
-        values[place][mask] = np.maximum(values[place][mask], probabilities_in(region, patch))
+        else:
+            inside[place] |= mask
+            values[place][mask] = np.maximum(values[place][mask], of_word)
     return values, inside, counts
 
 

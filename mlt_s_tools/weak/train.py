@@ -156,14 +156,7 @@ def _train(
 
 def tasks_of(pairs: Source, split: str, data_dir: str | os.PathLike[str]) -> list[label.Task]:
     """A task for each pair with ground truth."""
-    found = [label.Task(split, pairs.with_words(choice)) for choice in pairs.choices]
-    found = [task for task in found if task.pair.words]
-    if not found:
-        raise mlt_s.MltSError(
-            f"No pair of the {split} split in {data_dir} has ground truth, which says where words are: fetch "
-            f"{' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
-        )
-    return found
+    return [task for task in label.with_words(pairs, f"the {split} split of {data_dir}") if task.pair.words]
 
 
 def _seen(start: NetworkModel, *tasks: list[label.Task]) -> dict[str, list[str]]:
