@@ -19,6 +19,7 @@ from tqdm import tqdm  # comes with datasets
 import mlt_s
 from mlt_s_tools import output, writing
 from mlt_s_tools.bootstrap import counting, iou_difference, iou_interval, too_few
+from mlt_s_tools.evaluation.report import BRACKETS
 from mlt_s_tools.groups import HEIGHTS, script_of, with_limits
 from mlt_s_tools.looking.choose import Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics
@@ -281,7 +282,7 @@ def _report(report: dict[str, Any], left: LeftOut) -> Iterator[str]:
     yield from _groups(report["models"][0])
     yield ""
     if any(of["interval"] for of in report["models"]):
-        yield "In brackets: 95 % intervals, by bootstrap over the images."
+        yield BRACKETS
     for of in report["models"]:
         if not of["interval"]:
             yield f"{of['name']} has {too_few(of['counting'])}."
