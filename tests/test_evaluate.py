@@ -471,7 +471,7 @@ def test_many_refused_predictions_are_counted(tmp_path, monkeypatch, capsys):
         ),
         (
             {"res_img_1.png": grey(MASK)},
-            "No prediction in {at} is named like an image of the validation split. It holds res_img_1.png; wanted are "
+            "No prediction in {at} is named like an image of the validation split. It holds res_img_1.png; expected "
             "names such as img_1.png.",
         ),
         (
