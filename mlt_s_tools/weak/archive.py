@@ -78,7 +78,7 @@ def order_of(kind: str, model: Model, thresholds: dict[str, float], source: str,
         kind: "label" or "repair".
         model: any `patches.Model`.
         thresholds: name -> number.
-        source: what `source.digest` returns.
+        source: what `label.digest_of` returns.
         options: `unlabelled_only` or `strokes`.
     """
     order = {
@@ -267,15 +267,12 @@ def _read_finished(path: str, names: Iterable[str]) -> tuple[dict[str, Any] | No
     A damaged line is left out: its label map is made again.
     """
     try:
-        order, *lines = records.lines(path)
-        finished = (_finished(line, names) for line in lines)
-        return records.parsed(order, {"format": int}), [line for line in finished if line]
+        first, *lines = records.lines(path)
+        order = records.parsed(first, {"format": int})
     except (FileNotFoundError, ValueError):
         return None, []
-
-
-def _finished(line: bytes, names: Iterable[str]) -> dict[str, Any] | None:
-    try:
-        return records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)})
-    except ValueError:
-        return None
+    finished = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            finished.append(records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)}))
+    return order, finished

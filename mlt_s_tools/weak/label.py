@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import datasets
@@ -12,7 +13,7 @@ from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.looking import choose
-from mlt_s_tools.weak import archive, open_model, source
+from mlt_s_tools.weak import archive, open_model
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import Thresholds, count_too_little, counted, label_map
 
@@ -75,7 +76,7 @@ def run(
     for task in tasks:  # report words that cannot be read now, not in an hour
         read_words(task.pair)
     opened = open_model(model)
-    used, digest = dataclasses.asdict(thresholds), source.digest(tasks)
+    used, digest = dataclasses.asdict(thresholds), digest_of(tasks)
     order = archive.order_of("label", opened, used, digest, unlabelled_only=unlabelled_only)
 
     def made(example: dict[str, Any], patches: Patches) -> tuple[bytes, dict[str, int]]:
@@ -178,6 +179,23 @@ def with_words(pairs: choose.Source, where: str) -> list[Task]:
             f"{' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
         )
     return tasks
+
+
+def digest_of(tasks: Iterable[Task]) -> str:
+    """A digest by which an interrupted run knows its sources again.
+
+    It changes if an image, a label map, its value of text, or ground truth does. Sizes and stamps stand for contents:
+    only directories are read.
+    """
+    tasks = list(tasks)
+    lines = [
+        f"{split}/{pair.image_id}/{copies[0].size}/{copies[0].stamp}"
+        for split, pair in tasks
+        for copies in (pair.image, pair.label, pair.words)
+        if copies
+    ]
+    lines += [f"{split}/{pair.image_id}: text is {pair.text_value}" for split, pair in tasks if pair.text_value != 1]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 # --- How -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 import mlt_s
 from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.origin import made_by
-from mlt_s_tools.weak import archive, edges, label, open_model, source
+from mlt_s_tools.weak import archive, edges, label, open_model
 from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map, located
 from mlt_s_tools.words import shorter_side
 
@@ -61,7 +61,7 @@ def run(
     without_words = Counter(task.split for task in tasks if not task.pair.words)
     opened = open_model(model)
     used = {"sure": sure, "least_share": thresholds.least_share}
-    order = archive.order_of("repair", opened, used, source.digest(tasks), strokes=strokes)
+    order = archive.order_of("repair", opened, used, label.digest_of(tasks), strokes=strokes)
 
     def made(example: dict[str, Any], patches: Patches) -> tuple[bytes, dict[str, int]]:
         before, words = np.asarray(example["label"]), example["words"]

@@ -24,7 +24,7 @@ import mlt_s
 from mlt_s_tools import records, resuming
 from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.origin import MAKER, made_by
-from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model, source
+from mlt_s_tools.weak import RECORD, WEIGHTS, edges, evaluate, framing, label, open_model
 from mlt_s_tools.weak.model import NetworkModel
 from mlt_s_tools.weak.network import write_weights
 from mlt_s_tools.weak.rule import TEXT, UNCERTAIN
@@ -113,7 +113,7 @@ def run(
         "begun_from": start.record["weights"],
         "steps": steps or max(_LEAST_STEPS, _PASSES * math.ceil(len(of_training) / _IMAGES)),
         "seed": seed,
-        "source": source.digest([*of_training, *held_out]),
+        "source": label.digest_of([*of_training, *held_out]),
     }
     if not _is_finished(out, order):
         _begin(out, order)
