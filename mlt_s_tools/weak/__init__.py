@@ -2,8 +2,8 @@
 
 A model (`patches.Model`) gives the probability of text for each pixel of a word, and a rule turns that into a label map
 (`rule`). The network that ships was trained on drawn words (`network`, `framing`, `edges`, `model`). `label` writes an
-archive of label maps with it (`archive`), `repair` resolves what is uncertain in existing ones, `evaluate` says how
-good they are, and `train` continues from its weights with label maps.
+archive of label maps with it (`archive`), `repair` resolves uncertain pixels of existing ones, `evaluate` measures a
+model by label maps, and `train` trains the network further on label maps.
 """
 
 from __future__ import annotations

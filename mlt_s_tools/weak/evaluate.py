@@ -249,7 +249,7 @@ def _of_threshold(tally: Tally, at: int, reported: slice) -> dict[str, Any]:
 def difference(
     one: Compared, other: Compared, thresholds: tuple[int, int] = (FIXED, FIXED), reported: slice = slice(None)
 ) -> dict[str, Any]:
-    """By how much one model is better than another, on the same draws of images.
+    """By how much one model is better than another, on the same resamples of the images.
 
     Returns:
         `of` and `from` (their names), `value` (in fgIoU), `interval` and `verdict`.

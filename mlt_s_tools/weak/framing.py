@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlt_s_tools.words import Box, Quad
 
 SIDE = 48  # pixels of the shorter side of a word in its crop
-CONTEXT = 0.33  # margin around the word, in parts of that
+CONTEXT = 0.33  # margin around the word, in parts of `SIDE`
 LEVEL = math.radians(3.5)  # a word that slants by less is left as it is: turning blurs
 LONGEST, MOST_PIXELS = 2048, 1 << 19  # of a crop: larger ones are scaled down to save memory
 _LEAST = 2 * MULTIPLE  # pixels of a side of a crop

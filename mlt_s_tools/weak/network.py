@@ -29,7 +29,7 @@ MULTIPLE = 16  # of height and width of a crop
 
 _STORED = np.dtype("<f2")
 _SUFFIX = ".npy"
-_HEADER = 256  # greatest bytes of the header of a member; np.save writes 128
+_HEADER = 256  # bytes that the header of a member may have; np.save writes 128
 _BLOCK = 200_000  # numbers gathered for one product: they fit the cache of a core
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same weights give the same bytes
 
