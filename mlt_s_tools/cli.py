@@ -611,12 +611,12 @@ def _weak_evaluate(options: argparse.Namespace) -> None:
 
 
 _WEAK_TRAIN_EPILOG = """\
-exit status: 0 trained, 1 not saved, as it is worse than what it began with, 2 could not be trained, 130 interrupted
+exit status: 0 trained, 1 not saved, as its fgIoU has fallen, 2 could not be trained, 130 interrupted
 
-It learns from words of the training split. Half of the images of the validation split are held out to see what came of
-it: a network that is worse on them than the one it began with is not saved. Figures are to be taken on the other half,
-which evaluate does by itself. Stopped, it goes on from its last checkpoint when it is called again with the same
-arguments. A GPU is taken where there is one.
+It learns from words of the training split. Every second image of the validation split is held out: a network whose
+fgIoU on these is lower than that of the network it began with is not saved. evaluate uses only the other images.
+Interrupted, it continues from its last checkpoint when it is called again with the same arguments. It uses a GPU if
+there is one.
 """
 
 
@@ -629,7 +629,7 @@ def _add_weak_train(commands: Commands) -> None:
     _add_label_maps(command)
     command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
     command.add_argument("--seed", metavar="S", type=int, default=0, help="random seed (default: %(default)s)")
-    command.add_argument("--even-if-worse", action="store_true", help="save the network in any case")
+    command.add_argument("--even-if-worse", action="store_true", help="save the network even if its fgIoU has fallen")
 
 
 def _weak_train(options: argparse.Namespace) -> int | None:
