@@ -1,5 +1,6 @@
 """One cache for the session, the ways to load, and no skipped test where CI runs."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -18,6 +19,9 @@ import pytest  # noqa: E402
 import mlt_s  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
+# `nox -s torchvision` runs it, and any run where torchvision is installed.
+has_torchvision = os.environ.get("MLT_S_TORCHVISION") or importlib.util.find_spec("torchvision")
+collect_ignore = [] if has_torchvision else ["test_torchvision.py"]
 REAL = ROOT.parent / "shared" / "real"
 VERSION = tuple(int(part) for part in datasets.__version__.split(".")[:2])
 
