@@ -224,6 +224,6 @@ def _report(out, record, without_words):
 def _call(out, data_dir, label_maps, unlabelled_only, text_value):
     """How to load what was made, beside the authors' label maps where they are needed to tell what to make."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
-    given = mlt_s.quoted([*authors, out] if unlabelled_only else out)
-    option = f", text_value={text_value}" if text_value != 1 else ""
-    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s.quoted(data_dir)}, label_maps={given}{option})'
+    given = {"label_maps": [*authors, out] if unlabelled_only else out, "text_value": text_value}
+    name = mlt_s.MltS.DEFAULT_CONFIG_NAME
+    return f"Load them by {mlt_s.MltSConfig(name=name, data_dir=data_dir, **given).call()}"
