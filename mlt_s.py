@@ -533,7 +533,8 @@ def mixed_sets(listing: Listing, root: str) -> str:
     corrected, others = ({place for of_split in found.values() for place in of_split} for found in sets)
     holders = _holder(corrected, others), _holder(others, corrected)
     if all(holders):
-        advice = "Give label_maps={} for the corrected ones, or label_maps={} for the others.".format(*map(quoted, holders))
+        first, second = map(quoted, holders)
+        advice = f"Give label_maps={first} for the corrected ones, or label_maps={second} for the others."
     else:
         advice = (
             "Copy the folders that you want, of both splits, into a folder of their own, and give that one: "

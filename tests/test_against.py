@@ -280,6 +280,19 @@ def run_report(predictions, tmp_path):
     return json.loads(report.read_text())
 
 
+@pytest.mark.parametrize("words", ["--by script --by height", "--by script height", "--by height,script"])
+def test_both_groups_are_asked_for_as_one_types_it(run, words):
+    report = run(*words.split())[3]
+    assert set(report["by_script"]) and set(report["by_height"])
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_what_is_no_group_is_named_and_said_where_it_belongs(capsys, command):
+    with pytest.raises(SystemExit, match="2"):
+        main([command, "--by", "script", "predictions", "mlt"])
+    assert "script, height or both, not 'predictions'" in capsys.readouterr().err
+
+
 # --- The plot ------------------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from mlt_s_tools.evaluation.against import Comparison, metrics_of
 from mlt_s_tools.evaluation.predictions import Predictions, read_prediction
 from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.groups import group_counts, word_rows
-from mlt_s_tools.looking.choose import Choice, Source
+from mlt_s_tools.looking.choose import TURNED, Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.training.transforms import MULTIPLE
@@ -33,7 +33,6 @@ from mlt_s_tools.training.transforms import MULTIPLE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
 _LINKED = 12  # images of a page, where it is not said how many
 
 
@@ -255,7 +254,7 @@ def _misfit(
 ) -> str:
     """Why a prediction has another (height, width) than the label map, as far as can be known."""
     reasons, namesakes = [], source.namesakes(choice)
-    if shape == wanted[::-1] and source.orientation(choice) in _TURNED:
+    if shape == wanted[::-1] and source.orientation(choice) in TURNED:
         reasons.append("the image has an EXIF orientation, by which your reader turned it; load images with mlt_s")
     elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
         reasons.append(
