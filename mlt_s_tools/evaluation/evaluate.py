@@ -201,7 +201,8 @@ def run(
     if plot:
         pairs = plots.linked(evaluation, comparison, worst or _LINKED)
         sheets = (error_sheet(_sheet_row(source, *of) for of in zip(predicted, results)) for results in pairs)
-        plots.draw(plot, evaluation, kinds, comparison, pairs, sheets)
+        folders = [path for path in (predictions, against) if path is not None]
+        plots.draw(plot, evaluation, kinds, comparison, pairs, sheets, folders)
         print(f"\nThe figures in a plot: {output.written(plot, replaces[plot])}")
     return 0 if all(evaluation.is_as_published for evaluation in evaluations) else 1
 
