@@ -140,7 +140,7 @@ def draw(
 
 
 def _names(predictions: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The ends of the paths of predictions, by as many parts as it takes to tell them apart, cut where they are long."""
+    """The ends of the paths of predictions, by as many parts as tell them apart, cut where they are long."""
     parts = [Path(path).resolve().parts for path in predictions]
     count = next((count for count in range(1, 99) if len({of[-count:] for of in parts}) == len(parts)), 1)
     names = ["/".join(of[-count:]) for of in parts]
