@@ -2696,7 +2696,7 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
 
     def call(self, **options: Any) -> str:
-        """The line that loads this with other options: by the class, where `load_dataset` takes no such address."""
+        """The line that loads this with other options, in the way in which it was loaded, or an address can be."""
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self, name) for name in names}
         given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}

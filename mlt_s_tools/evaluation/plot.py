@@ -187,15 +187,18 @@ def _figure(
     figure = Figure(figsize=(12, max(5.5, 1.5 + 0.45 * rows)), dpi=_DPI, layout="constrained")
     figures, images = figure.subplots(1, 2)
     figure.suptitle(title, parse_math=False)  # a $ in a name is no formula
-    _draw_figures(figures, metrics, kinds, names)
+    _draw_figures(figures, metrics, kinds)
     if comparison:
+        legend = figure.legend(loc="outside lower center", ncols=2)  # inside it would hide figures
+        for text, name in zip(legend.get_texts(), names):
+            text.set(text=name, parse_math=False)  # here, as a label that begins with _ is none
         _draw_pairs(images, comparison, shown, names)
     else:
         _draw_images(images, evaluation, shown)
     return figure
 
 
-def _draw_figures(axes: Axes, metrics: Sequence[TextMetrics], kinds: Sequence[str], folders: Sequence[str]) -> None:
+def _draw_figures(axes: Axes, metrics: Sequence[TextMetrics], kinds: Sequence[str]) -> None:
     """A row a figure, from top to bottom, the value as a dot and its interval as a bar."""
     names: list[str] = []
     for of, (metrics_of_one, color) in enumerate(zip(metrics, (_ONE, _OTHER))):
@@ -210,10 +213,6 @@ def _draw_figures(axes: Axes, metrics: Sequence[TextMetrics], kinds: Sequence[st
     axes.set_yticks(range(len(names)), names)
     axes.set(title="Figures, with 95 % intervals", xlabel="%", ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x", alpha=0.3)
-    if len(metrics) > 1:
-        legend = axes.get_figure().legend(loc="outside lower center", ncols=2)  # inside it would hide figures
-        for text, folder in zip(legend.get_texts(), folders):
-            text.set(text=folder, parse_math=False)  # here, as a label that begins with _ is none
 
 
 def _rows(metrics: TextMetrics, kinds: Sequence[str]) -> Iterable[tuple[str, float, list[float] | None]]:
