@@ -251,7 +251,7 @@ def test_the_network_makes_and_repairs_label_maps_as_the_pages_show(shipped, hom
     for words in [words for page, words in OURS if page == "README.md" and words in WEAK]:
         assert main(words) == 0
     assert main(["weak", "evaluate", "~/mlt"]) == 0
-    assert "validation: figures of 3 images, by the threshold 0.5" in capsys.readouterr().out
+    assert "validation: figures of 3 images, with the threshold 0.5" in capsys.readouterr().out
     sources = [str(home / "mlt" / "MLT_S_labels.zip"), str(home / "weak.zip")]
     made = datasets.load_dataset("mlt_s", data_dir=str(home / "mlt"), label_maps=sources, split="train")[5]
     assert made["image_id"] == "img_6" and made["label"].info["Software"].startswith("mlt-s weak network")
