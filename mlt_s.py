@@ -255,6 +255,7 @@ _HIDDEN = "hidden"  # a folder of a system or a network drive
 _OTHER_SET = "other-set"
 _PREDICTION = "prediction"  # what a model made: neither an image nor a label map, it bears the names of both
 _DERIVED = "derived"  # made of label maps, and named like them: edge_* and det_mask_*, beside the corrected ones
+_CORRECTED = "reann"  # in training_labels_reann: label maps that others corrected, which may lie beside the authors'
 _CROP = "crop"  # words cut out of the images, as in ch8_training_word_images_gt.zip
 _MASK = "mask"  # what people call label maps, and other things too: see Listing.settle
 _ROLE_WORDS = {
@@ -271,7 +272,6 @@ _ROLE_WORDS = {
     **dict.fromkeys(("output", "outputs", "result", "results", "overlay", "overlays"), _PREDICTION),
     **dict.fromkeys(("edge", "edges", "det"), _DERIVED),
 }
-_LEFT_OUT_BY_NAME = ("other-set", "prediction", "derived")
 _LEFT_OUT_BY_NAME = (_OTHER_SET, _PREDICTION, _DERIVED)
 # "TrainImages", "trainset" and "valmasks" are several words written as one.
 _CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -499,9 +499,60 @@ def list_source(
             if seen.error:
                 listing.left_out["needed"][str(seen.error)] += 1
     if listing.left_out["needed"]:
-        raise MltSError(first_few(sorted(listing.left_out["needed"]), 1))
+        first, *rest = sorted(listing.left_out["needed"])
+        raise MltSError(first + (f" Of what is needed, {len(rest):,} more cannot be read." if rest else ""))
     listing.settle(roles)
+    if mixed := mixed_sets(listing, root):
+        raise MltSError(mixed)
     return listing
+
+
+def mixed_sets(listing: Listing, root: str) -> str:
+    """Why a source cannot say which label maps are meant: it holds corrected ones and others of one split.
+
+    Copies of one name would be told apart by their contents. But where the corrected ones lack some, the others would
+    take their places.
+
+    Args:
+        listing: of the source, settled.
+        root: its address.
+
+    Returns:
+        The reason and what to write, or "".
+    """
+    base = os.path.dirname(root) if is_zip(root) else root.rstrip("/\\")  # the path of an archive begins with its name
+    sets: tuple[dict[str, set[str]], ...] = (defaultdict(set), defaultdict(set))  # corrected ones, and others, by split
+    for role, parts in listing.containers:
+        if role == "label":
+            names = "/".join(parts).rstrip("/")
+            is_corrected = any(_CORRECTED in _words(name) for name in names.split("/"))
+            sets[not is_corrected][role_and_split(parts)[1]].add(f"{base}/{names}")
+    split = next((split for split in PUBLISHED_COUNTS if all(split in found for found in sets)), None)
+    if split is None:
+        return ""
+    corrected, others = ({place for of_split in found.values() for place in of_split} for found in sets)
+    holders = _holder(corrected, others), _holder(others, corrected)
+    if all(holders):
+        first, second = map(quoted, holders)
+        advice = f"Give label_maps={first} for the corrected ones, or label_maps={second} for the others."
+    else:
+        advice = (
+            "Copy the folders that you want, of both splits, into a folder of their own, and give that one: "
+            'label_maps="~/corrected", for example.'
+        )
+    first, second = (first_few(sorted(found[split])) for found in sets)
+    return (
+        f"Two sets of label maps of the {split} split, which are not mixed: corrected ones in {first}, others in "
+        f"{second}. {advice}"
+    )
+
+
+def _holder(places: set[str], others: set[str]) -> str:
+    """The archive, or the folder of folders, that all places lie in and none of the others does; "" where none is."""
+    found = {re.sub(r"(\.zip)/.*", r"\1", place, flags=re.IGNORECASE) for place in places}
+    found = {place if is_zip(place) else place.rpartition("/")[0] for place in found}
+    holder = found.pop()
+    return "" if found or any(f"{place}/".startswith(f"{holder}/") for place in others) else holder
 
 
 class Seen(NamedTuple):
@@ -2644,6 +2695,18 @@ class MltSConfig(datasets.BuilderConfig):
         if self.unlabelled and "image" not in self.roles:
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
 
+    def call(self, **options: Any) -> str:
+        """The line that loads this with other options, in the way in which it was loaded, or an address can be."""
+        names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
+        given = {name: getattr(self, name) for name in names}
+        given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
+        name = [f'"{self.name}"'] if self.name != MltS.DEFAULT_CONFIG_NAME else []
+        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
+        if is_remote(str(self.data_dir)):
+            return f"mlt_s.MltS({', '.join([f'config_name={text}' for text in name] + words)})"
+        path, end = ('"path/to/mlt_s.py"', ["trust_remote_code=True"]) if _IS_SCRIPT else ('"mlt_s"', [])
+        return f"load_dataset({', '.join([path, *name, *words, *end])})"
+
     def __getstate__(self) -> dict[str, Any]:
         # It travels to every worker process, which needs no listing.
         return {name: value for name, value in vars(self).items() if name != "listing"}
@@ -2819,7 +2882,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         raise MltSError(
             f"Nothing would be text in the {split} label maps of {source}: none of {counted(looked, 'label map')} "
             f"looked at holds 1, and 255 means uncertain. {member}: {reason}. If 255 (white) is text there, load them "
-            f"so (in mlt-s commands by --text-value 255):\n    {self._call(text_value=255)}{several}\n"
+            f"so (in mlt-s commands by --text-value 255):\n    {self.config.call(text_value=255)}{several}\n"
             f"The authors' own may be uncertain throughout: leave them in {LABEL_ARCHIVE}, or in folders of its names, "
             "MLT_S_labels/training_labels and validation_labels."
         )
@@ -2880,7 +2943,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             said = (
                 f"No data_dir was given, so {first_few(known)} would not be used: this loader takes the folder of the "
                 "archives, and no data_files. To load from there:\n"
-                f"    {self._call(data_dir=os.path.commonpath(map(os.path.dirname, known)))}"
+                f"    {self.config.call(data_dir=os.path.commonpath(map(os.path.dirname, known)))}"
             )
         if "image" in self.config.roles:
             raise MltSError(said)
@@ -2941,7 +3004,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             ]
         said += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
         said.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
-        raise MltSError("\n".join([*said, f"    {self._call(missing_images='skip')}"]))
+        raise MltSError("\n".join([*said, f"    {self.config.call(missing_images='skip')}"]))
 
     def _instructions(self) -> str:
         words = WORDS_ARCHIVES if "words" in self.config.roles else ()
@@ -2949,20 +3012,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         return (
             f"Register at {IMAGES_URL} (ICDAR 2017 MLT, task 1), download {', '.join(archives)} and {last}, and put "
             f"them, zipped or unpacked, into one folder. {LABEL_ARCHIVE} belongs there too; without it, it is "
-            f"downloaded. Then:\n    {self._call(data_dir='path/to/that/folder')}"
+            f"downloaded. Then:\n    {self.config.call(data_dir='path/to/that/folder')}"
         )
-
-    def _call(self, **options: Any) -> str:
-        """The line that loads this with other options, in the way in which it was loaded."""
-        names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
-        given = {name: getattr(self.config, name) for name in names}
-        given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
-        name = [f'"{self.config.name}"'] if self.config.name != self.DEFAULT_CONFIG_NAME else []
-        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
-        if is_remote(str(self.config.data_dir)):
-            return f"mlt_s.MltS({', '.join([f'config_name={text}' for text in name] + words)})"
-        path, end = ('"path/to/mlt_s.py"', ["trust_remote_code=True"]) if _IS_SCRIPT else ('"mlt_s"', [])
-        return f"load_dataset({', '.join([path, *name, *words, *end])})"
 
     def _places(self) -> str:
         places = list(self.config.label_sources)

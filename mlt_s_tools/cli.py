@@ -124,6 +124,24 @@ def _add_label_maps(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_by(command: argparse.ArgumentParser) -> None:
+    about = "figures within the words of each script, height, or both (--by script height), by ground truth in DATA_DIR"
+    command.add_argument("--by", metavar="GROUP", nargs="+", action=_Groups, help=about)
+
+
+class _Groups(argparse.Action):
+    """Collects the words of every --by, which may stand apart or with commas between them."""
+
+    def __call__(self, parser: argparse.ArgumentParser, options: argparse.Namespace, given: Any, *more: object) -> None:
+        groups = [group for word in given for group in word.split(",")]
+        if strange := [group for group in groups if group not in ("script", "height")]:
+            parser.error(
+                f"argument --by: takes script, height or both, not {strange[0]!r}; other arguments stand before it, or "
+                "after another option"
+            )
+        setattr(options, self.dest, [*(getattr(options, self.dest) or ()), *groups])
+
+
 def _add_demo(commands: Commands) -> None:
     about = "load the bundled sample, say what came out, and draw a picture of it"
     command = _add(commands, "demo", _demo, about)
@@ -354,12 +372,7 @@ def _add_evaluate(commands: Commands) -> None:
     command.add_argument("--worst", metavar="N", type=_positive, help="draw the N worst images and their errors")
     command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: worst.png)")
     command.add_argument("--against", metavar="OTHERS", help="other predictions of the same images, to compare with")
-    command.add_argument(
-        "--by",
-        choices=("script", "height"),
-        action="append",
-        help="figures within the words of each script or height, by ground truth in DATA_DIR; twice for both",
-    )
+    _add_by(command)
     command.add_argument(
         "--plot", metavar="FILE", help="draw figures, intervals and images: a .png, or an .html page with the worst"
     )
@@ -389,6 +402,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 _COMPARE_EPILOG = """\
 exit status: 0 both have label maps of the same images and sizes, 1 they have not, 2 could not compare, 130 interrupted
+
+A label map of another size than the other, or than its image in DATA_DIR, is named and counts nowhere.
 
 fgIoU is of the pixels that are 0 or 1 in both, and the same either way round. Its interval is that of mlt-s evaluate.
 With DATA_DIR, label maps lie in the frames of MLT's images, which the sheet shows; those without image are left out.
@@ -421,12 +436,7 @@ def _add_compare(commands: Commands) -> None:
         default=(1, 1),
         help="what text is in each: 255 in label maps of 0 and 255 (default: 1 1)",
     )
-    command.add_argument(
-        "--by",
-        choices=("script", "height"),
-        action="append",
-        help="within the words of each script or height, by ground truth in DATA_DIR; twice for both",
-    )
+    _add_by(command)
     command.add_argument("--json", metavar="FILE", help="write the report for a program, too")
     command.add_argument("--worst", metavar="N", type=_positive, help="draw the N images that differ most")
     command.add_argument("--out", metavar="FILE", help="with --worst: the PNG to write (default: differ.png)")

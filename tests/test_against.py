@@ -280,6 +280,19 @@ def run_report(predictions, tmp_path):
     return json.loads(report.read_text())
 
 
+@pytest.mark.parametrize("words", ["--by script --by height", "--by script height", "--by height,script"])
+def test_both_groups_are_asked_for_as_one_types_it(run, words):
+    report = run(*words.split())[3]
+    assert set(report["by_script"]) and set(report["by_height"])
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_what_is_no_group_is_named_and_said_where_it_belongs(capsys, command):
+    with pytest.raises(SystemExit, match="2"):
+        main([command, "--by", "script", "predictions", "mlt"])
+    assert "script, height or both, not 'predictions'" in capsys.readouterr().err
+
+
 # --- The plot ------------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +332,23 @@ def test_dots_of_two_models_lead_to_the_images_that_differ_most(run, tmp_path):
     assert "2 better, 0 worse, 8 equal" in page
 
 
+def test_a_plot_names_its_predictions_and_the_split(run, tmp_path):
+    page, other = tmp_path / "plot.html", tmp_path / "_runs"
+    write_masks(other, {})
+    others = write_masks(other / "masks", {number: mask_of(number, 0.3) for number in NUMBERS})
+    assert run("--plot", page)[0] == 0
+    assert "<h1>masks: validation, 10 of the 10 images of MLT_S</h1>" in page.read_text(encoding="utf-8")
+    run("--against", others, "--plot", page)  # both are called masks
+    heading, drawn = page.read_text(encoding="utf-8").split("<svg")
+    mine = f"{tmp_path.name}/masks"
+    assert f"<h1>{mine} against _runs/masks: validation, 10 of the 10" in heading
+    drawn, below = drawn.split("</svg>")
+    texts = re.findall(r">([^<>]*)</text>", drawn)
+    assert texts.count(mine) == texts.count("_runs/masks") == 1  # in the legend
+    assert {f"{mine}, %", "_runs/masks, %"} < set(texts) and any("validation" in text for text in texts)
+    assert f"on the left {mine}, on the right _runs/masks" in below
+
+
 def test_a_name_is_no_markup_and_no_formula(tmp_path, monkeypatch):
     monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 1, "validation": 2})
     names = ("<b>$x_1", "$\\frac$_2")
@@ -326,18 +356,15 @@ def test_a_name_is_no_markup_and_no_formula(tmp_path, monkeypatch):
     labels = {name: label_file(501) for name in names}
     write_zip(tmp_path / "mlt/MLT_S_labels.zip", label_members({}, labels))
     mask = encoded(PIL.Image.fromarray(np.uint8(mask_of(1, 0.2))), "PNG")
-    write_zip(tmp_path / "masks.zip", {f"{name}.png": mask for name in names})
+    write_zip(tmp_path / "<i>$\\frac$.zip", {f"{name}.png": mask for name in names})
+    predictions = str(tmp_path / "<i>$\\frac$.zip")
     for ending in ("html", "png"):
-        words = [
-            "evaluate",
-            str(tmp_path / "masks.zip"),
-            str(tmp_path / "mlt"),
-            "--plot",
-            str(tmp_path / f"p.{ending}"),
-        ]
-        assert main(words) == 0
+        plot = str(tmp_path / f"p.{ending}")
+        assert main(["evaluate", predictions, str(tmp_path / "mlt"), "--plot", plot, "--against", predictions]) == 0
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
-    assert "<b>" not in page and "&lt;b&gt;$x_1 <a" in page
+    assert "<b>" not in page and "<i>" not in page and "&lt;i&gt;$\\frac$.zip" in page
+    main(["evaluate", predictions, str(tmp_path / "mlt"), "--plot", str(tmp_path / "p.html")])
+    assert "&lt;b&gt;$x_1 <a" in (tmp_path / "p.html").read_text(encoding="utf-8")
 
 
 def test_one_image_alone_is_drawn(run, masks, tmp_path):

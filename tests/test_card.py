@@ -4,19 +4,21 @@ import importlib.util
 import json
 import os
 import re
+import sys
 
 import datasets
 import forks
+import jinja2.meta
 import numpy as np
 import PIL.Image
 import pytest
-from archives import add_words, mlt
+from archives import add_words, label_file, label_members, label_values, mlt, png_with, unpacked, write_zip
 from conftest import ROOT
 from datasets.info import DatasetInfosDict
-from huggingface_hub import DatasetCard
+from huggingface_hub import DatasetCard, DatasetCardData
 
 import mlt_s
-from mlt_s_tools import build
+from mlt_s_tools import build, cli
 from mlt_s_tools.hub import card, layout
 from mlt_s_tools.looking.preview import contact_sheet, label_sheet
 
@@ -211,8 +213,34 @@ def test_there_is_no_training_loop_without_images(repositories):
 # --- What it says is so --------------------------------------------------------------------------------------------
 
 
+def sections(text):
+    """Level, heading and text of each section, without code; the Hub calls some of them optional."""
+    parts = re.split(r"^(#+) (.*?)(?: \[optional\])?$", re.sub(r"```.*?```", "code", text, flags=re.DOTALL), flags=re.M)
+    return [(len(marks), heading, body.strip()) for marks, heading, body in zip(*(parts[at::3] for at in (1, 2, 3)))]
+
+
+def test_every_section_of_the_hubs_template_is_there_in_its_order_and_none_is_empty(repository):
+    template = DatasetCard.default_template_path.read_text(encoding="utf-8").partition("\n---\n")[2]
+    (_, title, _), *of_hub = sections(template)
+    (_, own_title, _), *own = sections(DatasetCard(repository.text).text)
+    assert own_title == "Dataset Card for MLT_S" and title.startswith("Dataset Card for ")
+    wanted = [section[:2] for section in of_hub]
+    assert len(wanted) > 20 and [section[:2] for section in own if section[:2] in wanted] == wanted
+    for (level, heading, body), (next_level, *_) in zip(own, [*own[1:], (0,)]):
+        assert body or next_level > level, f"nothing stands below {heading}"
+
+
+def test_the_template_takes_what_it_is_given_and_nothing_else(repositories):
+    template = jinja2.Environment().parse((ROOT / "mlt_s_tools/hub/card.md").read_text(encoding="utf-8"))
+    given = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2.Template, "render", lambda self, **words: given.extend(words) or "")
+        card.made(repositories["all"].built, DatasetCardData())
+    assert jinja2.meta.find_undeclared_variables(template) == set(given)
+
+
 def test_nothing_of_the_template_is_left(repository):
-    assert not re.search(r"\{\{\w+\}\}|<!--", repository.text)
+    assert not re.search(r"\{\{|\{%|<!--", repository.text.replace("{{COCO", ""))
     assert not re.search(r"\n\n\n(?!def|train)", repository.text)  # two blank lines are Python's
 
 
@@ -254,8 +282,84 @@ def test_parts_are_said_to_be_parts(repositories):
         layout.File(f"labels/{split}-0.parquet", split, rows, 0, 1, 1, "")
         for split, rows in mlt_s.PUBLISHED_COUNTS.items()
     ]
-    text = card.body(layout.Built(("labels",), False, tuple(files)), None)
+    text = card.made(layout.Built(("labels",), False, tuple(files)), DatasetCardData()).text
     assert '| "labels" | 5,540 | 1,356 |' in text and "These are not the counts published" not in text
+
+
+# --- Whose label maps they are --------------------------------------------------------------------------------------
+
+CLAIMS = ("Machine-made", "255, and where the network was not sure", "Nobody drew them")
+UNKNOWN = "Not known to be the authors'"
+
+
+def card_of(out, **options):
+    build(out.parent / "mlt", out, jobs=1, verify=False, **options)
+    return DatasetCard((out / "README.md").read_text(encoding="utf-8"))
+
+
+def given(folder, text, name="training_labels_reann"):
+    """Label maps as those of others lie: 0 and `text`, of three of five images."""
+    for n in range(1, 4):
+        path = folder / name / f"img_{n}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(np.uint8(label_values(seed=n) == 1) * np.uint8(text)).save(path)
+    return {"label_maps": str(folder), "missing_images": "skip", "text_value": text}
+
+
+@pytest.mark.parametrize("text", [1, 255])
+def test_of_corrected_label_maps_only_what_is_known_is_said(tmp_path, text):
+    mlt(tmp_path / "mlt")
+    made = card_of(tmp_path / "out", **given(tmp_path / "corrected", text))
+    assert UNKNOWN in made.text and not any(claim in made.text for claim in CLAIMS)
+    assert "| 3 | 0 |" in made.text and "These are not the counts published" in made.text
+    assert made.data.license == "unknown" and "annotations_creators" not in made.data.to_dict()
+    told = json.loads((tmp_path / "out" / "croissant.json").read_text(encoding="utf-8"))
+    assert not {"license", "creator", "rai:dataAnnotationProtocol"} & set(told)
+    assert "machine-made" not in told["description"]
+    is_masks = text == 255
+    assert ("nothing is uncertain" in made.text, "Much around text is 255" in made.text) == (is_masks, False)
+    assert ("# 0 and 1\n" in made.text) == is_masks
+
+
+@pytest.mark.parametrize("place", ["archive", "unpacked", "elsewhere", "in the folder", "downloaded"])
+def test_the_authors_are_told_by_the_name_of_their_archive(tmp_path, monkeypatch, place):
+    folder = mlt(tmp_path / "mlt")
+    archive, label_maps = folder / "MLT_S_labels.zip", None
+    if place == "unpacked":
+        unpacked(archive)
+    elif place == "elsewhere":
+        label_maps = str(archive.rename(tmp_path / archive.name))
+    elif place == "in the folder":
+        archive.rename(folder / "my_labels.zip")
+    elif place == "downloaded":
+        archive.rename(tmp_path / "0123-MLT_S_labels.zip")
+        monkeypatch.setattr(mlt_s, "fetch_label_archive", lambda *_: str(tmp_path / "0123-MLT_S_labels.zip"))
+    made = card_of(tmp_path / "out", label_maps=label_maps)
+    assert (UNKNOWN in made.text, "Machine-made" in made.text) == (
+        (True, False) if "in the" in place else (False, True)
+    )
+
+
+def test_label_maps_that_are_signed_are_known_too(tmp_path):
+    mlt(tmp_path / "mlt")
+    signed = png_with(label_file(1), b"tEXt", mlt_s.SIGNATURE + b" baseline")
+    weak = write_zip(tmp_path / "weak.zip", label_members({"img_1": signed}, {}))
+    made = card_of(tmp_path / "out", label_maps=[str(weak)], missing_images="skip")
+    assert "1 of train were made by `mlt-s weak`" in made.text and UNKNOWN not in made.text
+    others = given(tmp_path / "corrected", 1)["label_maps"]
+    (tmp_path / "corrected" / "training_labels_reann" / "img_1.png").unlink()
+    made = card_of(tmp_path / "both", label_maps=[str(weak), others], missing_images="skip")
+    assert "1 of train were made by `mlt-s weak`" in made.text and UNKNOWN in made.text
+
+
+def test_without_jinja2_it_is_said_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.setattr("mlt_s_tools.hub.plan.make", lambda *_: pytest.fail("the archives were read"))
+    assert cli.main(["build", str(mlt(tmp_path / "mlt")), str(tmp_path / "out")]) == 2
+    assert 'pip install "mlt-s[build]"' in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+# --- What else stands in it ----------------------------------------------------------------------------------------
 
 
 def test_the_repository_is_named_where_it_is_known(repositories):

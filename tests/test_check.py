@@ -27,7 +27,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 import mlt_s
 from mlt_s_tools import SAMPLE, build, cli
 from mlt_s_tools import check as package
-from mlt_s_tools.check import ground_truth, inventory, pixels, report
+from mlt_s_tools.check import findings, ground_truth, inventory, pixels, report
 
 pytestmark = pytest.mark.once  # all of it stands on the archives, none of it on what the library prepares
 
@@ -929,6 +929,10 @@ def on_terminal(arguments, **env):
     os.close(ours)
     process.wait()
     return written.decode()
+
+
+def test_a_note_has_words_for_whatever_the_loader_leaves_out():
+    assert set(mlt_s.LEFT_OUT) <= set(findings.NOTES)
 
 
 def test_colour_on_a_terminal_only(tmp_path):

@@ -159,6 +159,31 @@ def test_label_maps_of_another_size_are_not_compared(a, run, tmp_path):
     assert "Not compared: img_2" in said
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_nor_is_one_of_another_size_than_its_image_and_the_others_are(a, images, run, tmp_path, turned):
+    """Its sides are those of its image swapped: right where a tag turns the image, and another size where none does."""
+    write_zip(images / "ch8_training_images_1.zip", {"img_1.jpg": image_file(1, orientation=6 if turned else None)})
+    for other in images.glob("ch8_training_images_[2-9].zip"):
+        other.unlink()
+    write_zip(images / "ch8_training_images_2.zip", {f"img_{n}.jpg": image_file(n) for n in TRAIN[1:]})
+    other = write_maps(tmp_path / "other.zip", lambda seed: b_of(seed).T if seed in (1, 2) else b_of(seed))
+    status, said, _, splits = run(a, other, images, "--worst", 2, "--out", tmp_path / "differ.png")
+    left_out = [2] if turned else [1, 2]
+    assert status == 1 and list(splits["train"]["refused"]) == [f"img_{n}" for n in left_out]
+    reason = splits["train"]["refused"]["img_2"]
+    assert all(fact in reason for fact in (f"{other}, member", "img_2.png is 16 x 24", "img_2.jpg is 24 x 16"))
+    assert f"Not compared: {reason}\n" in said
+    assert splits["train"]["images"] == 7 - len(left_out) and splits["validation"]["images"] == 3
+    if not turned:
+        assert splits["train"]["pixels"] == pixels_of([(a_of(n), b_of(n)) for n in TRAIN[2:]])
+
+
+def test_one_that_is_damaged_is_an_error_all_the_same(a, images, run, tmp_path):
+    other = write_zip(tmp_path / "other.zip", label_members({"img_2": png(b_of(2))[:-40]}, {}))
+    status, _, error, splits = run(a, other, images)
+    assert (status, splits) == (2, None) and f"{other}, member MLT_S_labels/training_labels/img_2.png" in error
+
+
 def test_masks_of_0_and_255_are_read_as_said(a, run, tmp_path):
     masks = write_maps(tmp_path / "masks.zip", lambda seed: (b_of(seed) == 1) * 255)
     status, _, error, _ = run(a, masks)
@@ -180,7 +205,7 @@ def test_label_maps_lie_in_the_frames_of_their_images(run, tmp_path):
 
 
 def test_by_script_and_height_it_is_within_words(a, b, images, run):
-    _, said, _, splits = run(a, b, images, "--by", "script", "--by", "height")
+    _, said, _, splits = run(a, b, images, "--by", "script", "height")
     source = Source(str(images), str(a), "train")
     for script, found in splits["train"]["by_script"].items():
         pairs, words = [], 0

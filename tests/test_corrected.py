@@ -1,6 +1,8 @@
 """The corrected label maps of MLT_S, by the authors of EAFormer, in the layout of their repository on the Hub."""
 
+import json
 import logging
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,6 +16,7 @@ from hub import Hub
 from test_loading import ids
 
 import mlt_s
+from mlt_s_tools.cli import main
 
 once = pytest.mark.once
 REPOSITORY = "hf://datasets/HaiyangYu/TextSegmentation"
@@ -109,6 +112,58 @@ def test_what_lies_beside_is_left_alone_and_said(load_registered, images, tmp_pa
     (others,) = (line for line in caplog.messages if line.startswith("Other data sets by name, left out: "))
     assert f"{folder}/COCO_TS/training_labels_reann" in others and others.endswith(" and 8 more.")
     assert "train: 5 examples; MLT_S has 5,540." in "\n".join(caplog.messages)
+
+
+def with_the_authors(files, numbers):
+    """The repository with label maps of the authors' beside its corrected ones, which lack those of these numbers."""
+    lacking = {f"MLT_S/training_labels_reann/img_{n}.png" for n in numbers}
+    others = {f"MLT_S/training_labels/img_{n}.png": png(label_values(seed=n)) for n in numbers}
+    return {name: content for name, content in files.items() if name not in lacking} | others
+
+
+def assert_both_are_named(error, *places):
+    first, advice = str(error).split("which are not mixed: ")
+    assert "of the train split" in first and all(str(place) in advice for place in places)
+    return advice
+
+
+@once
+@pytest.mark.parametrize("streaming", [False, True])
+def test_label_maps_of_the_authors_beside_them_are_never_taken_for_those_that_are_missing(
+    load_registered, images, tmp_path, streaming
+):
+    """They differ in no name, so nothing else would tell that two of five are not the corrected ones."""
+    folder = in_a_folder(tmp_path / "TextSegmentation", with_the_authors(repository(1), (4, 5))) / "MLT_S"
+    error = failure(lambda: load_registered(images, label_maps=str(folder), streaming=streaming))
+    places = folder / "training_labels_reann", folder / "training_labels"
+    assert 'label_maps="~/corrected"' in assert_both_are_named(error, *places)
+    for place in folder.glob("*_labels_reann"):  # as the message says
+        shutil.copytree(place, tmp_path / "corrected" / place.name)
+    some = load_registered(images, label_maps=str(tmp_path / "corrected"), missing_images="skip", streaming=streaming)
+    assert ids(some["train"]) == ["img_1", "img_2", "img_3"]
+
+
+@once
+def test_so_are_they_in_an_archive_and_in_the_folder_of_images(load_registered, images, tmp_path):
+    archive = write_zip(tmp_path / "MLT_S.zip", of_mlt_s(with_the_authors(repository(1), (4, 5))))
+    error = failure(lambda: load_registered(images, label_maps=str(archive)))
+    assert_both_are_named(error, archive / "MLT_S/training_labels_reann", archive / "MLT_S/training_labels")
+    corrected_ones = in_a_folder(images / "TextSegmentation", repository(1)) / "MLT_S"
+    advice = assert_both_are_named(
+        failure(lambda: load_registered(images)), corrected_ones, images / "MLT_S_labels.zip"
+    )
+    assert f'label_maps="{corrected_ones}" for the corrected ones' in advice
+    assert_corrected(load_registered(images, label_maps=str(corrected_ones)))
+    assert f'label_maps="{images / "MLT_S_labels.zip"}" for the others' in advice
+
+
+@once
+def test_check_says_so_too(images, tmp_path):
+    folder = in_a_folder(tmp_path / "TextSegmentation", with_the_authors(repository(1), (4, 5))) / "MLT_S"
+    report = tmp_path / "check.json"
+    assert main(["check", str(images), "--label-maps", str(folder), "--json", str(report)]) == 1
+    (text,) = (of["text"] for of in json.loads(report.read_text())["problems"] if of["kind"] == "two-sets")
+    assert_both_are_named(text, folder / "training_labels_reann", folder / "training_labels")
 
 
 @once

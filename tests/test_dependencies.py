@@ -11,12 +11,13 @@ from conftest import ROOT
 pytestmark = pytest.mark.once
 
 CALLED = {"PIL": "pillow", "skimage": "scikit-image"}  # packages that are imported by another name
-# What needs `pip install ".[train]"`, ".[weak]" or ".[plot]", by folder or file; the metrics in `Trainer` alone.
+# What needs an extra, such as `pip install ".[train]"`, by folder or file; the metrics in `Trainer` alone.
 WITH_EXTRAS = {
     "training": ("train",),
     "weak": ("train", "weak"),
     "metrics.py": ("train",),
     "evaluation": ("plot",),
+    "hub": ("build",),
 }
 
 

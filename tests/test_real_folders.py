@@ -451,6 +451,14 @@ def test_what_bears_a_name_that_is_needed_is_an_error(load_registered, tmp_path,
         chain.append(chain[-1].__cause__)
 
 
+def test_of_several_that_cannot_be_read_the_first_is_told_and_the_others_are_counted(load_registered, tmp_path):
+    folder = mlt(tmp_path / "mlt")
+    for name in (IMAGES, VALIDATION, LABELS):
+        (folder / name).write_bytes(b"cut off")
+    first, more = str(failure(lambda: load_registered(folder))).split("Fetch it again.")
+    assert str(folder / LABELS) in first and more.strip() == "Of what is needed, 2 more cannot be read."
+
+
 @pytest.mark.parametrize("spoil", ["without a file", "link to nothing"])
 def test_check_goes_on_where_one_that_is_needed_cannot_be_read(tmp_path, spoil):
     folder = mlt(tmp_path / "mlt")

@@ -18,6 +18,7 @@ from archives import add_words, encoded, image_file, label_values, mlt, words_fi
 from conftest import ROOT
 from networks import drawn, drawn_mlt
 from PIL import Image
+from web import Web
 
 import mlt_s
 import mlt_s_tools
@@ -255,6 +256,16 @@ def test_or_in_the_label_maps_that_are_given(folder, out, capsys):
     assert run(folder, out, "--unlabelled-only", "--label-maps", str(elsewhere)) == 0
     assert list(members(out))[1:] == [f"MLT_S_labels/training_labels/img_{n}.png" for n in (7, 8)]
     assert f'label_maps=["{elsewhere}", "{out}"]' in capsys.readouterr().out
+
+
+@once
+def test_the_call_that_loads_them_runs_for_a_folder_at_an_address_too(folder, out, capsys):
+    with Web(folder) as web:
+        assert main(["weak", "label", web.url, str(out), "--model", "baseline"]) == 0
+        call = capsys.readouterr().out.rpartition("Load them by ")[2]
+        train = eval(call, {"mlt_s": mlt_s}).as_streaming_dataset(split="train")
+        assert [example["image_id"] for example in train] == [f"img_{n}" for n in (1, 2, 3, 4, 5, 7, 8)]
+        assert all(example["label"].info["Software"] == MADE for example in train)
 
 
 @once

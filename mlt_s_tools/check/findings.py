@@ -35,6 +35,7 @@ PROBLEMS = {
         f'Fetch its archive again from {IMAGES_URL}: the configuration "words" stops here, unless told '
         'missing_images="skip". No other configuration needs ground truth.',
     ),
+    "two-sets": ("Two sets of label maps", "The loader refuses to mix them, or to choose."),
     "two-contents": (
         "One name, two contents",
         "The loader refuses to choose. Find out which of the two is MLT's. Label maps belong in a folder that says "
@@ -87,6 +88,7 @@ NOTES = {
         "Predictions, left out by their names",
         "mlt-s evaluate measures them. If these are images, give their folder another name.",
     ),
+    "derived": ("Edges and detections, left out by their names", "They may stay where they are."),
     "masks": (
         "Label maps by their names, left out beside others",
         "--label-maps chooses them in place of the others.",

@@ -76,7 +76,7 @@ class Inventory:
         places: the expected archives first, then what else holds files of use.
         listing: images, label maps and ground truth, as the loader lists them.
         others: members of no use to the loader, whose CRC can be checked all the same.
-        problems: of archives that cannot be read.
+        problems: of archives that cannot be read, and of sources that hold two sets of label maps.
         weak: archives and folders of label maps that mlt-s weak made, as its record beside them says.
     """
 
@@ -106,6 +106,8 @@ def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
             else:
                 _take_loose(inventory, seen)
         listing.settle(roles)
+        if mixed := mlt_s.mixed_sets(listing, root):
+            inventory.problems.append(Finding("two-sets", mixed))
         inventory.listing.add(listing)
     return inventory
 

@@ -180,7 +180,12 @@ def compare(a: Source, b: Source, with_words: bool = False) -> dict[str, SplitCo
 
 
 def _result(a: Source, b: Source, of_a: Choice, of_b: Choice, with_words: bool) -> Result:
-    labels = a.read_label(of_a), b.read_label(of_b)
+    try:
+        labels = a.read_label(of_a), b.read_label(of_b)
+    except mlt_s.MltSError as error:
+        if all(source.fits_image(choice) for source, choice in ((a, of_a), (b, of_b)) if choice.pair.image):
+            raise
+        return Result(of_a, of_b, refused=str(error))
     if labels[0].shape != labels[1].shape:
         sizes = " and ".join(f"{label.shape[1]} x {label.shape[0]}" for label in labels)
         return Result(of_a, of_b, refused=f"{of_a.pair.image_id}: the label maps are {sizes} (width x height).")
@@ -268,8 +273,10 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         for letter, ids in (("A", of["only_in_a"]), ("B", of["only_in_b"])):
             if ids:
                 yield f"  Only in {letter}, {mlt_s.counted(ids, 'label map')}: {mlt_s.first_few(ids, _SHOWN)}."
-        if of["refused"]:
-            yield "  Not compared: " + mlt_s.first_few(list(of["refused"].values()), _SHOWN)
+        reasons = list(of["refused"].values())
+        yield from (f"  Not compared: {reason}" for reason in reasons[:_SHOWN])
+        if len(reasons) > _SHOWN:
+            yield f"  Not compared either: {mlt_s.counted(len(reasons) - _SHOWN, 'more image')}."
 
 
 def _figure_lines(of: dict[str, Any]) -> Iterator[str]:

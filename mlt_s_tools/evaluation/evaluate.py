@@ -24,7 +24,7 @@ from mlt_s_tools.evaluation.against import Comparison, metrics_of
 from mlt_s_tools.evaluation.predictions import Predictions, read_prediction
 from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.groups import group_counts, word_rows
-from mlt_s_tools.looking.choose import Choice, Source
+from mlt_s_tools.looking.choose import TURNED, Choice, Source
 from mlt_s_tools.metrics import Counts, TextMetrics, count
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.training.transforms import MULTIPLE
@@ -32,7 +32,6 @@ from mlt_s_tools.training.transforms import MULTIPLE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
 _LINKED = 12  # images of a page, unless another number is given
 
 
@@ -204,7 +203,8 @@ def run(
     if plot:
         pairs = plots.linked(evaluation, comparison, worst or _LINKED)
         sheets = (error_sheet(_sheet_row(source, *of) for of in zip(predicted, results)) for results in pairs)
-        plots.draw(plot, evaluation, kinds, comparison, pairs, sheets)
+        folders = [path for path in (predictions, against) if path is not None]
+        plots.draw(plot, evaluation, kinds, comparison, pairs, sheets, folders)
         print(f"\nThe figures in a plot: {output.written(plot, replaces[plot])}")
     return 0 if all(evaluation.is_as_published for evaluation in evaluations) else 1
 
@@ -254,7 +254,7 @@ def _misfit(
 ) -> str:
     """Why the prediction's (height, width) differs from the label map's, as far as it can be known."""
     reasons, namesakes = [], source.namesakes(choice)
-    if shape == wanted[::-1] and source.orientation(choice) in _TURNED:
+    if shape == wanted[::-1] and source.orientation(choice) in TURNED:
         reasons.append("the image has an EXIF orientation, by which your reader turned it; load images with mlt_s")
     elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
         reasons.append(

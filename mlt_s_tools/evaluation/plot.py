@@ -65,7 +65,7 @@ base-uri 'none'; form-action 'none'">
 {plot}
 <h2>{heading}</h2>
 """
-_DIFFERING = "The images that differ most: on the left these predictions, on the right those compared with"
+_LONGEST_NAME = 48  # characters of a folder's name; more would push the plot aside
 _IMAGE = (
     '<figure id="image-{number}"><img src="data:image/png;base64,{picture}" alt="{name}: label map and errors">'
     '<figcaption>{name} <a href="#">back</a></figcaption></figure>\n'
@@ -102,6 +102,7 @@ def draw(
     comparison: Comparison | None,
     shown: Sequence[Results],
     sheets: Iterable[Image.Image],
+    predictions: Sequence[str | os.PathLike[str]],
 ) -> None:
     """Writes the plot: a picture or a page, by the ending of its name.
 
@@ -110,19 +111,23 @@ def draw(
         evaluation, kinds, comparison: as for `report.lines`.
         shown: the images to name, as `linked` returns them.
         sheets: one picture for each of them, for the page.
+        predictions: the folder of the predictions and, with a comparison, that of the others. They name what is drawn.
 
     Raises:
         OSError: it cannot be written.
     """
-    figure = _figure(evaluation, kinds, comparison, shown)
+    names = _names(predictions)
+    title = _title(evaluation, names)
+    figure = _figure(evaluation, kinds, comparison, shown, names, title)
     if Path(path).suffix.lower() == ".png":
         with whole(path) as file, warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph")  # names in letters that the font lacks
             figure.savefig(file, format="png", metadata=output.SIGNATURE)
         return
-    by = "" if evaluation.is_by_authors else f", {_OTHER_MAPS}"
-    title = f"{evaluation.split}: {len(evaluation.counted):,} images of MLT_S{by}"
-    heading = _DIFFERING if comparison else "The worst images"
+    heading = "The worst images"
+    if comparison:
+        heading = "The images that differ most: on the left {}, on the right {}".format(*names)
+    title, heading = html.escape(title, quote=False), html.escape(heading, quote=False)
     head = _PAGE.format(
         generator=output.GENERATOR.decode(), title=title, style=_STYLE, plot=_svg(figure), heading=heading
     )
@@ -132,6 +137,23 @@ def draw(
             name = html.escape(results[0].image_id)
             file.write(_IMAGE.format(number=number, name=name, picture=_base64(sheet)))
         file.write("</body>\n</html>\n")
+
+
+def _names(predictions: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The ends of the paths of predictions, by as many parts as tell them apart, cut where they are long."""
+    parts = [Path(path).resolve().parts for path in predictions]
+    count = next((count for count in range(1, 99) if len({of[-count:] for of in parts}) == len(parts)), 1)
+    names = ["/".join(of[-count:]) for of in parts]
+    half = _LONGEST_NAME // 2
+    return [name if len(name) <= _LONGEST_NAME else f"{name[:half]}…{name[1 - half :]}" for name in names]
+
+
+def _title(evaluation: Evaluation, names: Sequence[str]) -> str:
+    """Which predictions, of what split, by whose label maps."""
+    published = mlt_s.PUBLISHED_COUNTS[evaluation.split]
+    counted = f"{len(evaluation.counted):,} of the {published:,} images of MLT_S"
+    by = "" if evaluation.is_by_authors else f", {_OTHER_MAPS}"
+    return f"{' against '.join(names)}: {evaluation.split}, {counted}{by}"
 
 
 def _svg(figure: Figure) -> str:
@@ -151,7 +173,12 @@ def _base64(picture: Image.Image) -> str:
 
 
 def _figure(
-    evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison | None, shown: Sequence[Results]
+    evaluation: Evaluation,
+    kinds: Sequence[str],
+    comparison: Comparison | None,
+    shown: Sequence[Results],
+    names: Sequence[str],
+    title: str,
 ) -> Figure:
     from matplotlib.figure import Figure
 
@@ -159,11 +186,13 @@ def _figure(
     rows = 2 + sum(len(evaluation.metrics.by(kind)) for kind in kinds)
     figure = Figure(figsize=(12, max(5.5, 1.5 + 0.45 * rows)), dpi=_DPI, layout="constrained")
     figures, images = figure.subplots(1, 2)
+    figure.suptitle(title, parse_math=False)  # a $ in a name does not begin a formula
     _draw_figures(figures, metrics, kinds)
-    if not evaluation.is_by_authors:
-        figures.set_title(f"{figures.get_title()},\n{_OTHER_MAPS}")
     if comparison:
-        _draw_pairs(images, comparison, shown)
+        legend = figure.legend(loc="outside lower center", ncols=2)  # inside it would hide figures
+        for text, name in zip(legend.get_texts(), names):
+            text.set(text=name, parse_math=False)  # here, as a label that begins with _ is none
+        _draw_pairs(images, comparison, shown, names)
     else:
         _draw_images(images, evaluation, shown)
     return figure
@@ -179,13 +208,11 @@ def _draw_figures(axes: Axes, metrics: Sequence[TextMetrics], kinds: Sequence[st
             place = at + 0.16 * (2 * of - len(metrics) + 1)
             if interval:
                 axes.plot([100 * end for end in interval], [place] * 2, color=color, linewidth=2, alpha=0.6)
-            label = ("these predictions", "those compared with")[of] if at == 0 and len(metrics) > 1 else None
+            label = str(of) if at == 0 and len(metrics) > 1 else None
             axes.plot(100 * value, place, "o", color=color, markersize=5, label=label)
     axes.set_yticks(range(len(names)), names)
     axes.set(title="Figures, with 95 % intervals", xlabel="%", ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="x", alpha=0.3)
-    if len(metrics) > 1:
-        axes.legend(fontsize=8)
 
 
 def _rows(metrics: TextMetrics, kinds: Sequence[str]) -> Iterable[tuple[str, float, list[float] | None]]:
@@ -198,11 +225,13 @@ def _rows(metrics: TextMetrics, kinds: Sequence[str]) -> Iterable[tuple[str, flo
             yield f"fgIoU, {said}\n{mlt_s.counted(group['words'], 'word')}", group["fgiou"], group["interval"]
 
 
-def _draw_pairs(axes: Axes, comparison: Comparison, shown: Sequence[Results]) -> None:
+def _draw_pairs(axes: Axes, comparison: Comparison, shown: Sequence[Results], folders: Sequence[str]) -> None:
     dots = [(100 * _iou(other), 100 * _iou(one)) for one, other in comparison.pairs]
     axes.plot([0, 100], [0, 100], ":", color="grey")
     said = ", ".join(f"{number:,} {word}" for word, number in comparison.images.items())
-    axes.set(title=f"IoU of each image: {said}", xlabel="those compared with, %", ylabel="these predictions, %")
+    axes.set_title(f"IoU of each image: {said}")
+    axes.set_xlabel(f"{folders[1]}, %", parse_math=False)
+    axes.set_ylabel(f"{folders[0]}, %", parse_math=False)
     limits_of_both = _around([value for dot in dots for value in dot])
     axes.set(xlim=limits_of_both, ylim=limits_of_both, aspect="equal", anchor="N")
     _draw_dots(axes, dots, [(results, 100 * _iou(results[1]), 100 * _iou(results[0])) for results in shown])
@@ -252,7 +281,7 @@ def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence
             fontsize=7,
             color=_MARKED,
             url=f"#image-{number}",
-            parse_math=False,  # a $ in a name does not begin a formula
+            parse_math=False,
         )
 
 

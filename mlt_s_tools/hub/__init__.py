@@ -65,9 +65,12 @@ def build(
 
     Raises:
         mlt_s.MltSError: something cannot be read, is not there, or does not fit; before anything is written, where that
-            can be known. Or what was written is not what the archives hold.
+            can be known. Or what was written is not what the archives hold. Or Jinja2 is not installed.
         OSError: a file cannot be written.
     """
+    from mlt_s_tools.hub import card
+
+    card.check()
     planned = plan.make(data_dir, configs, label_maps, missing_images, palette, text_value)
     out = os.path.abspath(os.path.expanduser(out))
     _refuse_inside(out, data_dir)
@@ -100,7 +103,7 @@ def _write(
     try:
         _write_files(out, planned, whole, jobs)
         files = tuple(whole[shard.path] for shard in planned.shards)
-        built = Built(planned.configs, planned.palette, files, planned.text_value)
+        built = Built(planned.configs, planned.palette, files, planned.text_value, planned.has_others)
         if verify:
             _verify_files(out, planned, built, jobs)
         if _needs_card(out, push_to):

@@ -1,12 +1,12 @@
 """What stands beside the Parquet files: the card (README.md), Croissant metadata, the names of the classes, a picture.
 
-The card is card.md with its {{names}} filled in. What it says for some repositories only stands there between
-`<!-- if ... -->` and `<!-- end -->`. Nothing in it depends on the date, the machine, or the version of `datasets`.
+`huggingface_hub.DatasetCard.from_template` makes the card of card.md, a Jinja2 template with the sections of the Hub's
+own. That one is not used itself, as another version of it would change the bytes: nothing in a card depends on the
+date, the machine, or the version of a library.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import pyarrow.parquet as pq  # comes with datasets
 from datasets import DatasetInfo, Features
 from datasets.info import DatasetInfosDict
-from huggingface_hub import DatasetCardData
+from huggingface_hub import DatasetCard, DatasetCardData
 
 import mlt_s
+from mlt_s_tools.extras import needed
 from mlt_s_tools.hub import croissant
 from mlt_s_tools.hub.layout import FOLDERS, Built, features_of, widest
 from mlt_s_tools.looking.preview import contact_sheet, label_sheet
@@ -28,6 +29,16 @@ PLACEHOLDER = "namespace/name"
 COLOR_NAMES = {"background": "black", "text": "red", "uncertain": "yellow"}
 
 _TEMPLATE = Path(__file__).with_name("card.md")
+
+
+def check() -> None:
+    """Sees that a card can be made.
+
+    Raises:
+        mlt_s.MltSError: Jinja2 is not installed, which `huggingface_hub` makes cards with.
+    """
+    with needed("The card of a build", "build"):
+        import jinja2  # noqa: F401
 
 
 def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, Any]]], repo: str | None = None) -> None:
@@ -45,9 +56,9 @@ def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, An
         OSError: a file cannot be read or written.
         ValueError: no examples.
     """
-    card = f"---\n{_metadata(out, built).to_yaml()}\n---\n\n{body(built, repo)}"
+    card = made(built, _metadata(out, built), repo)
     with whole(out / "README.md") as file:  # as bytes, as Windows would change the line ends
-        file.write(card.encode())
+        file.write(f"{card}\n".encode())
     names = {str(value): name for value, name in mlt_s.LABEL_MAP.id2label.items()}
     write_json(out / "id2label.json", names)
     write_json(out / croissant.NAME, croissant.metadata(built, LANGUAGES, TAGS))
@@ -61,13 +72,13 @@ def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, An
 def _metadata(out: Path, built: Built) -> DatasetCardData:
     data = DatasetCardData(
         pretty_name="MLT_S",
-        license="cc-by-4.0",
+        license="cc-by-4.0" if built.is_by_authors else "unknown",
         task_categories=["image-segmentation"],
         task_ids=["semantic-segmentation"],
         language=list(LANGUAGES),
         multilinguality=["multilingual"],
         size_categories=[size_category(max(_rows(built, config) for config in built.configs))],
-        annotations_creators=["machine-generated"],
+        annotations_creators=["machine-generated"] if built.is_by_authors else None,
         source_datasets=["extended"],
         tags=list(TAGS),
         configs=[_config(built, config) for config in built.configs],
@@ -130,55 +141,37 @@ def size_category(rows: int) -> str:
 # --- The text ------------------------------------------------------------------------------------------------------
 
 
-def body(built: Built, repo: str | None) -> str:
-    """The card's text in Markdown, without its front matter, of a `Built` and a repository's id, or None."""
-    parts, words = _parts(built, repo), _words(built, repo or PLACEHOLDER)
-    text = _TEMPLATE.read_text(encoding="utf-8")
-    text = re.sub(
-        r"<!-- if (\w+) -->\n(.*?)<!-- end -->\n",
-        lambda found: found[2] if parts[found[1]] else "",
-        text,
-        flags=re.DOTALL,
-    )
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: words[found[1]], text)
+def made(built: Built, data: DatasetCardData, repo: str | None = None) -> DatasetCard:
+    """The card of a `Built`, from its metadata and a repository's id, or None."""
+    return DatasetCard.from_template(data, template_str=_TEMPLATE.read_text(encoding="utf-8"), **_filled(built, repo))
 
 
-def _parts(built: Built, repo: str | None) -> dict[str, bool]:
-    """Which parts of the template hold."""
+def _filled(built: Built, repo: str | None) -> dict[str, Any]:
+    """What the template takes."""
     published = mlt_s.PUBLISHED_COUNTS.items()
+    differs = any(built.rows_of(config, split) != rows for config in built.configs for split, rows in published)
+    weak = _weak_counts(built)
     return {
         "images": built.has_images,
         "words": "words" in built.configs,
         "pairs": "segmentation" in built.configs,
-        "pairs_and_words": {"segmentation", "words"} <= set(built.configs),
-        "words_only": "words" in built.configs and "segmentation" not in built.configs,
         "labels": "labels" in built.configs,
-        "labels_only": not built.has_images,
         "palette": built.palette,
         "text_255": built.text_value == 255,
-        "grey": not built.palette,
+        "by_authors": built.is_by_authors,
+        "as_published": built.is_by_authors and not differs and not weak,
+        "differs": differs,
+        "weak": weak,
         "unnamed": repo is None,
-        "weak": any(file.weak for file in built.files),
-        "differs": any(built.rows_of(config, split) != rows for config in built.configs for split, rows in published),
-    }
-
-
-def _words(built: Built, repo: str) -> dict[str, str]:
-    """What stands for the names of the template."""
-    has_images, has_words = built.has_images, "words" in built.configs
-    return {
-        "pictured": "Images, their label maps, and both over each other" if has_images else "Label maps",
-        "repo": repo,
+        "repo": repo or PLACEHOLDER,
         "split": built.splits_of(built.configs[0])[0],
-        "mode": '"P"' if built.palette else '"L"',
-        "as_large": ", as large as its image" if has_images else "",
+        "languages": LANGUAGES,
         "scripts": ", ".join(f"{value} {name}" for value, name in enumerate(mlt_s.SCRIPTS)),
-        "counts": "\n".join(_count_rows(built)),
-        "weak": _weak_counts(built),
-        "values": "\n".join(_value_rows()),
+        "counts": list(_count_rows(built)),
+        "values": list(_value_rows()),
+        "unknown": _unknown(built),
         "id2label": str(mlt_s.LABEL_MAP.id2label),
-        "and_words": ", words" if has_words else "",
-        "and_ground_truth": " and ground truth" if has_words else "",
+        "and_ground_truth": " and ground truth" if "words" in built.configs else "",
         "revalued": "text in label maps, which was 255, got the value 1, " if built.text_value == 255 else "",
         "recoloured": "label maps got a palette, " if built.palette else "",
         "images_url": mlt_s.IMAGES_URL,
@@ -187,11 +180,21 @@ def _words(built: Built, repo: str) -> dict[str, str]:
     }
 
 
-def _count_rows(built: Built) -> Iterator[str]:
+def _unknown(built: Built) -> str:
+    """What is known of label maps that are not known to be the authors'."""
+    if built.text_value == 255:
+        return "The authors' hold 0, 1 and 255, and in these text was 255."
+    return (
+        f"They, or some of them, lay neither in an archive named `{mlt_s.LABEL_ARCHIVE}`, as the authors' do, nor in "
+        "its folders, and `mlt-s weak` did not sign them."
+    )
+
+
+def _count_rows(built: Built) -> Iterator[list[str]]:
     for config in built.configs:
-        rows = " | ".join(f"{built.rows_of(config, split):,}" for split in mlt_s.PUBLISHED_COUNTS)
-        yield f'| "{config}" | {rows} | {_megabytes(_download(built, config))} |'
-    yield f"| as published | {' | '.join(f'{rows:,}' for rows in mlt_s.PUBLISHED_COUNTS.values())} | |"
+        rows = [f"{built.rows_of(config, split):,}" for split in mlt_s.PUBLISHED_COUNTS]
+        yield [f'"{config}"', *rows, _megabytes(_download(built, config))]
+    yield ["as published", *(f"{rows:,}" for rows in mlt_s.PUBLISHED_COUNTS.values()), ""]
 
 
 def _weak_counts(built: Built) -> str:
@@ -204,8 +207,8 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:,.1f} MB"
 
 
-def _value_rows() -> Iterator[str]:
+def _value_rows() -> Iterator[tuple[str, str, str]]:
     for value in mlt_s.LABEL_MAP.colors:
         name = mlt_s.LABEL_MAP.int2str(value)
         advice = ": ignore it in the loss and in evaluation" if value == mlt_s.LABEL_MAP.ignore_index else ""
-        yield f"| {value} | {name}{advice} | {COLOR_NAMES[name]} |"
+        yield str(value), f"{name}{advice}", COLOR_NAMES[name]

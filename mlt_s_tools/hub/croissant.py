@@ -78,12 +78,12 @@ def metadata(built: Built, languages: Iterable[str], keywords: Iterable[str]) ->
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": "MLT_S",
-        "description": " ".join(mlt_s.MltS(config_name="labels").info.description.split()),
+        "description": _description(built),
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "url": mlt_s.HOMEPAGE,
-        "license": _LICENSE_URL,
+        **({"license": _LICENSE_URL} if built.is_by_authors else {}),
         "citeAs": mlt_s.CITATION.strip(),
-        "creator": [{"@type": "sc:Person", "name": name} for name in _authors()],
+        **({"creator": [{"@type": "sc:Person", "name": name} for name in _authors()]} if built.is_by_authors else {}),
         "version": str(mlt_s.MltS.VERSION),
         "keywords": list(keywords),
         "inLanguage": list(languages),
@@ -91,6 +91,13 @@ def metadata(built: Built, languages: Iterable[str], keywords: Iterable[str]) ->
         "distribution": [_file_set(folder) for folder in _folders(built)],
         "recordSet": [_record_set(built, config) for config in built.configs],
     }
+
+
+def _description(built: Built) -> str:
+    if built.is_by_authors:
+        return " ".join(mlt_s.MltS(config_name="labels").info.description.split())
+    values = ", ".join(f"{value} {mlt_s.LABEL_MAP.int2str(value)}" for value in mlt_s.LABEL_MAP.colors)
+    return f"Label maps of images of the ICDAR 2017 MLT challenge, not known to be those of MLT_S: {values}."
 
 
 def _authors() -> Iterable[str]:
@@ -114,7 +121,7 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
     }
     tools: list[str] = []
     limitations = ["Other images of MLT have no label map, and there is no test split."]
-    if built.text_value == 1:  # masks of 0 and 255 are not the authors', and who made them how is not known
+    if built.is_by_authors:  # who made others, and how, is not known
         told["rai:dataAnnotationProtocol"] = (
             "Weak supervision, not by hand: the authors of MLT_S applied a background/foreground network to each word "
             "box of MLT. Where the network was not sure, pixels are uncertain (255); a whole box can be."

@@ -59,12 +59,19 @@ class Built:
         palette: whether label maps have the published colours as a palette.
         files: all Parquet files, in the order of their paths.
         text_value: what text was in the label maps that it was made of: 1, or 255. In the files it is 1.
+        has_others: whether label maps are in it that neither lay where the authors' do, by name, nor are signed.
     """
 
     configs: tuple[str, ...]
     palette: bool
     files: tuple[File, ...]
     text_value: int = 1
+    has_others: bool = False
+
+    @property
+    def is_by_authors(self) -> bool:
+        """Whether the label maps are taken for the authors', apart from those that `mlt-s weak` signed."""
+        return not self.has_others and self.text_value == 1  # as text is in the authors'
 
     @property
     def has_images(self) -> bool:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import PIL.Image
 
 
+TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
+
+
 class Choice(NamedTuple):
     """A pair to show. Its id alone names nothing: the same ids occur in both splits."""
 
@@ -133,8 +136,22 @@ class Source:
         Raises:
             mlt_s.MltSError: the image is damaged.
         """
+        return self._stored(choice)[1]
+
+    def fits_image(self, choice: Choice) -> bool:
+        """Whether a label map has the size of its image, as that is stored or as its orientation turns it.
+
+        Raises:
+            mlt_s.MltSError: one of them is damaged.
+        """
+        size, orientation = self._stored(choice)
+        label = self.label(choice._replace(pair=choice.pair._replace(image=())))  # in its own frame
+        return label.size == size or orientation in TURNED and label.size == size[::-1]
+
+    def _stored(self, choice: Choice) -> tuple[tuple[int, int], int]:
+        """(width, height) and EXIF orientation of an image, as it is stored."""
         member = choice.pair.image[0]
-        return mlt_s.stored_image(mlt_s.read_member(member, self._builder.config.remote_options), member)[2]
+        return mlt_s.stored_image(mlt_s.read_member(member, self._builder.config.remote_options), member)[1:]
 
     def label(self, choice: Choice) -> PIL.Image.Image:
         """The label map of a choice in the frame of its image, mode "L". The image is not decoded.

@@ -285,6 +285,10 @@ def _call(
 ) -> str:
     """How to load the label maps, for `unlabelled_only` together with those that were there."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
-    given = mlt_s.quoted([*authors, out] if unlabelled_only else out)
-    option = f", text_value={text_value}" if text_value != 1 else ""
-    return f'Load them by load_dataset("mlt_s", data_dir={mlt_s.quoted(data_dir)}, label_maps={given}{option})'
+    config = mlt_s.MltSConfig(
+        name=mlt_s.MltS.DEFAULT_CONFIG_NAME,
+        data_dir=data_dir,
+        label_maps=[*authors, out] if unlabelled_only else out,
+        text_value=text_value,
+    )
+    return f"Load them by {config.call()}"
