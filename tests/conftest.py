@@ -1,5 +1,6 @@
 """One cache for the session, the ways to load, and no skipped test where CI runs."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -20,6 +21,10 @@ import mlt_s  # noqa: E402
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "real"
 VERSION = tuple(int(part) for part in datasets.__version__.split(".")[:2])
+
+# What the process from which "forkserver" forks imports once for all workers; nothing of this project.
+FORKSERVER_PRELOAD = ["datasets", "torch.utils.data"]
+multiprocessing.set_forkserver_preload(FORKSERVER_PRELOAD)
 
 # How a user gets at the data: by the registered name, by the class, and by the script where scripts run.
 ROUTES = ("registered", "class") + (("script",) if VERSION < (4, 0) else ())
