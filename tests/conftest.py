@@ -102,6 +102,15 @@ if torch.distributed.is_initialized():
 """
 
 
+# The files that take longest, which are dealt out first: a process that begins with one at the end works on alone.
+LONGEST = "benchmarks resume page readme example streaming trainer build loss any_processes start_methods weak_train"
+
+
+def pytest_collection_modifyitems(items):
+    rank = {f"test_{name}.py": at for at, name in enumerate(LONGEST.split())}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 def pytest_sessionfinish(session, exitstatus):
     """In CI a skipped test is a failed run: everything that the tests need is there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")  # None in a worker of pytest-xdist
