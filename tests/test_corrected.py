@@ -1,10 +1,8 @@
 """The corrected label maps of MLT_S, by the authors of EAFormer, in the layout of their repository on the Hub."""
 
 import logging
-import subprocess
-import sys
-import textwrap
 
+import forks
 import numpy as np
 import PIL.Image
 import pytest
@@ -140,8 +138,7 @@ def test_the_repository_on_the_hub(images, tmp_path, text):
         hub.put("HaiyangYu/TextSegmentation", repository(text))
         environment = {**hub.environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
         for address in (REPOSITORY, f"{REPOSITORY}/MLT_S"):
-            command = [sys.executable, "-c", textwrap.dedent(code), str(images), address, str(text)]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            done = forks.python(code, images, address, text, env=environment)
             assert done.stdout.splitlines() == expected, done.stderr
 
 
