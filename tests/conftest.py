@@ -2,8 +2,6 @@
 
 import multiprocessing
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -76,18 +74,6 @@ def shipped(tmp_path, monkeypatch):
     path = write_network(tmp_path / "shipped" / "network.npz")
     monkeypatch.setattr(weak, "SHIPPED", str(path))
     return path
-
-
-def run_python(code: str, folder: Path, environment: dict) -> subprocess.CompletedProcess:
-    """Runs code in a fresh process, in this folder."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 # How a process of several ends, as code for a script of its own.

@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 
+import forks
 import pytest
 from archives import mlt
-from conftest import ROOT, VERSION, run_python
+from conftest import ROOT, VERSION
 from hub import Hub
 
 LOADER = ("mlt_s.py", "dataset_infos.json", "README.md")
@@ -35,7 +36,13 @@ def test_it_installs_from_a_git_address(tmp_path):
         'ds = load_dataset("mlt_s", data_dir="mlt", cache_dir="cache"); print(len(ds["train"]), mlt_s.__file__)\n'
         "mlt_s_tools.looking.page._source('page.html')\n"
     )
-    done = run_python(code, tmp_path, {**os.environ, "PYTHONPATH": str(target)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(target)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip().endswith(f"5 {target / 'mlt_s.py'}"), done.stderr
     assert (target / "mlt_s_tools" / "sample" / "MLT_S_labels.zip").exists()
 
@@ -49,7 +56,7 @@ def test_as_a_script_of_the_hub_its_name_decides(tmp_path, name):
     )
     with Hub() as hub:
         hub.put(name, {file: (ROOT / file).read_bytes() for file in LOADER})
-        done = run_python(code, tmp_path, {**hub.environment(tmp_path / "home"), "PYTHONPATH": ""})
+        done = forks.python(code, env={**hub.environment(tmp_path / "home"), "PYTHONPATH": ""}, cwd=tmp_path)
     if name == "lab/mlt_s" and VERSION < (4, 0):
         assert done.stdout.strip().endswith("5"), done.stderr
     elif name == "lab/mlt_s":
