@@ -218,6 +218,7 @@ def test_a_hub_that_cannot_be_reached_is_our_error(images, tmp_path):
     code = textwrap.dedent(
         """
         import sys, mlt_s
+        mlt_s.PAUSES = (0, 0, 0)
         try:
             mlt_s.MltS(data_dir=sys.argv[1], label_maps="hf://datasets/lab/mlt-s-labels")
         except mlt_s.MltSError as error:
