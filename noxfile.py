@@ -140,9 +140,10 @@ def share(session):
     torch = Path(".ci/torch.txt").read_text().strip()
     folder = (session.cache_dir / re.sub(r"\W+", "-", f"shared {torch}")).absolute()
     if not folder.exists():
-        part = session.create_tmp()
-        session.install(torch, *SHARED, "--no-deps", "--target", part)
-        shutil.move(part, folder)
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        session.install(torch, *SHARED, "--no-deps", "--target", str(part))
+        part.rename(folder)
     (packages,) = Path(session.virtualenv.location).glob("lib/python*/site-packages")
     (packages / "shared.pth").write_text(str(folder))
 

@@ -76,10 +76,12 @@ os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 for number, name in (1, "stdout"), (2, "stderr"):
     os.dup2(os.open(f"{job['output']}/{name}-{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
 os.chdir(job["folder"])
-if job["environment"] is not None:
+if job["environment"] is None:
+    os.environ.update(HOME=job["folder"], PYTHONPATH=job["path"], **environment)
+else:
     os.environ.clear()
-    tempfile.tempdir = None
-os.environ.update(job["environment"] or {"HOME": job["folder"], "PYTHONPATH": job["path"], **environment})
+    os.environ.update(job["environment"])
+    tempfile.tempdir = None  # its own variables name the folder of temporary files
 sys.path[:0] = [job["folder"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 sys.argv = [job["script"] or "-c", *job["arguments"]]
 code = 0

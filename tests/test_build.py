@@ -71,7 +71,9 @@ def everything(tmp_path_factory):
     """Archives, and a build of all configurations that nothing changes."""
     folder = tmp_path_factory.mktemp("everything")
     source, out = archives(folder / "mlt"), folder / "out"
-    build(source, out, "--config", "labels", "words", "segmentation")
+    code = f"{RUN}\nsys.exit(cli.main(sys.argv[1:]))"
+    words = ["build", str(source), str(out), "--config", "labels", "words", "segmentation"]
+    subprocess.run([BUILD_WITH, "-c", code, *words], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     return source, out
 
 
@@ -90,12 +92,6 @@ def run(*words, before="", environment=os.environ):
     """`mlt-s build` in a process of its own, after some code."""
     code = f"{RUN}\n{textwrap.dedent(before)}\nsys.exit(cli.main(sys.argv[1:]))"
     return forks.python(code, "build", *words, env={**environment, "PYTHONPATH": str(ROOT)})
-
-
-def build(*words):
-    """The same by the other interpreter, where there is one."""
-    command = [BUILD_WITH, "-c", f"{RUN}\nsys.exit(cli.main(sys.argv[1:]))", "build", *map(str, words)]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
 
 
 def content(out):
@@ -181,7 +177,9 @@ def test_all_configurations_open_with_nothing_but_datasets(everything, tmp_path)
 
 
 def test_a_palette_changes_how_label_maps_look_and_no_pixel(source, out, tmp_path):
-    build(source, out, "--palette", "--config", "segmentation", "labels", "--jobs", "1")
+    words = ["build", str(source), str(out), "--palette", "--config", "segmentation", "labels", "--jobs", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([BUILD_WITH, "-m", "mlt_s_tools.cli", *words], env=environment, check=True)
     told, _ = opened(out, tmp_path)
     assert len(told) == 8
     for key, examples in told.items():
