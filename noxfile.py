@@ -113,6 +113,21 @@ def docs(session):
     session.run(*build, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
+@nox.session(python=False)  # in the environment of the README's commands
+def torchvision(session):
+    """Tests what needs torchvision, which is installed beside that environment.
+
+    On PyPI it is built for CUDA. Installed beside PyTorch without CUDA it fails to import, and so does transformers.
+    """
+    if not NEWEST.exists():
+        session.error("There is no .venv: run the first commands of CONTRIBUTING.md.")
+    folder = str(Path(session.create_tmp()).absolute() / "packages")
+    python = str(NEWEST)
+    session.run(python, "-m", "pip", "install", "--no-deps", "--target", folder, "-r", ".ci/torchvision.txt")
+    session.run(python, "-m", "pytest", "-n", "0", "tests/test_torchvision.py", env={"MLT_S_TORCHVISION": folder})
+    shutil.rmtree(folder)
+
+
 @nox.session
 @nox.parametrize("release", list(MATRIX), ids=list(MATRIX))
 def matrix(session, release):

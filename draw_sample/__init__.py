@@ -4,7 +4,7 @@
 
 Every word is drawn once, as glyphs on a flat surface; the picture, the label map and the ground truth are
 that surface seen through the same homography, so they agree to the pixel. How to read it, front to back:
-``pictures`` (which picture goes where), ``scenes_*`` (what they show), ``parts`` and ``materials`` (what
+``pictures`` (which picture goes where), ``scenes_*`` (what they show), ``parts`` and ``drawing.materials`` (what
 scenes are made of), ``surface`` and ``camera`` (how they are seen), ``archives`` (how they are stored).
 
 A picture has a generator of its own, seeded by its split and name, so two runs with the same Pillow, NumPy,

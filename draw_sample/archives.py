@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm  # comes with datasets
 
+from drawing.noise import Array
+
 from .fonts import check_fonts
-from .noise import Array
 from .pictures import PICTURES, Picture
 from .scene import photographed
 from .surface import Word

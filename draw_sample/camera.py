@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .noise import Array, blur, cloud_noise, grid, resized, smear, smoothstep
+from drawing.noise import Array, blur, cloud_noise, grid, resized, smear, smoothstep
+
 from .surface import Reads, Surface, Word
 
 SUPERSAMPLING = 2

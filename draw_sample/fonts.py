@@ -4,7 +4,9 @@ import unicodedata
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import ImageFont
+
+from drawing.glyphs import check_shaping, face, inked
 
 CJK, CORE, EXTRA = "fonts-noto-cjk", "fonts-noto-core", "fonts-noto-extra"
 
@@ -54,21 +56,16 @@ SCRIPT_OF_NAME = {
 
 def check_fonts() -> None:
     """Stop with the name of what to install where text could not be shaped or a font is missing."""
-    # Pillow's wheels bring Raqm but load FriBiDi from the system, and quietly lay text out unshaped without it.
-    for library, package in (("raqm", "libraqm0"), ("fribidi", "libfribidi0")):
-        if not features.check(library):
-            raise RuntimeError(
-                f"Pillow finds no {library}, which shapes Arabic and Bangla; install {package} (Debian)."
-            )
+    check_shaping()
     for name in FONTS:
         font_of(name, 20)
 
 
 @cache
 def font_of(name: str, pixels: int) -> ImageFont.FreeTypeFont:
-    file, face, package = FONTS[name]
+    file, number, package = FONTS[name]
     try:
-        return ImageFont.truetype(file, pixels, index=face, layout_engine=ImageFont.Layout.RAQM)
+        return face(file, pixels, number)
     except OSError as error:
         raise RuntimeError(f"The font {file} is missing; install {package} (Debian).") from error
 
@@ -93,11 +90,8 @@ def direction_of(text: str, vertical: bool) -> str:
 
 def glyphs(word: str, font: ImageFont.FreeTypeFont, direction: str, anchor: str) -> tuple[np.ndarray, int, int]:
     """Coverage (h, w) from 0 to 1 of a word's ink, and the offset (left, top) of the mask from the anchor point."""
-    left, top, right, bottom = font.getbbox(word, direction=direction, anchor=anchor)
-    mask = Image.new("L", (right - left + 2, bottom - top + 2))
-    ImageDraw.Draw(mask).text((1 - left, 1 - top), word, 255, font, anchor=anchor, direction=direction)
-    ink = mask.getbbox()
+    ink = inked(word, font, direction=direction, anchor=anchor)
     if ink is None:
         raise ValueError(f"{word!r} has no ink in {font.getname()}")
-    coverage = np.asarray(mask.crop(ink), dtype=np.float32) / 255
-    return coverage, left - 1 + ink[0], top - 1 + ink[1]
+    mask, left, top = ink
+    return np.asarray(mask, dtype=np.float32) / 255, left, top

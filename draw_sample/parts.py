@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import materials
+from drawing import materials
+from drawing.materials import Colour
+from drawing.noise import blur, cloud_noise, grid, smoothstep
+
 from .fonts import direction_of, font_of, glyphs, script_of
-from .noise import blur, cloud_noise, grid, smoothstep
-from .surface import Colour, Patch, Reads, Surface
+from .surface import Patch, Reads, Surface
 
 Box = tuple[float, float, float, float]
 WHITE, BLACK = (0.94, 0.94, 0.92), (0.07, 0.07, 0.08)

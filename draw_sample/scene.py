@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from drawing.noise import Array
+
 from .camera import Lens, Light, Photo, Pose, Shadow
-from .noise import Array
 from .surface import Surface, Word
 
 

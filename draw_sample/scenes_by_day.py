@@ -3,8 +3,9 @@
 from functools import partial
 from math import cos, pi, sin
 
+from drawing.materials import asphalt, enamel, light_box, masonry, meadow, paper, planks, plaster, sky
+
 from .camera import Light, Pose, Shadow
-from .materials import asphalt, enamel, light_box, masonry, meadow, paper, planks, plaster, sky
 from .parts import (
     BLACK,
     WHITE,

@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from drawing.materials import asphalt, enamel, glass, light_box, masonry, planks, plaster
+
 from .camera import Lens, Light, Pose, Shadow
-from .materials import asphalt, enamel, glass, light_box, masonry, planks, plaster
 from .parts import (
     BLACK,
     WHITE,

@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from drawing.materials import enamel, light_box, masonry, planks, plaster, slate
+
 from .camera import Lens, Light, Pose, Shadow
-from .materials import enamel, light_box, masonry, planks, plaster, slate
 from .parts import BLACK, WHITE, Bokeh, Disc, Fill, Lamp, Mark, Panel, Pole, Shade, Stroke, Text
 from .scene import Plane, Scene
 from .surface import Reads

@@ -10,9 +10,9 @@ from enum import Enum
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .noise import Array, blur
+from drawing.materials import Colour
+from drawing.noise import Array, blur
 
-Colour = tuple[float, float, float]
 EDGE_SUPERSAMPLING = 3
 
 

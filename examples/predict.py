@@ -1,12 +1,14 @@
-"""Masks of text from a model that train_segformer.py trained. Needs `pip install ".[train]"`.
+"""Masks of text from a model that train.py trained. Needs `pip install ".[train]"`.
 
-    python examples/predict.py runs/segformer ~/mlt predictions                  # of the validation split
-    python examples/predict.py runs/segformer ~/mlt predictions --split train
-    python examples/predict.py runs/segformer masks --images holidays            # of a folder of your own pictures
+    python examples/predict.py runs/mit-b0 ~/mlt predictions                  # of the validation split
+    python examples/predict.py runs/mit-b0 ~/mlt predictions --split train
+    python examples/predict.py runs/mit-b0 masks --images holidays            # of a folder of your own pictures
 
-CHECKPOINT is a folder with a model and its image processor, as train_segformer.py writes them: OUT of it, or one of its
-OUT/checkpoint-N. A mask is a PNG file named like its image and of its size, 255 where text is and 0 elsewhere: what
-mlt-s evaluate takes and any viewer shows. It is there whole or not at all; stopped, the same command goes on.
+CHECKPOINT is a folder with a model and its image processor, as train.py writes them: OUT of it, or one of its
+OUT/checkpoint-N. The model looks at images as in the training's evaluation, reduced by the same number, so the masks
+have the figures that it told. A mask is a PNG file named like its image and of its size, 255 where text is and 0
+elsewhere: what mlt-s evaluate takes and any viewer shows. It is there whole or not at all; stopped, the same command
+goes on.
 
 Pictures of your own may be JPEG, PNG, GIF, BMP, TIFF or WebP, also in folders of the folder. One with an EXIF
 orientation is turned by it, so its mask fits what a viewer shows; what is transparent counts as white. A picture that
@@ -32,11 +34,11 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
-from transformers import AutoImageProcessor, SegformerForSemanticSegmentation
+from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation, PreTrainedModel
 
 import mlt_s
 from mlt_s_tools.metrics import predict
-from mlt_s_tools.training import ArchiveDataset, EvalTransform, for_segformer
+from mlt_s_tools.training import ArchiveDataset, EvalTransform, for_image_processor
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # Pillow knows others, one of which runs PostScript
 EXTENSIONS = {extension for extension, name in Image.registered_extensions().items() if name in FORMATS}
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise SystemExit(f"predict.py: {error}") from None
     model, transform = load(options.checkpoint, options.reduce)
     images = str(Path(options.images).resolve()) if options.images else options.split
-    begin(Path(options.out), {"images": images, "reduce": options.reduce, "model": digest(model)})
+    begin(Path(options.out), {"images": images, "reduce": transform.reduce, "model": digest(model)})
     try:
         failed = write_masks(jobs, model, transform, Path(options.out))
     except KeyboardInterrupt:
@@ -75,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     add("--split", choices=list(mlt_s.PUBLISHED_COUNTS), default="validation", help="of DATA_DIR (%(default)s)")
     add("--label-maps", metavar="PATH", action="append", help="where label maps are, if not in DATA_DIR")
     add("--images", metavar="FOLDER", help="pictures of your own, in place of those of DATA_DIR")
-    add("--reduce", type=int, default=1, help="look at 1/N of width and height; as in training (%(default)s)")
+    add("--reduce", metavar="N", type=int, help="look at 1/N of width and height (as the training's evaluation did)")
     return about
 
 
@@ -124,18 +126,19 @@ def picture(path: Path) -> dict[str, Any]:
 # --- The model -------------------------------------------------------------------------------------------------------
 
 
-def load(checkpoint: str, reduce: int) -> tuple[SegformerForSemanticSegmentation, EvalTransform]:
-    """The model, where it runs, and the transform that goes with it."""
+def load(checkpoint: str, reduce: int | None) -> tuple[PreTrainedModel, EvalTransform]:
+    """The model, where it runs, and the transform that goes with it: reduced as its evaluation was, or as asked for."""
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         processor = AutoImageProcessor.from_pretrained(checkpoint)
-        model = SegformerForSemanticSegmentation.from_pretrained(checkpoint)
+        model = AutoModelForSemanticSegmentation.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
         raise SystemExit(f"predict.py: {checkpoint} is no folder of a model and its image processor: {error}") from None
-    return model.to(device).eval(), for_segformer(processor).evaluation(reduce=reduce)
+    reduce = getattr(model.config, "eval_reduce", 1) if reduce is None else reduce  # train.py keeps it there
+    return model.to(device).eval(), for_image_processor(processor).evaluation(reduce=reduce)
 
 
-def mask_of(model: SegformerForSemanticSegmentation, given: dict[str, Any]) -> npt.NDArray[np.uint8]:
+def mask_of(model: PreTrainedModel, given: dict[str, Any]) -> npt.NDArray[np.uint8]:
     """A mask, uint8 (height, width) of 0 and 255, of what the evaluation transform gave."""
     pixels = torch.from_numpy(given["pixel_values"])[None].to(model.device)
     as_trained = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -169,7 +172,7 @@ def begin(out: Path, record: dict[str, Any]) -> None:
         path.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def write_masks(jobs: Jobs, model: SegformerForSemanticSegmentation, transform: EvalTransform, out: Path) -> int:
+def write_masks(jobs: Jobs, model: PreTrainedModel, transform: EvalTransform, out: Path) -> int:
     """Writes the masks that are not there yet. Names images that could not be read, and returns how many."""
     todo = [name for name in jobs if not (out / f"{name}.png").exists()]
     failed = 0

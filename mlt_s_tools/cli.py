@@ -291,7 +291,7 @@ def _build(options: argparse.Namespace) -> int | None:
     try:
         build(**{word: getattr(options, word) for word in words})
     except KeyboardInterrupt:
-        print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
+        print("mlt-s: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     return None
 
@@ -308,9 +308,9 @@ Predictions are PNG files named like the images (img_1.png for img_1.jpg) and of
 without 1, and background 0, in grey, one bit, a palette, or RGB of one grey level. One that is missing, of another size
 or of other values is named, and nothing is counted in its place. Pixels whose label is 255 count nowhere.
 
-Intervals hold the middle 95 % of 2,000 draws of the images with replacement (seed 0), where six images or more have
-something to count. With --against, the exit status 0 says so of both; differences are on the images that both have,
-and one is "better" only where the interval of the difference, on the same draws, excludes 0.
+Intervals are 95 % percentile bootstrap intervals: 2,000 resamples of the images, seed 0. They are given where six
+images or more have something to count. With --against, exit status 0 holds for both folders. Differences are over the
+images that both have, and one is "better" only where the interval of the difference, on the same resamples, excludes 0.
 
 By script or height, pixels count that lie in words of it: small words have a shorter side below 16 pixels, medium ones
 below 48. What lies in no word counts for none of them. --plot needs matplotlib: pip install "mlt-s[plot]".
@@ -472,7 +472,7 @@ def _resumable(run: Callable[..., int | None], words: dict[str, Any]) -> int | N
     try:
         return run(**words)
     except KeyboardInterrupt:
-        print("mlt-s: interrupted; the same command goes on from here", file=sys.stderr)
+        print("mlt-s: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
 
 
@@ -511,7 +511,7 @@ def _share(word: str) -> float:
             return float(word)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{word!r} is no number from 0 to 1")
+    raise argparse.ArgumentTypeError(f"{word!r} is not a number from 0 to 1")
 
 
 def _weak_label(options: argparse.Namespace) -> int | None:
@@ -571,8 +571,9 @@ _WEAK_EVALUATE_EPILOG = """\
 exit status: 0 evaluated, 2 could not evaluate, 130 interrupted
 
 A pixel is text from a threshold on. With 39 images or more it is chosen for each model, by fgIoU on every second image,
-and the figures are those of the others; with fewer it is 0.5, and the figures are those of all. Intervals are of 2000
-draws of the images with replacement (seed 0). "better" is said where that of the paired difference excludes 0.
+and the figures are those of the others; with fewer it is 0.5, and the figures are those of all. Intervals are 95 %
+percentile bootstrap intervals: 2,000 resamples of the images, seed 0. "better" is said where that of the paired
+difference excludes 0.
 
 keys of the JSON file:
   split, images (choice, report: how many)
@@ -611,12 +612,12 @@ def _weak_evaluate(options: argparse.Namespace) -> None:
 
 
 _WEAK_TRAIN_EPILOG = """\
-exit status: 0 trained, 1 not saved, as it is worse than what it began with, 2 could not be trained, 130 interrupted
+exit status: 0 trained, 1 not saved, as its fgIoU has fallen, 2 could not be trained, 130 interrupted
 
-It learns from words of the training split. Half of the images of the validation split are held out to see what came of
-it: a network that is worse on them than the one it began with is not saved. Figures are to be taken on the other half,
-which evaluate does by itself. Stopped, it goes on from its last checkpoint when it is called again with the same
-arguments. A GPU is taken where there is one.
+It learns from words of the training split. Every second image of the validation split is held out: a network whose
+fgIoU on these is lower than that of the network it began with is not saved. evaluate uses only the other images.
+Interrupted, it continues from its last checkpoint when it is called again with the same arguments. It uses a GPU if
+there is one.
 """
 
 
@@ -629,7 +630,7 @@ def _add_weak_train(commands: Commands) -> None:
     _add_label_maps(command)
     command.add_argument("--steps", metavar="N", type=_positive, help="how many (default: by the number of images)")
     command.add_argument("--seed", metavar="S", type=int, default=0, help="random seed (default: %(default)s)")
-    command.add_argument("--even-if-worse", action="store_true", help="save the network in any case")
+    command.add_argument("--even-if-worse", action="store_true", help="save the network even if its fgIoU has fallen")
 
 
 def _weak_train(options: argparse.Namespace) -> int | None:

@@ -1,8 +1,11 @@
 """One cache for the session, the ways to load, and no skipped test where CI runs."""
 
 import functools
+import importlib.util
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +21,9 @@ import pytest  # noqa: E402
 import mlt_s  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
+# `nox -s torchvision` runs it, and any run where torchvision is installed.
+has_torchvision = os.environ.get("MLT_S_TORCHVISION") or importlib.util.find_spec("torchvision")
+collect_ignore = [] if has_torchvision else ["test_torchvision.py"]
 REAL = ROOT.parent / "shared" / "real"
 VERSION = tuple(int(part) for part in datasets.__version__.split(".")[:2])
 
@@ -90,6 +96,18 @@ def shipped(tmp_path, monkeypatch):
     path = write_network(tmp_path / "shipped" / "network.npz")
     monkeypatch.setattr(weak, "SHIPPED", str(path))
     return path
+
+
+def run_python(code: str, folder: Path, environment: dict) -> subprocess.CompletedProcess:
+    """Runs code in a fresh process, in this folder."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 # How a process of several ends, as code for a script of its own.

@@ -14,10 +14,7 @@ import mlt_s_tools
 pytestmark = pytest.mark.once
 
 TOOLS = ROOT / "mlt_s_tools"
-# For now, as for mypy: pyproject.toml says why.
-LEFT_OUT = (TOOLS / "weak",)
 FILES = [ROOT / "mlt_s.py", *sorted(TOOLS.rglob("*.py")), *sorted((ROOT / "examples").glob("*.py"))]
-ANNOTATED = [path for path in FILES if not set(LEFT_OUT) & set(path.parents)]
 LAZY = ("mlt_s_tools", "mlt_s_tools.training")
 
 
@@ -38,7 +35,7 @@ def lacking(tree: ast.Module) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", ANNOTATED, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_all_functions_are_annotated(path: Path):
     assert lacking(ast.parse(path.read_text("utf-8"))) == []
 

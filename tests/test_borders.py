@@ -143,6 +143,17 @@ def test_a_room_uses_those_below_it_alone(module):
             assert not [name for name in used if is_in(name, room)]
 
 
+def test_the_drawing_kit_uses_nothing_else_of_ours_and_what_draws_uses_the_kit_and_not_each_other():
+    used = {of: set() for of in ("drawing", "draw_sample", "word_network")}
+    for path in MODULES:
+        if (of := path.relative_to(ROOT).parts[0]) in used:
+            used[of] |= {name.partition(".")[0] for name in imported(ast.parse(path.read_text("utf-8"))) if name}
+    ours = {*used, "mlt_s", "mlt_s_tools", "benchmarks"}
+    assert used["drawing"] & ours == {"drawing"}
+    assert used["draw_sample"] & ours == {"drawing"}
+    assert used["word_network"] & ours == {"drawing", "word_network", "mlt_s", "mlt_s_tools"}
+
+
 def test_every_module_has_a_room():
     rooms = {module_of(path): room_of(module_of(path)) for path in SHIPPED}
     assert {module for module, room in rooms.items() if room is None} == {"mlt_s_tools"}

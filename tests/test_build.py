@@ -566,7 +566,7 @@ def test_a_stopped_build_goes_on_with_the_files_that_are_not_whole(source, out, 
     assert ran.returncode == (130 if signal_name == "SIGINT" else -signal.SIGKILL), ran.stderr
     if signal_name == "SIGINT":
         last = ran.stderr.splitlines()[-1]
-        assert last == "mlt-s: interrupted; the same command goes on from here" and "Traceback" not in ran.stderr
+        assert last.startswith("mlt-s: interrupted") and "Traceback" not in ran.stderr
         assert not list(out.rglob("*.part"))
     assert not (out / "manifest.json").exists()
     assert assert_goes_on(source, out, tmp_path)  # of two processes, either may be the first to write a file

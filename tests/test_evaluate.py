@@ -341,7 +341,7 @@ def test_predictions_for_no_label_map_are_left_out_and_said(folder, predictions,
     status, report = report_of(predictions, folder, tmp_path)
     assert (status, report["figures"], len(report["extra"])) == (0, wanted(), 7)
     names = "img_10.png, img_11.png, img_12.png, img_13.png, img_14.png and 2 more"
-    assert f"Left out 7 predictions for no label map of this split: {names}.\n" in capsys.readouterr().out
+    assert f"Left out 7 predictions without a label map in this split: {names}.\n" in capsys.readouterr().out
 
 
 MASK = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -363,7 +363,7 @@ REFUSED = {
         "and decide then.",
     ),
     "probabilities": (encoded(PIL.Image.fromarray(GRADIENT), "PNG"), f"holds the values 0, 1, 2, 3, 4, .... {VALUES}"),
-    "a label map": (label_file(501), f"is no prediction: it holds the values 0, 1, 255. {VALUES}"),
+    "a label map": (label_file(501), f"is not a prediction: it holds the values 0, 1, 255. {VALUES}"),
     "colours": (
         encoded(PIL.Image.new("RGB", (WIDTH, HEIGHT), (0, 128, 0)), "PNG"),
         f"cannot be read as a prediction: its colours are neither grey nor those published for MLT_S (black, red, "
@@ -376,9 +376,9 @@ REFUSED = {
     "transparent": (encoded(PIL.Image.new("LA", (WIDTH, HEIGHT)), "PNG"), "some of its pixels are transparent."),
     "a JPEG file": (
         encoded(PIL.Image.fromarray(MASK), "JPEG"),
-        f"cannot be read as a prediction: it is no PNG file, or is cut off. {VALUES}",
+        f"cannot be read as a prediction: it is not a PNG file, or is cut off. {VALUES}",
     ),
-    "empty": (b"", "cannot be read as a prediction: it is no PNG file, or is cut off."),
+    "empty": (b"", "cannot be read as a prediction: it is not a PNG file, or is cut off."),
     "cut off": (grey(prediction_of("img_1"))[:-40], "cannot be read as a prediction: "),
 }
 
@@ -471,7 +471,7 @@ def test_many_refused_predictions_are_counted(tmp_path, monkeypatch, capsys):
         ),
         (
             {"res_img_1.png": grey(MASK)},
-            "No prediction in {at} is named like an image of the validation split. It holds res_img_1.png; wanted are "
+            "No prediction in {at} is named like an image of the validation split. It holds res_img_1.png; expected "
             "names such as img_1.png.",
         ),
         (

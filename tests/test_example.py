@@ -19,13 +19,14 @@ from mlt_s_tools.cli import main
 
 pytestmark = pytest.mark.once
 
-SCRIPT = ROOT / "examples" / "train_segformer.py"
-QUICK = ["--from-config", "--batch-size", "2", "--crop", "128", "--workers", "0", "--reduce", "2"]
+SCRIPT = ROOT / "examples" / "train.py"
+SMALL = ["--from-config", "--crop", "128"]
+QUICK = ["--batch-size", "2", "--workers", "0", "--reduce", "2"]
 
 
-def train(data, out, *words, processes=1):
+def train(data, out, *words, model=SMALL, processes=1):
     """Runs the script, and returns the state of its last checkpoint and what it printed last."""
-    arguments = list(map(str, (data, "--out", out, *QUICK, *words)))
+    arguments = list(map(str, (data, "--out", out, *model, *QUICK, *words)))
     done, *others = forks.run_script(SCRIPT, out.parent, *arguments, processes=processes)
     assert all(one.returncode == 0 for one in (done, *others)), [one.stderr[-3000:] for one in (done, *others)]
     last = max(out.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
@@ -38,10 +39,10 @@ def evaluated(folder, split):
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
     from mlt_s_tools.metrics import TextMetrics, count_logits
-    from mlt_s_tools.training import ArchiveDataset, collate, for_segformer
+    from mlt_s_tools.training import ArchiveDataset, collate, for_image_processor
 
     model, learnt, guess = SegformerForSemanticSegmentation.from_pretrained(folder).eval(), TextMetrics(), TextMetrics()
-    transform = for_segformer(SegformerImageProcessor()).evaluation(reduce=2)
+    transform = for_image_processor(SegformerImageProcessor()).evaluation(reduce=2)
     for example in ArchiveDataset(mlt_s_tools.SAMPLE, split, transform):
         batch = collate([example])
         with torch.no_grad():
@@ -126,7 +127,7 @@ def predicted(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("of", ["run", "run/checkpoint-4"])
 def test_the_masks_of_a_checkpoint_have_the_figures_that_training_told(trained, predicted, tmp_path, monkeypatch, of):
     folder, told = trained
-    said, _ = predicted(folder / of, folder / "mlt", "masks", "--reduce", "2")
+    said, _ = predicted(folder / of, folder / "mlt", "masks")  # at half of width and height, as in training
     evaluate = shlex.split(said.splitlines()[-1].split(": ")[1])
     monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 3, "validation": 3})
     assert evaluate[0] == "mlt-s" and main([*evaluate[1:], "--json", "figures.json"]) == 0
@@ -135,6 +136,69 @@ def test_the_masks_of_a_checkpoint_have_the_figures_that_training_told(trained, 
     assert 0 < figures["fgiou"] < 1
     with PIL.Image.open(tmp_path / "masks" / "img_1.png") as mask:
         assert mask.size == (70, 50) and set(np.unique(mask)) == {0, 255}
+
+
+def test_it_looks_at_images_as_it_is_told(trained, predicted, tmp_path):
+    folder, _ = trained
+    for name, words in {"by default": [], "half": ["--reduce", 2], "whole": ["--reduce", 1]}.items():
+        predicted(folder / "run", folder / "mlt", name, *words)
+    masks = {name: (tmp_path / name / "img_1.png").read_bytes() for name in ("by default", "half", "whole")}
+    assert masks["by default"] == masks["half"] != masks["whole"]
+    _, said = predicted(folder / "run", folder / "mlt", "half", "--reduce", 1, status=1)
+    assert "masks of another reduce" in said
+
+
+def upernet(transformers):
+    stages = {"hidden_sizes": [8] * 4, "depths": [1] * 4, "out_features": [f"stage{n}" for n in range(1, 5)]}
+    head = {"hidden_size": 8, "auxiliary_channels": 8, "auxiliary_in_channels": 8, "num_labels": 150}
+    config = transformers.UperNetConfig(backbone_config=transformers.ConvNextConfig(**stages), **head)
+    return transformers.UperNetForSemanticSegmentation(config), transformers.SegformerImageProcessor
+
+
+VIT = {"hidden_size": 8, "num_hidden_layers": 4, "num_attention_heads": 1, "intermediate_size": 8, "num_labels": 150}
+
+
+def beit(transformers):
+    own = {"out_indices": [1, 2, 3, 4], "auxiliary_channels": 8, "use_relative_position_bias": True}
+    model = transformers.BeitForSemanticSegmentation(transformers.BeitConfig(image_size=64, **VIT, **own))
+    return model, transformers.BeitImageProcessor
+
+
+def dpt(transformers):
+    own = {"backbone_out_indices": [0, 1, 2, 3], "neck_hidden_sizes": [8] * 4, "fusion_hidden_size": 8}
+    model = transformers.DPTForSemanticSegmentation(transformers.DPTConfig(image_size=64, **VIT, **own))
+    return model, transformers.DPTImageProcessor
+
+
+@pytest.mark.parametrize("family", [upernet, beit, dpt])
+def test_models_of_other_families_that_were_trained_on_ade20k(family, predicted, tmp_path, monkeypatch):
+    """150 classes without background, crops as large as the processor says, and three images in batches of two."""
+    import transformers
+
+    model, processor = family(transformers)
+    model.save_pretrained(tmp_path / "ade")
+    processor(do_reduce_labels=True, size={"height": 64, "width": 64}).save_pretrained(tmp_path / "ade")
+    mlt(tmp_path / "mlt", train=3, validation=3, width=70, height=50)
+    run = tmp_path / "run"
+    state, _ = train(tmp_path / "mlt", run, "--epochs", "1", model=["--model", tmp_path / "ade"])
+    assert state["global_step"] == 2
+    config = json.loads((run / "config.json").read_text())
+    assert config["id2label"] == {"0": "background", "1": "text"}
+    predicted(run, tmp_path / "mlt", "masks")
+    monkeypatch.setattr(mlt_s, "PUBLISHED_COUNTS", {"train": 3, "validation": 3})
+    assert main(["evaluate", "masks", str(tmp_path / "mlt"), "--json", "figures.json"]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
+    assert figures["images"] == 3
+    assert figures == {name: state["log_history"][-1][f"eval_{name}"] for name in figures}
+
+
+def test_a_model_that_learns_from_masks_is_refused_before_its_weights_are_loaded(tmp_path):
+    import transformers
+
+    transformers.Mask2FormerImageProcessor().save_pretrained(tmp_path / "model")
+    (done,) = forks.run_script(SCRIPT, tmp_path, "mlt", "--model", tmp_path / "model")
+    assert done.returncode == 1
+    assert "Mask2FormerImageProcessor" in done.stderr and "docs/training.md" in done.stderr
 
 
 def test_masks_of_ones_own_pictures_fit_what_a_viewer_shows(trained, predicted, tmp_path):
@@ -223,9 +287,9 @@ def test_a_folder_that_holds_other_files_is_left_alone(trained, predicted, tmp_p
 def test_a_checkpoint_tells_the_transforms_what_they_have_to_know(trained):
     from transformers import AutoImageProcessor, SegformerImageProcessor
 
-    from mlt_s_tools.training import for_segformer
+    from mlt_s_tools.training import for_image_processor
 
     folder, _ = trained
     for checkpoint in ("run", "run/checkpoint-2", "run/checkpoint-4"):
-        own = for_segformer(AutoImageProcessor.from_pretrained(folder / checkpoint))
-        assert own == for_segformer(SegformerImageProcessor())
+        own = for_image_processor(AutoImageProcessor.from_pretrained(folder / checkpoint))
+        assert own == for_image_processor(SegformerImageProcessor())

@@ -22,7 +22,7 @@ from transformers import (
 
 import mlt_s
 from mlt_s_tools.metrics import TextMetrics, predict
-from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_segformer
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, TextTrainer, collate, for_image_processor
 
 mlt_s.logger.setLevel("ERROR")
 torch.set_num_threads(1)
@@ -66,7 +66,7 @@ make, processor = {
     "BEiT": (beit, BeitImageProcessor),
     "DPT": (dpt, DPTImageProcessor),
 }[family]
-preset = for_segformer(processor())
+preset = for_image_processor(processor())
 transformers.set_seed(0)
 model = make(**preset.model_options())
 transform = preset.training(size=(64, 64))
@@ -204,8 +204,11 @@ swin = SwinConfig(embed_dim=8, depths=[1] * 4, num_heads=[1] * 4, window_size=2,
 model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(
     backbone_config=swin, feature_size=32, mask_feature_size=32, hidden_dim=32, encoder_feedforward_dim=32,
     encoder_layers=1, decoder_layers=2, num_attention_heads=2, dim_feedforward=32, num_queries=4, train_num_points=256,
-    **preset.model_options(),
+    num_labels=150,
 ))
+model.save_pretrained(out + "-ade")
+own = {**preset.model_options(), "ignore_mismatched_sizes": True}
+model = Mask2FormerForUniversalSegmentation.from_pretrained(out + "-ade", **own)
 transform = preset.training(size=(64, 64))
 args = TrainingArguments(
     out, per_device_train_batch_size=2, max_steps=6, learning_rate=3e-3, use_cpu=True, report_to=[], logging_steps=1,

@@ -8,7 +8,7 @@ import torch
 from archives import mlt
 
 from mlt_s_tools.metrics import count_logits
-from mlt_s_tools.training import TrainTransform, collate, for_segformer
+from mlt_s_tools.training import TrainTransform, collate, for_image_processor
 
 # transformers is imported in functions: old releases of `datasets` cannot be installed beside it.
 pytestmark = pytest.mark.once
@@ -56,14 +56,14 @@ def folder(tmp_path_factory):
 def test_mean_std_and_size_are_the_processors_own(load_registered, folder):
     given = load_registered(folder, split="train")[0]
     own = processor(image_mean=[0.1, 0.2, 0.3], image_std=[0.4, 0.5, 0.6], size={"height": 50, "width": 70})
-    crop = for_segformer(own).training(scales=(1, 1), jitter=0)(given)  # as large as the image, so it is the image
+    crop = for_image_processor(own).training(scales=(1, 1), jitter=0)(given)  # of the image's size: the image
     expected = own(given["image"], return_tensors="np")["pixel_values"][0]
     assert np.allclose(crop["pixel_values"], expected, atol=1e-5)
     assert np.array_equal(crop["labels"], given["label"])
 
 
 def test_options_go_to_the_transforms():
-    preset = for_segformer(processor())
+    preset = for_image_processor(processor())
     assert preset.size == (32, 64)
     assert preset.training().size == (32, 64)
     assert preset.training(size=(16, 16), seed=4).seed == 4
@@ -76,13 +76,13 @@ def test_a_processor_that_drops_the_background_is_an_error(family):
 
     kind = getattr(transformers, f"{family}ImageProcessor")
     with pytest.raises(ValueError, match="do_reduce_labels=True: .*background would be dropped.*labels=False"):
-        for_segformer(kind(do_reduce_labels=True))
+        for_image_processor(kind(do_reduce_labels=True))
 
 
 def test_a_dpt_gets_squares(load_registered, folder):
     import transformers
 
-    preset = for_segformer(transformers.DPTImageProcessor())
+    preset = for_image_processor(transformers.DPTImageProcessor())
     example = load_registered(folder, split="train")[0]
     assert preset.training()(example)["pixel_values"].shape == (3, 384, 384)
     with pytest.raises(ValueError, match="square crops alone, not 64 by 32"):
@@ -102,12 +102,12 @@ def test_a_dpt_gets_squares(load_registered, folder):
 @pytest.mark.parametrize("options", [{"do_normalize": False}, {"do_rescale": False}, {"rescale_factor": 1 / 127.5}])
 def test_a_processor_that_prepares_images_otherwise_is_an_error(options):
     with pytest.raises(ValueError, match="does not divide by 255 and normalise"):
-        for_segformer(processor(**options))
+        for_image_processor(processor(**options))
 
 
 def test_a_processor_without_height_and_width_is_an_error():
     with pytest.raises(ValueError, match="no size of height and width, but .*shortest_edge=9"):
-        for_segformer(processor(size={"shortest_edge": 9}))
+        for_image_processor(processor(size={"shortest_edge": 9}))
 
 
 def test_a_processor_of_a_model_that_learns_from_masks_is_an_error_that_says_how_to_load_it(load_registered, folder):
@@ -117,7 +117,7 @@ def test_a_processor_of_a_model_that_learns_from_masks_is_an_error_that_says_how
     with pytest.raises(
         ValueError, match="Mask2FormerImageProcessor.* mask per class .*ignore_index=255 and do_reduce_lab"
     ):
-        for_segformer(transformers.Mask2FormerImageProcessor(size=size))
+        for_image_processor(transformers.Mask2FormerImageProcessor(size=size))
     own = transformers.Mask2FormerImageProcessor(do_resize=False, ignore_index=255, do_reduce_labels=False)
     given = load_registered(folder, split="train")[0]
     label = np.asarray(given["label"])
@@ -128,14 +128,14 @@ def test_a_processor_of_a_model_that_learns_from_masks_is_an_error_that_says_how
 
 
 def test_the_model_has_two_classes_with_their_names_and_ignores_255():
-    config = tiny_model(**for_segformer(processor()).model_options()).config
+    config = tiny_model(**for_image_processor(processor()).model_options()).config
     assert (config.num_labels, config.semantic_loss_ignore_index) == (2, 255)
     assert config.id2label == {0: "background", 1: "text"}
     assert config.label2id == {"background": 0, "text": 1}
 
 
 def test_ignored_pixels_do_not_reach_the_loss(load_registered, folder):
-    preset = for_segformer(processor())
+    preset = for_image_processor(processor())
     model = tiny_model(**preset.model_options()).eval()
     batch = collate([preset.evaluation()(given) for given in load_registered(folder, split="validation")])
     with torch.no_grad():
@@ -148,6 +148,13 @@ def test_ignored_pixels_do_not_reach_the_loss(load_registered, folder):
     assert math.isnan(nothing)  # which is why `collate` has an error for it
 
 
+def test_a_model_whose_config_ignores_another_number_fails_on_the_first_label_map():
+    """So the options need not name the number, for which the configs of models have several names, or none."""
+    model = tiny_model(**for_image_processor(processor()).model_options(), semantic_loss_ignore_index=-100)
+    with pytest.raises(IndexError, match="Target 255 is out of bounds"):
+        model(torch.zeros(1, 3, 32, 32), labels=torch.full((1, 32, 32), 255))
+
+
 # --- The Trainer
 
 
@@ -155,7 +162,7 @@ def trained(tmp_path, dataset, transform, resume=None, **arguments):
     """What the model of a run was given: a list of batches, each a list of the sums of its crops."""
     from mlt_s_tools.training import EpochCallback
 
-    model, batches = tiny_model(**for_segformer(processor()).model_options()), []
+    model, batches = tiny_model(**for_image_processor(processor()).model_options()), []
     model.register_forward_pre_hook(
         lambda _, args, inputs: batches.append(inputs["pixel_values"].double().sum((1, 2, 3)).tolist()),
         with_kwargs=True,
@@ -202,7 +209,7 @@ def test_a_run_taken_up_from_a_checkpoint_goes_on_with_its_epochs(tmp_path, load
 
 
 def test_a_trainer_evaluates_at_the_label_maps_own_size(tmp_path, load_registered, folder):
-    preset = for_segformer(processor())
+    preset = for_image_processor(processor())
     counted, labelled = [], []
 
     def metrics(predicted, compute_result):

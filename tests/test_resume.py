@@ -102,8 +102,9 @@ def trained(folder, stop, workers, last, by_ctrl_c=False, checkpoint=None):
         assert by_ctrl_c
     end_workers()
     losses = [line["loss"] for line in run.state.log_history if "loss" in line]
+    epochs = [line["epoch"] for line in run.state.log_history if "loss" in line]
     weights = torch.cat([value.flatten() for value in run.model.parameters()]).tolist()
-    return {"seen": list(seen), "losses": losses, "weights": weights, "reads": reads()}
+    return {"seen": list(seen), "losses": losses, "epochs": epochs, "weights": weights, "reads": reads()}
 
 
 def end_workers():
@@ -222,7 +223,7 @@ def told(tmp_path_factory):
 def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(told):
     for (processes, workers), ranks in zip(WAYS, told["stopped"]):
         stops = STOPS[processes]
-        for whole, *legs in ranks:
+        for rank, (whole, *legs) in enumerate(ranks):
             steps = [[batch for batch in whole["seen"] if batch[0] == step] for step in range(stops[-1])]
             assert [len(step) for step in steps] == [2] * stops[-1]
             begun_in = set()
@@ -230,6 +231,8 @@ def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(told):
                 resumed = [batch for batch in legs[leg]["seen"] if batch[0] < stop]
                 assert resumed == sum(steps[first:stop], []), (processes, workers, leg)
                 assert legs[leg]["losses"][:stop] == whole["losses"][:stop]
+                if rank == 0:  # which writes the log: its epochs count passes, before the point
+                    assert passes(legs[leg])[:stop] == passes(whole)[:stop]
                 of_pass = resumed[0][1][0].split()[0]
                 begun_in.add(of_pass if first else None)
                 assert legs[leg]["reads"]
@@ -241,6 +244,10 @@ def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(told):
         for epoch in range(2):  # each pass has each example once
             names = sum((names_of(whole, str(epoch)) for whole, *_ in ranks), [])
             assert len(names) == len(set(names)) == EXAMPLES
+
+
+def passes(told):
+    return [int(epoch) for epoch in told["epochs"]]
 
 
 def names_of(told, epoch, until=None):

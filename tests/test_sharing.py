@@ -7,7 +7,7 @@ import sys
 import forks
 import pytest
 from archives import mlt
-from conftest import ROOT, VERSION
+from conftest import ROOT, VERSION, run_python
 from hub import Hub
 
 LOADER = ("mlt_s.py", "dataset_infos.json", "README.md")
@@ -36,13 +36,7 @@ def test_it_installs_from_a_git_address(tmp_path):
         'ds = load_dataset("mlt_s", data_dir="mlt", cache_dir="cache"); print(len(ds["train"]), mlt_s.__file__)\n'
         "mlt_s_tools.looking.page._source('page.html')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(target)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = run_python(code, tmp_path, {**os.environ, "PYTHONPATH": str(target)})
     assert done.stdout.strip().endswith(f"5 {target / 'mlt_s.py'}"), done.stderr
     assert (target / "mlt_s_tools" / "sample" / "MLT_S_labels.zip").exists()
 

@@ -33,7 +33,7 @@ import mlt_s_tools
 from mlt_s_tools import cli
 from mlt_s_tools.hub import manifest
 from mlt_s_tools.training import ArchiveDataset
-from mlt_s_tools.weak import source
+from mlt_s_tools.weak import label
 
 once = pytest.mark.once
 
@@ -619,7 +619,7 @@ def test_weak_train_takes_them_for_text(shipped, images, masks, given, tmp_path,
 def test_a_training_on_another_text_value_is_another_one(folder):
     write_zip(folder / "MLT_S_labels.zip", labels_of(mask_file))
     digests = {
-        source.digest(("train", pair) for pair in ArchiveDataset(folder, "train", text_value=value).pairs)
+        label.digest_of(label.Task("train", pair) for pair in ArchiveDataset(folder, "train", text_value=value).pairs)
         for value in (1, 255)
     }
     assert len(digests) == 2

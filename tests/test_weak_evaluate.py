@@ -277,10 +277,10 @@ def test_thresholds_are_chosen_on_one_half_of_enough_images_and_reported_on_the_
     enough = drawn_mlt(tmp_path / "enough", validation=range(1, 40), relabel=relabel)
     _, said, _, report = run(few)
     assert report["images"] == {"choice": 0, "report": 38} and report["models"][0]["threshold"] == 0.5
-    assert "figures of 38 images, by the threshold 0.5: to choose one takes 39 images or more" in said
+    assert "figures of 38 images, with the threshold 0.5" in said and "39 images" in said
     _, said, _, report = run(enough)
     assert report["images"] == {"choice": 20, "report": 19}
-    assert "figures of 19 images, by thresholds that were chosen on 20 others" in said
+    assert "figures of 19 images, with thresholds chosen on 20 others" in said
     baseline = report["models"][0]
     assert baseline["threshold"] > 0.2 and baseline["figures"]["pooled_recall"] < 0.2
 
@@ -340,7 +340,7 @@ def test_images_that_the_model_was_trained_on_are_left_out(run, folder, monkeypa
     _, said, _, report = run(folder)
     assert report["images"]["report"] == 3
     assert report["left_out"]["trained_on"] == ["img_3"]
-    assert "Left out 1 image on which the model was trained: img_3." in said
+    assert "Left out 1 image that the model was trained on: img_3." in said
     _, _, _, report = run(folder, "--split", "train")
     assert report["images"]["report"] == 3
     assert report["left_out"]["trained_on"] == ["img_1", "img_2"]
@@ -367,7 +367,7 @@ def test_so_are_images_without_words_and_label_maps_that_were_made_here(run, fol
     assert report["images"]["report"] == 4
     assert report["left_out"] == {"trained_on": [], "without_words": ["img_5"], "not_authors": ["img_6"]}
     assert "Left out 1 image without ground truth: img_5." in said
-    assert "Left out 1 image with a label map by mlt-s weak and not by the authors: img_6." in said
+    assert "Left out 1 image with a label map by mlt-s weak, not by the authors: img_6." in said
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -395,7 +395,7 @@ def test_no_image_is_too_few(run, folder, monkeypatch):
     status, said, error, report = run(folder)
     assert (status, said, report) == (2, "", None)
     assert "There is no image to evaluate in the validation split of" in error
-    assert "Left out: 4 images on which the model was trained: img_1, img_2, img_3 and 1 more." in error
+    assert "Left out: 4 images that the model was trained on: img_1, img_2, img_3 and 1 more." in error
 
 
 def test_without_ground_truth_it_says_where_that_is(run, folder):

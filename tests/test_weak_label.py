@@ -206,7 +206,7 @@ def test_the_network_ends_in_the_same_bytes_and_another_engine_does_not_go_on(
     with monkeypatch.context() as patched:
         patched.setattr(model, "fastest_engine", lambda: "torch cpu" if engine == "numpy" else "numpy")
         assert main([*command, str(out)]) == 2
-        assert "made, by another model, or by the same one on another engine." in capsys.readouterr().err
+        assert ", by another model, or by the same one on another engine." in capsys.readouterr().err
     assert main([*command, str(out)]) == 0
     assert out.read_bytes() == out.with_name("at_once.zip").read_bytes()
 
@@ -277,7 +277,8 @@ def test_or_else_in_the_authors_archive_which_is_downloaded_as_for_loading(folde
 def test_nothing_without_a_label_map_is_said(folder, out, capsys):
     (folder / "ch8_training_images_3.zip").unlink()
     assert run(folder, out, "--unlabelled-only") == 2
-    assert "every image that has ground truth has a label map. Without --unlabelled-only" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "every image that has ground truth has a label map" in said and "--unlabelled-only" in said
     assert list(out.parent.iterdir()) == []
 
 
@@ -315,7 +316,7 @@ def interrupted(monkeypatch, folder, out):
 def test_interrupted_it_goes_on_and_ends_in_the_same_bytes(interrupted, folder, out, capsys, after):
     run(folder, out.with_name("at_once.zip"))
     assert interrupted(after) == 130
-    assert "interrupted; the same command goes on from here" in capsys.readouterr().err
+    assert "interrupted" in capsys.readouterr().err
     assert not out.exists()
     partial = out.with_name("weak.zip.partial")
     assert len(list(partial.glob("*/*.png"))) == 2 * after
@@ -349,9 +350,7 @@ def test_other_words_over_what_was_begun_are_refused(interrupted, folder, out, c
     capsys.readouterr()
     assert run(folder, out, *words) == 2
     said = capsys.readouterr().err
-    assert (
-        f"{out}.partial holds what an interrupted run made, {reason}. To go on with it, give the same arguments" in said
-    )
+    assert f"{out}.partial holds" in said and f"{reason}." in said and "the same arguments" in said
     assert run(folder, out) == 0  # the words of then
 
 
@@ -361,11 +360,11 @@ def test_so_is_another_model_and_another_image(interrupted, folder, out, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(Stopping, "record", {"weights": "other"})
         assert interrupted(1) == 2
-    assert "made, by another model, or by the same one on another engine." in capsys.readouterr().err
+    assert ", by another model, or by the same one on another engine." in capsys.readouterr().err
     write_zip(folder / "ch8_training_images_4.zip", {"img_9.jpg": image_file(9)})
     (folder / "ch8_training_images_3.zip").unlink()
     assert run(folder, out) == 2
-    assert "made, of other images, label maps or ground truth." in capsys.readouterr().err
+    assert ", of other images, label maps or ground truth." in capsys.readouterr().err
 
 
 @once
@@ -480,14 +479,12 @@ def test_so_is_an_archive_with_another_record(folder, out, capsys, content):
 def test_what_is_there_already_and_is_something_else_is_refused(folder, out, capsys):
     out.write_bytes(b"mine")
     assert run(folder, out) == 2
-    assert f"{out} is there already, and no archive of mlt-s weak. Give another name." in capsys.readouterr().err
+    assert f"{out} is there already, and was not written by mlt-s weak" in capsys.readouterr().err
     assert out.read_bytes() == b"mine"
     out.unlink()
     run(folder, out)
     assert run(folder, out, "--lower", "0.2") == 2
-    assert (
-        f"{out} is there already, and holds label maps with other thresholds. Give another" in capsys.readouterr().err
-    )
+    assert f"{out} is there already, and holds label maps with other thresholds" in capsys.readouterr().err
 
 
 @once
@@ -495,7 +492,7 @@ def test_an_archive_of_an_earlier_version_is_said_to_be_one(folder, out, capsys)
     earlier = {"format": 1, "model": {"name": "baseline"}, "thresholds": {}, "unlabelled_only": False, "source": ""}
     write_zip(out, {"MLT_S_labels/weak.json": json.dumps(earlier)})
     assert run(folder, out) == 2
-    assert f"{out} is there already, and holds label maps by another version of mlt-s." in capsys.readouterr().err
+    assert f"{out} is there already, and holds label maps by another version of mlt-s" in capsys.readouterr().err
 
 
 @once
@@ -515,7 +512,8 @@ def test_a_full_disk_is_said_and_what_is_made_is_kept(folder, out, monkeypatch, 
     with monkeypatch.context() as patched:
         patched.setattr(archive.Gathering, "finish", full)
         assert run(folder, out) == 2
-    assert f"There is no space left for {out}. Free some and run the same again" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"no space left for {out}" in said and "run the same command again" in said
     assert len(list(out.with_name("weak.zip.partial").glob("*/*.png"))) == 10
 
 
@@ -584,7 +582,7 @@ def test_images_and_words_of_other_names_are_nothing_to_label(folder, out, capsy
         path.unlink()
     add_words(folder, (77,), (77,))
     assert run(folder, out) == 2
-    assert "no image and ground truth file have split and name in common" in capsys.readouterr().err
+    assert "no image and ground truth file share split and name" in capsys.readouterr().err
 
 
 @once
@@ -602,8 +600,8 @@ def test_a_line_that_is_no_word_is_said_before_the_first_image(folder, out, caps
     "words, text",
     [
         (["--upper", "0.2"], "not lower 0.3 and upper 0.2"),
-        (["--upper", "70"], "'70' is no number from 0 to 1"),
-        (["--lower", "x"], "'x' is no number from 0 to 1"),
+        (["--upper", "70"], "'70' is not a number from 0 to 1"),
+        (["--lower", "x"], "'x' is not a number from 0 to 1"),
         (["--label-maps", "a.zip"], "--label-maps goes with --unlabelled-only"),
     ],
 )

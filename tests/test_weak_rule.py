@@ -209,10 +209,10 @@ def test_a_least_share_out_of_range_is_refused():
 @pytest.mark.parametrize(
     "patches, text",
     [
-        ([], "patches of 0 words, but 1 words"),
-        ([None], "no patch of the readable word at"),
+        ([], "0 patches and 1 words"),
+        ([None], "no patch for the readable word"),
         ([flat([[5, 5], [9, 5], [9, 9], [5, 9]], 1)], "does not cover its word, which lies in"),
-        ([Patch((5, 5, 15, 15), np.ones((9, 10), np.float32))], "has not the shape"),
+        ([Patch((5, 5, 15, 15), np.ones((9, 10), np.float32))], r"cannot have the shape \(9, 10\)"),
     ],
 )
 def test_patches_that_do_not_fit_the_words_are_refused(patches, text):

@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from mlt_s_tools.weak import framing, network
 from mlt_s_tools.weak.patches import Patch
@@ -148,6 +148,12 @@ def test_a_family_is_trained_on_or_tested_with_and_never_both(monkeypatch, tmp_p
     drawn = [train.sources(tmp_path, FONTS, SMALL, held=of_test).pools["latin"].index for of_test in (False, True)]
     assert not drawn[0]["held"].any() and drawn[1]["held"].all()
     assert len(drawn[0]) > 20 and len(drawn[1]) > 20
+
+
+def test_words_are_not_drawn_where_letters_would_not_be_joined(monkeypatch, tmp_path):
+    monkeypatch.setattr(features, "check", lambda name: name != "fribidi")  # Pillow's own Raqm needs it
+    with pytest.raises(RuntimeError, match="fribidi"):
+        train.sources(tmp_path, FONTS, SMALL)
 
 
 def test_every_script_has_words_in_its_own_letters():

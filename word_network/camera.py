@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from drawing.noise import Array
 
 
 def photographed(

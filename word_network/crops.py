@@ -10,8 +10,9 @@ from typing import Optional
 import cv2
 import numpy as np
 
+from drawing.noise import Array
 from word_network.camera import photographed
-from word_network.paint import Array, Canvas, filled, paint
+from word_network.paint import Canvas, filled, paint
 from word_network.pool import Pool
 from word_network.texts import SHARES
 

@@ -23,9 +23,9 @@ from mlt_s_tools.looking.choose import Source as Pairs
 from mlt_s_tools.weak.baseline import Baseline, FilledBox
 from mlt_s_tools.weak.evaluate import FIXED
 from mlt_s_tools.weak.model import NetworkModel
-from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, located
 from mlt_s_tools.weak.tally import ALL, INNER, Tally, iou
-from mlt_s_tools.words import word_mask, word_region
+from mlt_s_tools.words import word_mask
 from word_network.crops import EFFECTS, HELD_OUT, SIZES, Source, compose, is_seen
 from word_network.texts import SHARES
 from word_network.train import Settings, sources
@@ -96,25 +96,21 @@ def judge(models: Sequence[Any], examples: Sequence[Example]) -> list[Judged]:
         for of in judged:
             for example, patches in zip(batch, of.model.probabilities(asked)):
                 of.tally.add(example.words, patches, example.label)
-                for word, patch in zip(example.words, patches):
-                    _add_word(of, example, word, patch)
+                _add_words(of, example, patches)
     return judged
 
 
-def _add_word(of: Judged, example: Example, word: dict[str, Any], patch: Any) -> None:
-    region = word_region(word["quad"], example.image.size)
-    if region is None:
-        return
-    (left, top, right, bottom), mask = region
-    label = example.label[top:bottom, left:right]
-    values = np.zeros(mask.shape, np.float32)
-    values[mask] = probabilities_in(region, patch)
-    text, ground = mask & (label == TEXT), mask & (label == 0)
-    if text.any() and ground.any():
-        of.wrong.append(bool(values[text].mean() < values[ground].mean()))
-        found = (values >= 0.5) & (text | ground)
-        share = iou((np.sum(found & text), np.sum(found & ground), np.sum(~found & text), 0))
-        of.sheets.append((share, _tile(np.asarray(example.image)[top:bottom, left:right], label, values)))
+def _add_words(of: Judged, example: Example, patches: list[Any]) -> None:
+    for _, place, mask, of_word in located(example.words, patches, example.image.size):
+        label = example.label[place]
+        values = np.zeros(mask.shape, np.float32)
+        values[mask] = of_word
+        text, ground = mask & (label == TEXT), mask & (label == 0)
+        if text.any() and ground.any():
+            of.wrong.append(bool(values[text].mean() < values[ground].mean()))
+            found = (values >= 0.5) & (text | ground)
+            share = iou((np.sum(found & text), np.sum(found & ground), np.sum(~found & text), 0))
+            of.sheets.append((share, _tile(np.asarray(example.image)[place], label, values)))
 
 
 def _tile(image: np.ndarray, label: np.ndarray, values: np.ndarray) -> np.ndarray:

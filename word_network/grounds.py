@@ -1,26 +1,25 @@
-"""What words stand on: drawn textures, most of them those of `draw_sample`, and pieces of its pictures.
+"""What words stand on: drawn textures, and pieces of the bundled sample's pictures.
 
 A kind is called as ``kind(rng)`` and gives an array (GROUND + (3,)), float32, about 0 to 255. Words are composed on
 pieces of them that are recoloured, so what counts is their structure: edges, grain, and shapes as large as letters.
 """
 
-import io
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from zipfile import ZipFile
 
 import cv2
 import numpy as np
-from PIL import Image
 
-import mlt_s_tools
-from draw_sample import materials
-from draw_sample.noise import smoothstep
+from drawing import materials
+from drawing.noise import grid, smoothstep
+from mlt_s import PUBLISHED_COUNTS, join, list_source
+from mlt_s_tools import SAMPLE
+from mlt_s_tools.weak.label import read_pair
 from mlt_s_tools.words import word_mask
 
 GROUND = (224, 320)
-_ROWS, _COLUMNS = np.indices(GROUND, dtype=np.float32)
+_ROWS, _COLUMNS = grid(GROUND)
 
 
 def cloud(rng: np.random.Generator, octaves: int, fall: float) -> np.ndarray:
@@ -28,8 +27,8 @@ def cloud(rng: np.random.Generator, octaves: int, fall: float) -> np.ndarray:
     total = np.zeros(GROUND, np.float32)
     for octave in range(octaves):
         cells = 2 ** (octave + 1)
-        grid = rng.standard_normal((GROUND[0] * cells // GROUND[1] + 2, cells + 1), dtype=np.float32)
-        total += fall**octave * cv2.resize(grid, GROUND[::-1], interpolation=cv2.INTER_CUBIC)
+        coarse = rng.standard_normal((GROUND[0] * cells // GROUND[1] + 2, cells + 1), dtype=np.float32)
+        total += fall**octave * cv2.resize(coarse, GROUND[::-1], interpolation=cv2.INTER_CUBIC)
     return total / (total.std() + 1e-6)
 
 
@@ -172,21 +171,12 @@ def picture(rng):
 @cache
 def _pictures() -> list[tuple[np.ndarray, np.ndarray]]:
     """The pictures of the sample that have words, and where words are in them."""
-    sample, quads, pictures = Path(mlt_s_tools.__file__).with_name("sample"), {}, []
-    for name in sorted(sample.glob("*localization*.zip")):
-        with ZipFile(name) as archive:
-            split = "train" if "training" in name.name else "val"
-            for member in archive.namelist():
-                lines = [line for line in archive.read(member).decode("utf-8-sig").splitlines() if line.strip()]
-                corners = np.array([line.split(",")[:8] for line in lines], float).reshape(-1, 4, 2)
-                quads[split, Path(member).stem.replace("gt_", "")] = corners.tolist()
-    for name in sorted(sample.glob("ch8_*images*.zip")):
-        with ZipFile(name) as archive:
-            for member in archive.namelist():
-                words = quads.get(("train" if "training" in name.name else "val", Path(member).stem))
-                if words:
-                    image = Image.open(io.BytesIO(archive.read(member))).convert("RGB")
-                    pictures.append((np.asarray(image), word_mask(words, image.size)))
+    listing, pictures = list_source(str(SAMPLE), ("image", "words"), {}), []
+    for split in PUBLISHED_COUNTS:
+        for pair in join(listing, split, ("label", "image", "words"), unlabelled=True)[0]:
+            example = read_pair(pair)
+            quads = [word["quad"] for word in example["words"]]
+            pictures.append((np.asarray(example["image"]), word_mask(quads, example["image"].size)))
     return pictures
 
 

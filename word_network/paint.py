@@ -10,7 +10,8 @@ from typing import Optional
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from drawing.noise import Array, grid
+
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -72,8 +73,8 @@ class Canvas:
 
     def waves(self, cells: int = 3) -> Array:
         """Smooth noise (height, width) of about unit deviation."""
-        grid = self.rng.standard_normal((self.rng.integers(2, cells + 1), self.rng.integers(2, cells + 2)))
-        return cv2.resize(np.float32(grid), self.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        coarse = self.rng.standard_normal((self.rng.integers(2, cells + 1), self.rng.integers(2, cells + 2)))
+        return cv2.resize(np.float32(coarse), self.shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def filled(shape: tuple[int, int], points: Array) -> Array:
@@ -218,7 +219,7 @@ def halves(canvas: Canvas) -> None:
 
 def pattern(canvas: Canvas) -> None:
     """Stripes or a grid in the letters' colour."""
-    rows, columns = np.indices(canvas.shape, dtype=np.float32)
+    rows, columns = grid(canvas.shape)
     angle, period = canvas.between(0, np.pi), canvas.side * canvas.between(0.12, 0.9)
     along = columns * np.float32(np.cos(angle)) + rows * np.float32(np.sin(angle))
     across = rows * np.float32(np.cos(angle)) - columns * np.float32(np.sin(angle))
@@ -359,7 +360,7 @@ def _lay_letters(canvas: Canvas) -> None:
         speck = cv2.resize(canvas.rng.standard_normal(small, dtype=np.float32), canvas.shape[::-1])
         cover = cover * np.clip(3 * (speck + canvas.between(0.9, 1.9)), canvas.between(0, 0.4), 1)
     if "dots" in canvas.effects or "scan lines" in canvas.effects:
-        rows, columns = np.indices(canvas.shape, dtype=np.float32)
+        rows, columns = grid(canvas.shape)
         period = canvas.between(3, 6)
         distance = (rows % period - period / 2) ** 2
         if "dots" in canvas.effects:

@@ -9,8 +9,9 @@ from typing import Optional
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image, ImageDraw, ImageFont
 
+from drawing.glyphs import check_shaping, face, inked
 from word_network import fonts, texts
 
 HEIGHT = 72  # pixels across the line that a mask is kept at
@@ -42,8 +43,7 @@ def pools(cache: Path, folder: Path, seed: int, words: int, held: bool) -> dict[
         words: how many in all scripts together.
         held: with the families that are kept for the test, or with the others.
     """
-    if not features.check("raqm"):
-        raise RuntimeError("Pillow finds no Raqm, which shapes Arabic and Bangla; install libraqm0 and libfribidi0.")
+    check_shaping()
     cache.mkdir(parents=True, exist_ok=True)
     missing = [script for script in texts.SHARES if not (cache / f"{script}.npz").exists()]
     if missing:
@@ -65,13 +65,13 @@ def _draw_pool(cache: Path, seed: int, families: list[list[fonts.Face]], script:
     rows, masks, at = [], [], 0
     for number in range(-(-words // PER_FONT) if families else 0):
         faces = families[rng.integers(len(families))]
-        face = faces[rng.integers(len(faces))]
-        font = ImageFont.truetype(face.file, HEIGHT, index=face.number, layout_engine=ImageFont.Layout.RAQM)
+        chosen = faces[rng.integers(len(faces))]
+        font = face(chosen.file, HEIGHT, chosen.number)
         for _ in range(PER_FONT):
             drawn = word_mask(rng, font, script)
             if drawn is not None:
                 mask, stacked = drawn
-                rows.append((at, *mask.shape, number, stacked, face.held))
+                rows.append((at, *mask.shape, number, stacked, chosen.held))
                 masks.append(mask.ravel())
                 at += mask.size
     np.save(cache / f"{script}.npy", np.concatenate(masks) if masks else np.zeros(0, np.uint8))
@@ -91,10 +91,9 @@ def word_mask(rng: np.random.Generator, font: ImageFont.FreeTypeFont, script: st
             ink = _line(font, text)
     except OSError:  # a glyph that FreeType cannot draw
         return None
-    box = ink.getbbox()
-    if box is None:
+    if ink is None:
         return None
-    mask = np.asarray(ink.crop(box))
+    mask = np.asarray(ink)
     across, along = mask.shape[:: -1 if stacked else 1]
     scale = HEIGHT / across if across > 0.55 * HEIGHT else 0.55  # dashes and dots stay low
     size = max(4, round(mask.shape[1] * scale)), max(4, round(mask.shape[0] * scale))
@@ -103,29 +102,27 @@ def word_mask(rng: np.random.Generator, font: ImageFont.FreeTypeFont, script: st
     return cv2.resize(mask, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), stacked
 
 
-def _line(font: ImageFont.FreeTypeFont, text: str) -> Image.Image:
-    left, top, right, bottom = font.getbbox(text)
-    if not 0 < right - left < 4000:
-        return Image.new("L", (1, 1))
-    ink = Image.new("L", (int(right - left) + 20, int(bottom - top) + 20))
-    ImageDraw.Draw(ink).text((10 - left, 10 - top), text, 255, font)
-    return ink
+def _line(font: ImageFont.FreeTypeFont, text: str) -> Optional[Image.Image]:
+    drawn = inked(text, font)
+    return drawn and drawn[0]
 
 
-def _spaced(font: ImageFont.FreeTypeFont, text: str, gap: float) -> Image.Image:
+def _spaced(font: ImageFont.FreeTypeFont, text: str, gap: float) -> Optional[Image.Image]:
     advances = [font.getlength(letter) + gap for letter in text]
     ink = Image.new("L", (int(sum(advances) + 2 * font.size), int(2.4 * font.size)))
     for letter, at in zip(text, np.cumsum([font.size / 2, *advances])):
         ImageDraw.Draw(ink).text((at, 0.5 * font.size), letter, 255, font)
-    return ink
+    box = ink.getbbox()
+    return box and ink.crop(box)
 
 
-def _stacked(rng: np.random.Generator, font: ImageFont.FreeTypeFont, text: str) -> Image.Image:
-    letters = [_line(font, letter) for letter in text]
-    letters = [letter.crop(letter.getbbox()) for letter in letters if letter.getbbox()]
+def _stacked(rng: np.random.Generator, font: ImageFont.FreeTypeFont, text: str) -> Optional[Image.Image]:
+    letters = [ink for letter in text if (ink := _line(font, letter))]
     gap = round(rng.uniform(0.03, 0.3) * font.size)
-    width = max((letter.width for letter in letters), default=1)
-    ink = Image.new("L", (width, sum(letter.height + gap for letter in letters) + 1))
+    if not letters:
+        return None
+    width = max(letter.width for letter in letters)
+    ink = Image.new("L", (width, sum(letter.height + gap for letter in letters) - gap))
     top = 0
     for letter in letters:
         ink.paste(letter, ((width - letter.width) // 2, top))

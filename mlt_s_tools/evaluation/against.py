@@ -21,7 +21,7 @@ class Comparison:
     """Two evaluations of one split, paired by the images that are counted in both.
 
     Attributes:
-        one, other: an `Evaluation` each. Differences are `one` less `other`.
+        one, other: the two evaluations. Differences are `one` minus `other`.
     """
 
     one: Evaluation
@@ -35,19 +35,19 @@ class Comparison:
 
     @functools.cached_property
     def metrics(self) -> tuple[TextMetrics, TextMetrics]:
-        """Of either, on the images of both."""
+        """The metrics of each, on the images of both."""
         ones, others = zip(*self.pairs)
         return metrics_of(ones), metrics_of(others)
 
     @functools.cached_property
     def figures(self) -> tuple[dict[str, float], dict[str, float]]:
-        """What `TextMetrics.compute` returns of either, on the images of both."""
+        """What `TextMetrics.compute` returns for each, on the images of both."""
         one, other = self.metrics
         return one.compute(), other.compute()
 
     @functools.cached_property
     def differences(self) -> dict[str, Difference]:
-        """Of the published figures, `fgiou` and `f_score`."""
+        """Differences in the published figures, `fgiou` and `f_score`."""
         counts = [metrics.counts() for metrics in self.metrics]
         one, other = self.figures
         intervals: dict[str, list[float] | None] = dict.fromkeys(("fgiou", "f_score"))
@@ -61,7 +61,7 @@ class Comparison:
         return {name: Difference(one[name] - other[name], found) for name, found in intervals.items()}
 
     def by(self, kind: str) -> dict[str, Difference]:
-        """Of fgIoU within words, by the names of a kind of groups that occur: "script" or "height"."""
+        """Differences in fgIoU within words, for each script or height that occurs; `kind` is "script" or "height"."""
         one, other = self.metrics
         return {
             name: iou_difference(one.group_counts(kind, name), other.group_counts(kind, name)) for name in one.by(kind)
@@ -69,7 +69,7 @@ class Comparison:
 
     @functools.cached_property
     def images(self) -> dict[str, int]:
-        """How many images are "better", "worse" and "equal" in one than in the other, by the IoU of their text."""
+        """The number of images that are "better", "worse" and "equal" in `one`, by the IoU of their text."""
         tests: dict[str, Callable[[float], bool]] = {
             "better": lambda value: value > 0,
             "worse": lambda value: value < 0,
@@ -89,13 +89,13 @@ class Comparison:
 
 
 def gain(one: Result, other: Result) -> float:
-    """By how much the IoU of an image's text is greater in one result than in another, both counted."""
+    """By how much the IoU of an image's text is greater in `one` than in `other`; both have to be counted."""
     assert one.counts and other.counts, "only counted results are compared"
     return one.counts.iou - other.counts.iou
 
 
 def metrics_of(results: list[Result] | tuple[Result, ...]) -> TextMetrics:
-    """The figures of counted results."""
+    """The metrics of those results that are counted."""
     metrics = TextMetrics()
     for result in results:
         if result.counts:

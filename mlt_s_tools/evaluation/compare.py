@@ -1,6 +1,6 @@
 """`mlt-s compare`: two sets of label maps side by side, such as the authors' and corrected ones.
 
-Label maps agree or differ where both are sure. What is uncertain in one of them is said with what it is in the other.
+Label maps agree or differ where both are sure. Uncertain pixels of one are reported by their class in the other.
 """
 
 from __future__ import annotations
@@ -34,17 +34,19 @@ CLASSES = ("background", "text", "uncertain")
 _VALUES = {mlt_s.LABEL_MAP.label2id["background"]: 0, mlt_s.LABEL_MAP.label2id["text"]: 1}
 _UNCERTAIN = CLASSES.index("uncertain")
 _SHOWN = 5  # names of a kind; JSON has all of them
-# What a pixel is where no image is there to be shown, and its colour.
+# The colour of each kind of pixel in the first panel, if there is no image to show.
 DIFFERENCES = {"text in both": (150, 150, 150), "text only in A": (255, 40, 160), "text only in B": (0, 190, 255)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of an image that both sets have: its pixels by their classes in A and B, or why there are none.
+    """An image that both sets have: its pixels by their classes in A and B, or why they could not be compared.
 
     Attributes:
+        a, b: its label map in each set.
         pixels: int64 (3, 3), by class in A and class in B, in the order of `CLASSES`.
-        of_groups: int64 (groups, 10), the same by groups of words, as `groups.count_by_group` gives it; or None.
+        of_groups: int64 (groups, 10), the same by groups of words, as `groups.count_by_group` returns it; or None.
+        refused: why the two could not be compared; "" if they were.
     """
 
     a: Choice
@@ -66,7 +68,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class SplitComparison:
-    """What came of a split: the results of the images of both, and the ids that one set alone has."""
+    """A split: the results of the images in both sets, and the ids of those in only one."""
 
     results: list[Result]
     only_in_a: list[str]
@@ -82,17 +84,17 @@ class SplitComparison:
 
     @property
     def without_words(self) -> list[str]:
-        """Ids of the compared images that lack words, where these were asked for."""
+        """Ids of the compared images without words, if words were asked for."""
         return [result.image_id for result in self.compared if result.of_groups is None]
 
     @property
     def is_whole(self) -> bool:
-        """Whether both sets have the same images, in the same sizes."""
+        """Whether both sets have the same images in the same sizes."""
         return not self.only_in_a and not self.only_in_b and not self.refused
 
     @property
     def most_different_first(self) -> list[Result]:
-        """Those that differ where both are sure: the lowest IoU first, and more such pixels first among equals."""
+        """Results that differ where both are sure: lowest IoU first, and among equals those with more such pixels."""
         differing = [result for result in self.compared if result.agreement.fp + result.agreement.fn]
         return sorted(differing, key=lambda of: (of.agreement.iou, -of.agreement.fp - of.agreement.fn))
 
@@ -108,24 +110,24 @@ def run(
     out: str | os.PathLike[str] = "differ.png",
     json: str | os.PathLike[str] | None = None,
 ) -> int:
-    """Compares two sets of label maps and prints where they agree and what is uncertain in one of them.
+    """Compares two sets of label maps, and prints where they agree and what is uncertain in one of them.
 
     Args:
-        a, b: what `label_maps` takes: an archive, its folder, an address, a built set.
-        data_dir: the folder of MLT's archives, for images beside the label maps, their frame, and words.
+        a, b: as for `label_maps`: an archive, its folder, an address, or a built set.
+        data_dir: folder of MLT's archives, which gives the images, their frame, and words.
         split: "train" or "validation"; by default both.
-        text_values: what text is in A and in B: 1, or 255 in label maps of 0 and 255.
+        text_values: the values of text in A and in B: 1, or 255 in label maps of 0 and 255.
         by: what to group words by: "script", "height" or both.
-        worst: how many of the images that differ most to draw; by default none.
-        out: path of the PNG file to draw them on.
-        json: path of the report to write for a program.
+        worst: number of the images that differ most to draw; by default none.
+        out: path of the PNG file to draw them in.
+        json: path of a JSON report to write.
 
     Returns:
-        The exit status: 0 where both have label maps of the same images and sizes, else 1.
+        The exit status: 0 if both have label maps of the same images and sizes, otherwise 1.
 
     Raises:
-        mlt_s.MltSError: one of them cannot be read, no image is in both, or there are no words to group by.
-        OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
+        mlt_s.MltSError: a set cannot be read, no image is in both, or there are no words to group by.
+        OSError: a file cannot be written, or would replace one that is not known to be from mlt-s.
     """
     writing.check(json, out if worst else None)
     replaces, kinds = Path(out).exists(), tuple(dict.fromkeys(by or ()))
@@ -153,14 +155,14 @@ def compare(a: Source, b: Source, with_words: bool = False) -> dict[str, SplitCo
     """Compares the label maps of two sources, split by split.
 
     Args:
-        a, b: a `choose.Source` each.
-        with_words: whether to count by words as well, where the first source has ground truth.
+        a, b: the two sets.
+        with_words: also count by words, if the first source has ground truth.
 
     Returns:
-        A `SplitComparison` by the name of each split that one of them has.
+        Name -> comparison of each split that at least one of them has.
 
     Raises:
-        mlt_s.MltSError: a label map, or the image that it belongs to, cannot be read.
+        mlt_s.MltSError: a label map, or its image, cannot be read.
     """
     keyed = [{(of.split, mlt_s.name_key(of.pair.image_id)): of for of in source.choices} for source in (a, b)]
     both = [(choice, keyed[1][key]) for key, choice in keyed[0].items() if key in keyed[1]]
@@ -190,7 +192,7 @@ def _result(a: Source, b: Source, of_a: Choice, of_b: Choice, with_words: bool) 
 
 
 def _classes(label: Labels, choice: Choice) -> Labels:
-    """The number of the class of each pixel, in the order of `CLASSES`."""
+    """The class of each pixel, as an index into `CLASSES`."""
     classes = np.full(256, 255, np.uint8)
     classes[[*_VALUES, mlt_s.LABEL_MAP.ignore_index]] = [*_VALUES.values(), _UNCERTAIN]
     found = classes[label]
@@ -201,7 +203,7 @@ def _classes(label: Labels, choice: Choice) -> Labels:
 
 
 def sure_in_both(pixels: npt.NDArray[np.int64]) -> Counts:
-    """The pixels that are sure in both, of (3, 3) as `Result` has them, as if A were a prediction of B."""
+    """Of pixels (3, 3), as in `Result`, those that are sure in both, as if A were a prediction of B."""
     (tn, fn), (fp, tp) = pixels[:_UNCERTAIN, :_UNCERTAIN].tolist()
     return Counts(tp, fp, fn, tn)
 
@@ -223,7 +225,7 @@ def _as_json(of: SplitComparison, kinds: Sequence[str]) -> dict[str, Any]:
 
 
 def _figures(pixels: npt.NDArray[np.int64]) -> dict[str, Any]:
-    """The figures of pixels (images, 3, 3); None in place of a ratio of nothing."""
+    """The figures of pixels (images, 3, 3); None for a ratio without pixels."""
     total = pixels.sum(0)
     sure, rows = sure_in_both(total), np.array([sure_in_both(of) for of in pixels]).reshape(-1, 4)
     return {
@@ -289,7 +291,7 @@ def _agreement(of: dict[str, Any]) -> str:
 
 
 def _uncertain(pixels: dict[str, dict[str, int]]) -> Iterator[str]:
-    """What is uncertain in one of them, and what it is in the other."""
+    """The uncertain pixels of each, by their class in the other."""
     in_b = {name: row["uncertain"] for name, row in pixels.items()}
     for letter, other, row in (("A", "B", pixels["uncertain"]), ("B", "A", in_b)):
         if total := sum(row.values()):
@@ -318,7 +320,7 @@ def _swatches(colors: dict[str, tuple[int, int, int]]) -> list[tuple[str, str, I
 def _row(
     sources: Sequence[Source], result: Result, with_images: bool
 ) -> tuple[str, tuple[Image.Image, Image.Image, Image.Image], str]:
-    """A title, three panels and the size, as `preview.sheet_of` takes them."""
+    """Title, three panels and size, as `preview.sheet_of` takes them."""
     a, b = (source.read_label(choice) for source, choice in zip(sources, (result.a, result.b)))
     size = preview.fitting(Image.fromarray(a))
     if with_images:
@@ -332,7 +334,7 @@ def _row(
 
 
 def _differences(a: Labels, b: Labels) -> Labels:
-    """Where both are sure, in the colours of `DIFFERENCES`, on black: uint8 (height, width, 3)."""
+    """The pixels that are sure in both, in the colours of `DIFFERENCES` on black: uint8 (height, width, 3)."""
     places = ((a == 1) & (b == 1), (a == 1) & (b == 0), (a == 0) & (b == 1))
     colors = np.zeros((*a.shape, 3), np.uint8)
     for place, color in zip(places, DIFFERENCES.values()):

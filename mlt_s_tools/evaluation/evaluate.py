@@ -1,8 +1,7 @@
 """`mlt-s evaluate`: the published figures for a folder of predicted masks.
 
-Only figures over the whole split can stand beside published ones. So nothing is made up for an image without a
-prediction, or with one that does not fit: it is named, the figures are those of the others and say so, and the exit
-status is 1.
+Only figures over the whole split can stand beside published ones. So nothing is made up for an image whose prediction
+is missing or does not fit: the report names it, the figures are those of the other images, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -34,15 +33,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
-_LINKED = 12  # images of a page, where it is not said how many
+_LINKED = 12  # images of a page, unless another number is given
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of an image: its counts, or why its prediction was refused, or neither where there is none.
+    """An image: its counts, or why its prediction was refused, or neither if it has no prediction.
 
     Attributes:
-        of_groups: what `groups.group_counts` gives, row by row; empty where no words were asked for, or are there.
+        choice: the image and its label map.
+        counts: its pixels; None if its prediction is missing or refused.
+        refused: why the prediction was refused.
+        of_groups: what `groups.group_counts` returns, row by row; empty if words were not asked for, or are missing.
         is_weak: whether the label map is signed by `mlt-s weak`.
     """
 
@@ -63,14 +65,14 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What came of a split.
+    """The evaluation of a split.
 
     Attributes:
         split: its name.
-        results: of each of its images that is in the folder, in the order of their numbers.
-        extra: predictions for none of them, a list of `mlt_s.Member`.
-        label_maps: the addresses of the label maps, where they were given; else they are in the folder.
-        not_authors: of the places of label maps, those that are not the authors' archive.
+        results: one for each of its images in the folder, in the order of their numbers.
+        extra: predictions that match none of these images.
+        label_maps: the addresses given for label maps; empty if they are in the folder.
+        not_authors: those places of label maps that are not the authors' archive.
     """
 
     split: str
@@ -93,7 +95,7 @@ class Evaluation:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the figures are over all images that MLT_S has in the split."""
+        """Whether the figures cover all images that MLT_S has in the split."""
         return len(self.counted) == len(self.results) == mlt_s.PUBLISHED_COUNTS[self.split]
 
     @property
@@ -103,7 +105,7 @@ class Evaluation:
 
     @property
     def is_by_authors(self) -> bool:
-        """Whether the figures rest on the authors' label maps alone."""
+        """Whether the figures rest only on the authors' label maps."""
         return not self.not_authors and not self.weak
 
     @property
@@ -113,12 +115,12 @@ class Evaluation:
 
     @property
     def worst_first(self) -> list[Result]:
-        """The counted results, by IoU of text, and by wrong pixels among equals; those without a wrong pixel last."""
+        """The counted results, lowest IoU of text first, then most wrong pixels; those without wrong pixels last."""
         return sorted(self.counted, key=_badness, reverse=True)
 
     @functools.cached_property
     def metrics(self) -> TextMetrics:
-        """Of the counted results."""
+        """The metrics of the counted results."""
         return metrics_of(self.counted)
 
     @functools.cached_property
@@ -128,7 +130,7 @@ class Evaluation:
 
     @property
     def without_words(self) -> list[str]:
-        """Ids of the counted images that lack words, where these were asked for."""
+        """Ids of the counted images without words, if words were asked for."""
         return [result.image_id for result in self.counted if not result.of_groups]
 
 
@@ -147,30 +149,30 @@ def run(
     by: Sequence[str] | None = None,
     plot: str | os.PathLike[str] | None = None,
 ) -> int:
-    """Evaluates the predictions of a split and prints the figures and what is wrong with the predictions.
+    """Evaluates the predictions of a split, and prints the figures and what is wrong with the predictions.
 
     Args:
         predictions: folder or zip of PNG files named like the images; see `predictions.read_prediction`.
-        data_dir: the folder of the archives, as for `load_dataset`.
+        data_dir: folder of the archives, as for `load_dataset`.
         split: "train" or "validation".
-        label_maps: the label archive, where it is not in `data_dir`.
-        per_image: whether to print a line an image, too.
-        csv: path of a table to write, a line an image.
-        worst: how many of the worst images to draw; by default none.
-        out: path of the PNG file to draw them on.
-        json: path of the report to write for a program.
-        text_value: what text is in the label maps, as for the loader: 1, or 255.
+        label_maps: the label archive, if it is not in `data_dir`.
+        per_image: also print one line per image.
+        csv: path of a table to write, with one line per image.
+        worst: number of the worst images to draw; by default none.
+        out: path of the PNG file to draw them in.
+        json: path of a JSON report to write.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255.
         against: other predictions of the same images, to compare with.
         by: what to group words by, for figures within words: "script", "height" or both.
         plot: path of a plot of the figures to write, a .png or an .html file.
 
     Returns:
-        The exit status: 0 where the figures are over the whole split, by the authors' label maps; else 1.
+        The exit status: 0 if the figures cover the whole split, by the authors' label maps; otherwise 1.
 
     Raises:
-        mlt_s.MltSError: no prediction is of any use, the data cannot be read, there are no words to group by, or
-            matplotlib is not installed for a plot.
-        OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
+        mlt_s.MltSError: no prediction can be counted, the data cannot be read, there are no words to group by, or a
+            plot is asked for and matplotlib is not installed.
+        OSError: a file cannot be written, or would replace one that is not known to be from mlt-s.
     """
     if plot:
         plots.check(plot)
@@ -211,18 +213,15 @@ def evaluate(source: Source, predictions: Predictions, split: str, with_words: b
     """Counts the pixels of every image of a split that has a prediction.
 
     Args:
-        source: a `choose.Source` of that split alone.
-        predictions: `Predictions`.
+        source: the images and label maps of that split only.
+        predictions: the predictions of their text.
         split: its name.
-        with_words: whether to count the pixels of words by script and height as well, where there is ground truth.
-
-    Returns:
-        An `Evaluation`.
+        with_words: also count by script and height of words, if there is ground truth.
 
     Raises:
-        mlt_s.MltSError: a label map, the image that it belongs to, or ground truth that is asked for cannot be read.
+        mlt_s.MltSError: a label map, its image, or ground truth that is asked for cannot be read.
     """
-    # Threads, as most of the time goes into unpacking PNG files, during which Python lets others run.
+    # Threads, as most of the time goes into unpacking PNG files, which releases the interpreter's lock.
     with ThreadPoolExecutor(workers.cores()) as pool:
         results = list(pool.map(lambda choice: _result(source, predictions, choice, with_words), source.choices))
     extra = predictions.extra(result.image_id for result in results)
@@ -253,7 +252,7 @@ def _result(source: Source, predictions: Predictions, choice: Choice, with_words
 def _misfit(
     source: Source, choice: Choice, member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]
 ) -> str:
-    """Why a prediction has another (height, width) than the label map, as far as can be known."""
+    """Why the prediction's (height, width) differs from the label map's, as far as it can be known."""
     reasons, namesakes = [], source.namesakes(choice)
     if shape == wanted[::-1] and source.orientation(choice) in _TURNED:
         reasons.append("the image has an EXIF orientation, by which your reader turned it; load images with mlt_s")
@@ -273,7 +272,7 @@ def _misfit(
 
 
 def _label_shape(source: Source, choice: Choice) -> tuple[int, ...] | None:
-    """(height, width) of a label map; None where it cannot be read, which is not what was asked for."""
+    """(height, width) of a label map that only helps to explain; None if it cannot be read."""
     try:
         return source.read_label(choice).shape
     except mlt_s.MltSError:
@@ -310,5 +309,5 @@ def _check_counted(evaluation: Evaluation, predictions: str | os.PathLike[str] |
         )
     raise mlt_s.MltSError(
         f"No prediction in {predictions} is named like an image of the {evaluation.split} split. It holds "
-        f"{report.name_of(evaluation.extra[0])}; wanted are names such as {evaluation.missing[0]}.png."
+        f"{report.name_of(evaluation.extra[0])}; expected names such as {evaluation.missing[0]}.png."
     )

@@ -1,7 +1,7 @@
 """The plot of `mlt-s evaluate`: figures with their intervals, and every image as a dot.
 
-As a PNG file it is a picture. As an HTML file it is a page without scripts, in one file: the dots of the images that
-are worst, or differ most, lead to these images below.
+A PNG file is a picture. An HTML file is a page without scripts, complete in itself: the dots of the images that are
+worst, or differ most, lead to these images below.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from mlt_s_tools.evaluation.evaluate import Evaluation, Result
 
-    Results = tuple[Result, ...]  # of an image: its result, and with a comparison the other one after it
+    Results = tuple[Result, ...]  # of an image: its result and, with a comparison, that of the other predictions
 
 KINDS = (".png", ".html")
 _DPI = 120
-_MANY = 200  # images, from which on their dots are smaller
-_NAME_SIZE = (0.12, 0.025)  # of the name of an image beside its dot, in parts of the axes
+_MANY = 200  # images; from here on, dots are smaller
+_NAME_SIZE = (0.12, 0.025)  # of an image's name next to its dot, in parts of the axes
 _OTHER_MAPS = "not by the authors' label maps"
-_NEAR_BORDER = 0.8  # of the width, from which on a name stands left of its dot
+_NEAR_BORDER = 0.8  # of the width; from here on, a name is to the left of its dot
 _ONE, _OTHER, _MARKED = "#0050a0", "#c05000", "#d00060"
 _STYLE = """\
 body { margin: 2rem auto; max-width: 80rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1c1e22;
@@ -73,10 +73,10 @@ _IMAGE = (
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Sees that a plot can be drawn and what it will be.
+    """Checks that a plot can be drawn into a file of this name.
 
     Raises:
-        mlt_s.MltSError: matplotlib is not installed, or the file is to be of another kind.
+        mlt_s.MltSError: matplotlib is not installed, or the name ends in none of `KINDS`.
     """
     if Path(path).suffix.lower() not in KINDS:
         raise mlt_s.MltSError(f"A plot is a file that ends in {' or '.join(KINDS)}, not {path}.")
@@ -85,10 +85,10 @@ def check(path: str | os.PathLike[str]) -> None:
 
 
 def linked(evaluation: Evaluation, comparison: Comparison | None, count: int) -> list[Results]:
-    """The images that are named and shown: the worst ones, or, of a comparison, those that differ most.
+    """The images that are named and shown: the worst ones or, with a comparison, those that differ most.
 
     Returns:
-        For each image its result, and of a comparison that of the other predictions after it.
+        For each image its result and, with a comparison, that of the other predictions.
     """
     if comparison:
         return list(comparison.most_different_first[:count])
@@ -103,13 +103,13 @@ def draw(
     shown: Sequence[Results],
     sheets: Iterable[Image.Image],
 ) -> None:
-    """Writes the plot, by the ending of its name a picture or a page.
+    """Writes the plot: a picture or a page, by the ending of its name.
 
     Args:
-        path: of the file.
+        path: path of the file.
         evaluation, kinds, comparison: as for `report.lines`.
-        shown: the images to name, as `linked` gives them.
-        sheets: a picture of each of them, for the page.
+        shown: the images to name, as `linked` returns them.
+        sheets: one picture for each of them, for the page.
 
     Raises:
         OSError: it cannot be written.
@@ -170,7 +170,7 @@ def _figure(
 
 
 def _draw_figures(axes: Axes, metrics: Sequence[TextMetrics], kinds: Sequence[str]) -> None:
-    """A row a figure, from top to bottom, the value as a dot and its interval as a bar."""
+    """One row per figure, from top to bottom: the value as a dot and its interval as a bar."""
     names: list[str] = []
     for of, (metrics_of_one, color) in enumerate(zip(metrics, (_ONE, _OTHER))):
         rows = list(_rows(metrics_of_one, kinds))
@@ -223,12 +223,12 @@ def _draw_images(axes: Axes, evaluation: Evaluation, shown: Sequence[Results]) -
 
 
 def _around(values: Sequence[float]) -> tuple[float, float]:
-    """The limits of an axis in percent that shows these values."""
+    """The limits of an axis, in percent, that shows these values."""
     return max(-2, min(values) - 4), min(102, max(values) + 4)
 
 
 def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence[tuple[Results, float, float]]) -> None:
-    """Dots at places of the data, of which some are ringed, named and linked; the axes have their limits already."""
+    """Draws dots, some of them ringed, named and linked. The axes must have their limits already."""
     axes.grid(alpha=0.3)
     xs, ys = zip(*dots)
     axes.scatter(xs, ys, s=12 if len(dots) < _MANY else 5, color=_ONE, alpha=0.5, linewidths=0)
@@ -240,7 +240,7 @@ def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence
     for number, (results, x, y) in enumerate(marked):
         left, low = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
         if any(abs(left - other) < _NAME_SIZE[0] and abs(low - beside) < _NAME_SIZE[1] for other, beside in named):
-            continue  # of names on top of each other nobody could read one
+            continue  # names on top of each other cannot be read
         named.append((left, low))
         is_right = left > _NEAR_BORDER
         axes.annotate(
@@ -252,7 +252,7 @@ def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence
             fontsize=7,
             color=_MARKED,
             url=f"#image-{number}",
-            parse_math=False,  # a $ in a name is no formula
+            parse_math=False,  # a $ in a name does not begin a formula
         )
 
 

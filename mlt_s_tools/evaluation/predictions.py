@@ -1,4 +1,4 @@
-"""Predicted masks of text as PNG files, from any framework: which there are, and each as what is text in it."""
+"""Predicted masks of text, as PNG files from any framework: finding and reading them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NAMING = "Predictions are PNG files named like the images, such as img_1.png fo
 class Predictions:
     """The predictions in a folder or a zip, by the names of their images.
 
-    Names match whatever their case and Unicode form, and at any depth. What is no PNG file is none.
+    Names match whatever their case and Unicode form, at any depth. Other files than PNG are ignored.
 
     Args:
-        root: path of the folder or of the zip.
+        root: path of the folder or zip.
 
     Raises:
-        mlt_s.MltSError: there is nothing, it cannot be read, it holds no PNG file, or two of one name.
+        mlt_s.MltSError: it is missing, cannot be read, or holds no PNG file or two of one name.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -43,11 +43,11 @@ class Predictions:
             raise mlt_s.MltSError(f"There are no predictions in {root}. {_NAMING}")
 
     def find(self, image_id: str) -> mlt_s.Member | None:
-        """The prediction for that image, an `mlt_s.Member`; None where there is none."""
+        """The prediction for an image; None if there is none."""
         return self._members.get(mlt_s.name_key(image_id))
 
     def extra(self, image_ids: Iterable[str]) -> list[mlt_s.Member]:
-        """Those for none of these images, a list of `mlt_s.Member` in the order of their names."""
+        """The predictions that match none of these images, in the order of their names."""
         wanted = {mlt_s.name_key(image_id) for image_id in image_ids}
         names = sorted(self._members.keys() - wanted, key=mlt_s.number_order)
         return [self._members[name] for name in names]
@@ -70,31 +70,31 @@ def _png_files(root: str | os.PathLike[str]) -> Iterator[tuple[str, mlt_s.Member
 
 
 def read_prediction(member: mlt_s.Member) -> npt.NDArray[np.bool_]:
-    """A prediction as what is text in it: bool (height, width).
+    """The text of a prediction: bool (height, width).
 
-    Text is 1, or 255 in a file without 1. The file may be grey of any depth up to 8 bits, a palette (its indices, or
-    its colours where only these are 0 and 255), or RGB of one grey level.
+    Text is 1, or 255 in a file without 1. The file may be greyscale of up to 8 bits, a palette image (by its indices,
+    or by its colours if only these are 0 and 255), or RGB with equal channels.
 
     Raises:
-        mlt_s.MltSError: it is damaged or no PNG file, holds other values or colours, or its palette says the opposite
-            of its indices.
+        mlt_s.MltSError: it is damaged or not a PNG file, holds other values or colours, or its palette contradicts its
+            indices.
     """
     data = mlt_s.read_member(member, {})
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             image.load()
-            values = mlt_s.single_channel(image, depth=data[24])  # the byte of the header that says it
+            values = mlt_s.single_channel(image, depth=data[24])  # the header's byte for the depth
             if image.mode == "P":
                 mlt_s.check_palette(image)
     except MemoryError:
         raise
-    except Exception as error:  # a broken picture, of which Pillow raises many kinds, or values that are none
-        reason = "it is no PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
+    except Exception as error:  # of a broken picture, for which Pillow raises many kinds, or of other values
+        reason = "it is not a PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
         raise mlt_s.MltSError(f"{member} cannot be read as a prediction: {reason}. {_WANTED}") from error
     found = set(np.unique(values).tolist())
     if not (found <= {0, 1} or found <= {0, 255}):
         some = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
-        raise mlt_s.MltSError(f"{member} is no prediction: it holds the values {some}. {_WANTED}")
+        raise mlt_s.MltSError(f"{member} is not a prediction: it holds the values {some}. {_WANTED}")
     return values != 0
 
 

@@ -1,4 +1,4 @@
-"""What `mlt-s evaluate` says of an evaluation: in lines for the eye, in a table, and in JSON for a program."""
+"""The report of `mlt-s evaluate`: lines to read, a table, and JSON."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mlt_s_tools.evaluation.against import Comparison
     from mlt_s_tools.evaluation.evaluate import Evaluation
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that spreadsheets compute
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets compute cells that begin with these
 _SHOWN = 5  # names of a kind; JSON has all of them
-_BRACKETS = "In brackets, 95 % intervals: what draws of the images with replacement give (2,000 of them, seed 0)."
+BRACKETS = "In brackets: 95 % intervals, from 2,000 bootstrap resamples of the images (seed 0)."
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -30,9 +30,9 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
     """The report.
 
     Args:
-        evaluation: an `Evaluation` of which something is counted.
-        kinds: what its words are grouped by: "script", "height", both or none.
-        comparison: with another one, or None.
+        evaluation: an evaluation with at least one counted image.
+        kinds: what words are grouped by: "script", "height", both or none.
+        comparison: the comparison with other predictions, or None.
     """
     figures, published = evaluation.figures, mlt_s.PUBLISHED_COUNTS[evaluation.split]
     counted = figures["images"]
@@ -70,7 +70,7 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
 
 
 def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Which label maps the figures rest on, where these were given or are not the authors'."""
+    """Which label maps the figures rest on, if these were given or are not the authors'."""
     if not evaluation.label_maps and evaluation.is_by_authors:
         return
     places = evaluation.label_maps or evaluation.not_authors
@@ -93,7 +93,7 @@ def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
         f"  F-score    {figures['f_score']:6.4f}    {in_brackets(f_score, 1, 4)}of mean precision "
         f"{figures['mean_precision']:.4f} and mean recall {figures['mean_recall']:.4f}, averaged over images"
     )
-    yield "Beside it, pixels of all images pooled"
+    yield "Also, with the pixels of all images pooled"
     for name, key in (("precision", "pooled_precision"), ("recall", "pooled_recall"), ("F-score", "pooled_f_score")):
         yield f"  {name:<11}{figures[key]:6.4f}"
     background = 100 * figures["background_iou"]
@@ -102,21 +102,21 @@ def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
 
 
 def _interval_lines(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[str]:
-    """What brackets are, where there are any, and why the figures of all images have none."""
+    """What brackets mean, if there are any, and why the figures of all images have none."""
     has_interval = "fgiou_lower" in evaluation.figures
     if has_interval or (comparison and comparison.differences["fgiou"].interval):
-        yield _BRACKETS
+        yield BRACKETS
     if not has_interval:
         yield f"There is {too_few(counting(evaluation.metrics.counts()))}."
 
 
 def interval_of(figures: dict[str, float], name: str) -> list[float] | None:
-    """The interval of a figure, of what `TextMetrics.compute` returns; None of too few images."""
+    """The interval of a figure, from what `TextMetrics.compute` returns; None for too few images."""
     return [figures[f"{name}_lower"], figures[f"{name}_upper"]] if f"{name}_lower" in figures else None
 
 
 def in_brackets(interval: Sequence[float] | None, factor: float, digits: int, sign: str = "") -> str:
-    """An interval in words, with a space or two after it; nothing where there is none."""
+    """An interval as text, followed by two spaces; "" if there is none."""
     return f"[{', '.join(f'{factor * value:{sign}.{digits}f}' for value in interval)}]  " if interval else ""
 
 
@@ -164,7 +164,7 @@ def _remarks_on_split(evaluation: Evaluation) -> Iterator[str]:
     if without := evaluation.figures["images_without_text"]:
         yield (
             f"No labelled text in {mlt_s.counted(without, 'image')}: 0 in precision and recall whatever is predicted, "
-            "as the published protocol has it."
+            "as in the published protocol."
         )
     if lacking := mlt_s.PUBLISHED_COUNTS[evaluation.split] - len(evaluation.results):
         yield (
@@ -181,7 +181,7 @@ def _remarks(evaluation: Evaluation) -> Iterator[str]:
         yield "\n  ".join([f"Refused {mlt_s.counted(refused, 'prediction')}:", *refused[:_SHOWN], *more])
     if extra := evaluation.extra:
         names = mlt_s.first_few([name_of(member) for member in extra], _SHOWN)
-        yield f"Left out {mlt_s.counted(extra, 'prediction')} for no label map of this split: {names}."
+        yield f"Left out {mlt_s.counted(extra, 'prediction')} without a label map in this split: {names}."
 
 
 def name_of(member: mlt_s.Member) -> str:
@@ -190,7 +190,7 @@ def name_of(member: mlt_s.Member) -> str:
 
 
 def no_words(data_dir: str | os.PathLike[str] | None) -> mlt_s.MltSError:
-    """The error of figures by words, where there are none."""
+    """The error if figures by words are asked for, and there are no words."""
     return mlt_s.MltSError(
         f"There is no ground truth in {data_dir} for any of these images, so there are no words to group by. It is "
         f"in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
@@ -198,7 +198,7 @@ def no_words(data_dir: str | os.PathLike[str] | None) -> mlt_s.MltSError:
 
 
 def image_lines(evaluation: Evaluation) -> Iterator[str]:
-    """A line an image, below a head."""
+    """One line per image, below a heading."""
     width = max(len("image"), *(len(result.image_id) for result in evaluation.results))
     yield f"{'image':<{width}}  {'IoU %':>6}  {'precision':>9}  {'recall':>6}  {'missed':>9}  {'wrong':>9}"
     for result in evaluation.results:
@@ -214,7 +214,7 @@ def image_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def write_csv(evaluation: Evaluation, path: str | os.PathLike[str], comparison: Comparison | None) -> None:
-    """Writes a table, a line an image; with a comparison, the IoU of the other predictions in a last column."""
+    """Writes a table with one line per image; with a comparison, its last column has the other predictions' IoU."""
     others = comparison.other.results if comparison else ()
     with writing.whole(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
@@ -228,14 +228,14 @@ def write_csv(evaluation: Evaluation, path: str | os.PathLike[str], comparison: 
 
 
 def _cell(text: str) -> str:
-    """A name as a cell that no spreadsheet takes for a formula."""
+    """A name as a cell that spreadsheets do not take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def write_json(
     evaluation: Evaluation, path: str | os.PathLike[str], kinds: Sequence[str], comparison: Comparison | None
 ) -> None:
-    """Writes the report; arguments are those of `lines`."""
+    """Writes the report as JSON; arguments are those of `lines`."""
     report: dict[str, Any] = {
         "split": evaluation.split,
         "whole_split": evaluation.is_whole,

@@ -1,4 +1,4 @@
-"""A picture of predictions and what is wrong in them: image, label map, and prediction with its errors in colours."""
+"""A picture of predictions and their errors: image, label map, and prediction with its errors in colours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PANEL_NAMES = ("image", "label map", "prediction")
 GROUND = (0, 0, 0)
-# What a pixel of a prediction is, and its colour: apart in brightness too, for eyes that do not tell all colours.
+# The colour of each kind of pixel of a prediction; they differ in brightness too, for colour-blind readers.
 ERROR_COLORS = {
     "found": (150, 150, 150),
     "missed": (255, 40, 160),
@@ -30,8 +30,8 @@ def error_sheet(rows: Iterable[tuple[str, Mapping[str, Any], npt.NDArray[np.bool
     """A picture that shows images, their label maps and their predictions side by side, two abreast.
 
     Args:
-        rows: at least one triple of a title (str), an example (a dict with `image`, mode "RGB", and `label`, mode "L",
-            of one size) and a prediction (bool, (height, width)); all are let go of before the next one.
+        rows: at least one title, example (a dict with `image`, mode "RGB", and `label`, mode "L", of one size) and
+            prediction (bool, (height, width)); only one row is in memory at a time.
 
     Returns:
         A `PIL.Image` of mode "RGB".
@@ -49,7 +49,7 @@ def error_sheet(rows: Iterable[tuple[str, Mapping[str, Any], npt.NDArray[np.bool
 
 
 def colored_errors(prediction: npt.NDArray[np.bool_], label: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A prediction in the colours of `ERROR_COLORS`, on black.
+    """Paints a prediction in the colours of `ERROR_COLORS`, on black.
 
     Args:
         prediction: bool (height, width).
@@ -74,7 +74,7 @@ def colored_errors(prediction: npt.NDArray[np.bool_], label: npt.NDArray[np.uint
 def _panels(
     example: Mapping[str, Any], prediction: npt.NDArray[np.bool_]
 ) -> tuple[Image.Image, Image.Image, Image.Image]:
-    """The three pictures of a row, all of one size that fits a panel."""
+    """The three pictures of a row, in the one size that fits a panel."""
     image, label = example["image"], np.asarray(example["label"])
     size = preview.fitting(image)
     errors = Image.fromarray(colored_errors(prediction, label))

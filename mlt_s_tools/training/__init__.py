@@ -6,7 +6,7 @@
 | `TrainTransform` | an example to a random crop, by scale, place and colour |
 | `EvalTransform` | an example whole, with its label map untouched |
 | `collate` | a batch of either, for a `DataLoader` or a `transformers.Trainer` |
-| `for_segformer` | the transforms and model options that fit an image processor of `transformers` |
+| `for_image_processor` | the transforms and model options that fit an image processor of `transformers` |
 | `GlobalBatchSampler` | the order of examples, with the same global batches on any number of processes |
 | `TextTrainer` | a `transformers.Trainer` for label maps: images of any sizes, several processes |
 | `EpochCallback` | tells a `TrainTransform` the epoch, from a `transformers.Trainer` |
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # the names of `_MODULES`, for checkers and editors
     from mlt_s_tools.training.callbacks import EpochCallback as EpochCallback
     from mlt_s_tools.training.order import GlobalBatchSampler as GlobalBatchSampler
     from mlt_s_tools.training.presets import Preset as Preset
-    from mlt_s_tools.training.presets import for_segformer as for_segformer
+    from mlt_s_tools.training.presets import for_image_processor as for_image_processor
     from mlt_s_tools.training.trainer import TextTrainer as TextTrainer
     from mlt_s_tools.training.transforms import EvalTransform as EvalTransform
     from mlt_s_tools.training.transforms import TrainTransform as TrainTransform
@@ -44,7 +44,7 @@ _MODULES = {
     "collate": "batches",
     "GlobalBatchSampler": "order",
     "Preset": "presets",
-    "for_segformer": "presets",
+    "for_image_processor": "presets",
     "TextTrainer": "trainer",
     "EpochCallback": "callbacks",
 }

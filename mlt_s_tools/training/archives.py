@@ -28,13 +28,19 @@ class ArchiveDataset:
     Args:
         data_dir: as for the loader: the folder of the archives, or an fsspec address.
         split: "train" or "validation".
-        transform: called with each example, a dict with the columns of the configuration; by default the example comes
-            as it is: `image` and `label` as `PIL.Image`.
+        transform: called with each example, a dict with the columns of the configuration; what it returns is the
+            example. By default that comes as it is: `image_id`, `image` as `PIL.Image` of mode "RGB" and `label` as one
+            of mode "L", or None where there is no label map (`unlabelled=True`).
         config: "segmentation", "words" or "labels".
         options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`,
-            `text_value`.
+            `text_value`. For remote archives `token` and `storage_options`.
+
+    Attributes:
+        pairs: a list of `mlt_s.Pair`, in the order of the examples.
+        features: the columns, as a prepared set has them.
 
     Raises:
+        ValueError: `config` or an option is none of these.
         mlt_s.MltSError: nothing can be loaded from there, or nothing of the split; or, when it is asked for, an example
             cannot be read.
     """

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def collate(examples: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> dict[str, Any]:
     """What `TrainTransform` or `EvalTransform` gives, as a batch: the `collate_fn` of a `DataLoader`.
 
+    Transforms of others do as well, which give `pixel_values` and `labels` of those shapes, as arrays or as tensors.
+
     Images of several sizes are padded below and on the right with 0, which is the mean, label maps with 255. Label maps
     that are larger than the images (`EvalTransform(reduce=2)`) stay larger by the same factor.
 
@@ -36,8 +38,9 @@ def collate(examples: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> 
 
     Raises:
         ValueError: label maps of one batch differ in the factor, or no pixel of a training batch counts: its loss would
-            be NaN, and so would be all weights after a step. No crop of a labelled image is like that, only a batch of
-            images without label map. (Evaluation takes no step, and there it is allowed.)
+            be NaN, and so would be all weights after a step. `TrainTransform` gives a crop like that only of an image
+            without label map, or whose label map is 255 throughout. (Evaluation, of examples with `size`, takes no
+            step, and there it is allowed.)
     """
     images = [np.asarray(example["pixel_values"], np.float32) for example in examples]
     labels = [np.asarray(example["labels"], np.int64) for example in examples]

@@ -46,20 +46,20 @@ class Preset:
         return EvalTransform(self.mean, self.std, **{"square": self.square, **options})
 
     def model_options(self) -> dict[str, Any]:
-        """What `from_pretrained` or the config of the model takes: two classes with their names, and 255 ignored.
+        """What `from_pretrained` or the config of the model takes: two classes with their names.
 
-        Weights that were trained on other classes need `ignore_mismatched_sizes=True` beside it.
+        Weights that were trained on other classes need `ignore_mismatched_sizes=True` beside it. The models of
+        transformers ignore 255 by default; one whose config has another number fails on the first label map with 255.
         """
         label_map = mlt_s.LABEL_MAP
         return {
             "num_labels": label_map.num_classes,
             "id2label": dict(label_map.id2label),
             "label2id": dict(label_map.label2id),
-            "semantic_loss_ignore_index": label_map.ignore_index,
         }
 
 
-def for_segformer(image_processor: BaseImageProcessor) -> Preset:
+def for_image_processor(image_processor: BaseImageProcessor) -> Preset:
     """The preset for a model whose images this processor of `transformers` prepares: mean, std and size are its own.
 
     The processor itself sees no label map, so that nothing but the transforms resizes one.

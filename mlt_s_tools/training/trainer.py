@@ -207,7 +207,8 @@ class TextTrainer(Trainer):
 
     def _init_training_state(self, *arguments: Any, **options: Any) -> tuple[int, int]:
         epochs, batches = super()._init_training_state(*arguments, **options)
-        return (0, 0) if self._stream else (epochs, batches)  # its loader is at the right place already
+        # Its loader is at the right place already; from the epoch Trainer counts those of the log.
+        return (self._stream.epoch, 0) if self._stream else (epochs, batches)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
         if not self.global_batch_size:

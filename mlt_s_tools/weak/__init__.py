@@ -1,35 +1,34 @@
 """Label maps from the boxes of words: for images that have none, and better than those that MLT_S has.
 
-A model says for each word, pixel by pixel, how probable text is (`patches`), and a rule makes a label map of that
-(`rule`). The network that ships was trained on drawn words (`network`, `framing`, `edges`, `model`); `label` makes an
-archive of label maps with it (`archive`), `repair` resolves what is uncertain in those of others, `evaluate` says how
-good they are, and `train` goes on from its weights with label maps. A model is an object with
-
-    name                     str: what its label maps are marked with
-    record                   dict, as JSON has it: what decides what it says; stands in the archives made with it
-    trained_on               dict: split -> list of the ids of the images that it was trained on
-    probabilities(examples)  of each example, an image (`PIL.Image` of mode "RGB", its stored pixels) and a list of
-                             quadrilaterals, a list of a `patches.Patch` for each of them, or None for one that lies
-                             outside the image
+A model (`patches.Model`) gives the probability of text for each pixel of a word, and a rule turns that into a label map
+(`rule`). The network that ships was trained on drawn words (`network`, `framing`, `edges`, `model`). `label` writes an
+archive of label maps with it (`archive`), `repair` resolves uncertain pixels of existing ones, `evaluate` measures a
+model by label maps, and `train` trains the network further on label maps.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import mlt_s
 from mlt_s_tools.weak.baseline import Baseline
+
+if TYPE_CHECKING:
+    from mlt_s_tools.weak.patches import Model
 
 RECORD, WEIGHTS = "weak.json", "network.npz"  # in the folder of a model, which is known by the record
 SHIPPED = os.path.join(os.path.dirname(__file__), WEIGHTS)  # the network that comes with the package
 
 
-def open_model(model=None):
-    """A model.
+def open_model(model: str | os.PathLike[str] | None = None) -> Model:
+    """Opens a model.
 
     Args:
-        model: None, the network that ships; "baseline"; or the folder that `mlt-s weak train` wrote.
+        model: None for the network that ships, "baseline", or the folder that `mlt-s weak train` wrote.
 
     Raises:
-        mlt_s.MltSError: it is none of these, or it cannot be read.
+        mlt_s.MltSError: there is no such model, or it cannot be read.
     """
     if model == Baseline.name:
         return Baseline()

@@ -1,9 +1,11 @@
-"""The archive of label maps that `mlt-s weak label` and `repair` write, and the folder beside it in which they gather.
+"""The archive of label maps that `mlt-s weak label` and `repair` write, and the folder that holds them until then.
 
-It is laid out as the authors' own, so that all that takes theirs takes it, with a record (`origin.RECORD`) of how it
-was made; and each label map in it is signed. Neither it nor the folder holds a date, a path or the name of a machine:
-the same words give the same bytes, interrupted or not.
+The archive has the layout of the authors', so it can be used in its place. It also has a record (`origin.RECORD`) of
+how it was made, and each label map in it is signed. It holds no date, path or name of a machine: the same arguments
+give the same bytes, interrupted or not.
 """
+
+from __future__ import annotations
 
 import contextlib
 import hashlib
@@ -12,7 +14,10 @@ import json
 import os
 import shutil
 import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import PIL.Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -20,37 +25,42 @@ import mlt_s
 from mlt_s_tools import records, resuming
 from mlt_s_tools.origin import KEYWORD, MAKER, RECORD
 
+if TYPE_CHECKING:
+    from mlt_s_tools.weak.patches import Model
+
+    Key = tuple[str, str]  # split and image id
+
 PARTIAL = ".partial"  # ends the name of the folder beside the archive
 
-_FORMAT = 2  # to be raised where the same words shall make other label maps
+_FORMAT = 2  # raise it when the same arguments make other label maps
 _FOLDER = "MLT_S_labels"
-FINISHED = "finished.jsonl"  # first line: how they are made; one more for each label map that is whole
+FINISHED = "finished.jsonl"  # a journal, as in `resuming`: one line for each label map
 _LOCK = ".lock"
-_ARCHIVE = "archive"  # the archive to be, while it is being written
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+_ARCHIVE = "archive"  # name of the archive while it is being written
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 
-# What is counted of a label map, and summed up by split.
+# Counted for each label map, and summed by split.
 PIXELS = ("background", "text", "uncertain")
 COUNTS = {
-    # unreadable: words that are uncertain as a whole; too_little: others, in which too little text was found
+    # unreadable: words that are uncertain as a whole; too_little: readable ones with too little text
     "label": ("images", "words", "unreadable", "too_little", *PIXELS),
-    # by what became of pixels that were uncertain, or, of the last, background
+    # pixels that were uncertain; joined: pixels that were background and became text
     "repair": ("images", "words", "became_text", "became_background", "joined", *PIXELS),
 }
 
-# By what other label maps differ from those that are asked for, the most telling first.
+# How label maps that are there differ from those asked for, the most telling difference first.
 _OTHER = {
     "format": "by another version of mlt-s",
     "kind": "of another command",
     "model": "by another model, or by the same one on another engine",
     "thresholds": "with other thresholds",
-    "strokes": "with another word on strokes (--strokes)",
+    "strokes": "with another choice of --strokes",
     "unlabelled_only": "of another choice of images (--unlabelled-only)",
     "source": "of other images, label maps or ground truth",
 }
 
-# What `order_of` returns, and what stands beside it in the archive and in a line of what is finished.
-_ORDER = {
+# What `order_of` returns.
+_ORDER: records.Shape = {
     "format": int,
     "kind": str,
     "model": {"name": str},
@@ -61,14 +71,14 @@ _ORDER = {
 }
 
 
-def order_of(kind, model, thresholds, source, **options):
-    """All that decides which label maps come out, as JSON has it.
+def order_of(kind: str, model: Model, thresholds: dict[str, float], source: str, **options: bool) -> dict[str, Any]:
+    """Everything that decides the label maps, as JSON values.
 
     Args:
         kind: "label" or "repair".
-        model: see `mlt_s_tools.weak`.
+        model: any `patches.Model`.
         thresholds: name -> number.
-        source: another str where the images, their words or label maps are others.
+        source: what `label.digest_of` returns.
         options: `unlabelled_only` or `strokes`.
     """
     order = {
@@ -79,15 +89,15 @@ def order_of(kind, model, thresholds, source, **options):
         **options,
         "source": source,
     }
-    return json.loads(json.dumps(order))  # as it is read back, to compare the two
+    return json.loads(json.dumps(order))  # as it is read back, to be compared with that
 
 
-def signed_png(label, maker):
-    """A label map as a PNG file that says who made it.
+def signed_png(label: np.ndarray, maker: str) -> bytes:
+    """A label map as a PNG file, signed with its maker.
 
     Args:
         label: uint8 (height, width).
-        maker: name of the model; of a repaired label map, after "repair".
+        maker: name of the model, for a repaired label map after "repair by".
     """
     signature = PngInfo()
     signature.add_text(KEYWORD, f"{MAKER} {maker}".encode("ascii", "replace"))  # other letters take another chunk
@@ -96,11 +106,11 @@ def signed_png(label, maker):
     return file.getvalue()
 
 
-def read_record(out):
-    """The record of an archive that is there; None where there is no archive.
+def read_record(out: str) -> dict[str, Any] | None:
+    """The record of the archive at `out`; None if there is no file.
 
     Raises:
-        mlt_s.MltSError: something else has its name.
+        mlt_s.MltSError: the file there is something else.
     """
     if not os.path.lexists(out):
         return None
@@ -111,15 +121,15 @@ def read_record(out):
             records.check(record, _ORDER)
             records.check(record, {"splits": {str: dict.fromkeys(COUNTS[record["kind"]], int)}})
         return record
-    except Exception:  # a zip of somebody else's can be damaged, encrypted or hold anything, and each has its own
-        raise mlt_s.MltSError(f"{out} is there already, and no archive of {MAKER}. Give another name.") from None
+    except Exception:  # any zip may be damaged, encrypted or hold anything, each with an error of its own
+        raise mlt_s.MltSError(f"{out} is there already, and was not written by {MAKER}. Give another name.") from None
 
 
-def is_finished(out, order):
-    """Whether the archive that is asked for is there.
+def is_finished(out: str, order: dict[str, Any]) -> bool:
+    """Whether the archive asked for is there.
 
     Raises:
-        mlt_s.MltSError: there is another one, or something else.
+        mlt_s.MltSError: another archive is there, or something else.
     """
     record = read_record(out)
     if record is None:
@@ -130,19 +140,19 @@ def is_finished(out, order):
 
 
 @contextlib.contextmanager
-def gathering(out, order):
-    """The `Gathering` of an archive: a new one, or that of an earlier run; None where the archive is finished.
+def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
+    """The `Gathering` of an archive, a new one or that of an earlier run; None if the archive is finished.
 
-    No other process gets at it meanwhile. What gathered is removed when the archive is there, also what a run left that
-    was killed between the two.
+    Other processes are kept out meanwhile. When the archive is there, the folder is removed, also the one of a run that
+    was killed in between.
 
     Args:
-        out: absolute path of the archive to be.
+        out: absolute path of the archive to write.
         order: what `order_of` returns.
 
     Raises:
-        mlt_s.MltSError: label maps of another order lie there or at `out`, or something else, or another process is at
-            work.
+        mlt_s.MltSError: there are label maps of another order, or something else is at `out`, or another process is
+            writing it.
         OSError: the folder cannot be made.
     """
     folder = out + PARTIAL
@@ -153,7 +163,7 @@ def gathering(out, order):
     try:
         with resuming.alone(folder, _LOCK, taken):
             try:
-                # Asked once more, as another process may have finished it while this one waited.
+                # Checked again, as another process may have finished it while this one waited.
                 yield None if is_finished(out, order) else Gathering(out, folder, order)
             finally:
                 if os.path.exists(out):
@@ -164,57 +174,57 @@ def gathering(out, order):
                 error.filename = out
             raise
         raise mlt_s.MltSError(
-            f"There is no space left for {out}. Free some and run the same again: what is made so far is kept."
+            f"There is no space left for {out}. Free some, and run the same command again: it continues."
         ) from error
 
 
 class Gathering:
-    """The label maps that are made so far.
+    """The label maps made so far.
 
     Args:
-        out: path of the archive to be.
-        folder: path of the folder that they lie in.
+        out: path of the archive to write.
+        folder: path of their folder.
         order: what `order_of` returns.
 
     Raises:
-        mlt_s.MltSError: those in the folder are of another order.
+        mlt_s.MltSError: the folder has label maps of another order.
     """
 
-    def __init__(self, out, folder, order):
+    def __init__(self, out: str, folder: str, order: dict[str, Any]) -> None:
         self._out, self._folder, self._order = out, folder, order
         self._names = COUNTS[order["kind"]]
         earlier, finished = _read_finished(os.path.join(folder, FINISHED), self._names)
         if earlier is not None and (other := resuming.difference(earlier, order, _OTHER)):
             raise mlt_s.MltSError(
-                f"{folder} holds what an interrupted run made, {other}. To go on with it, give the same "
-                "arguments as then; to begin anew, remove it or give another name."
+                f"{folder} holds label maps of an interrupted run, {other}. To continue that run, give the same "
+                "arguments; to begin anew, remove the folder or give another name."
             )
         self._counts = {
             (line["split"], line["image_id"]): {name: line["counts"][name] for name in self._names}
             for line in finished
             if os.path.exists(self._path(line["split"], line["image_id"]))
         }
-        # Anew: a run that was killed may have left half a line in it.
+        # Rewritten, as a killed run may have left half a line.
         lines = (self._line(*key) for key in self._counts)
         resuming.begin_journal(os.path.join(folder, FINISHED), order, lines)
 
-    def has(self, split, image_id):
+    def has(self, split: str, image_id: str) -> bool:
         return (split, image_id) in self._counts
 
-    def add(self, split, image_id, label, counts):
-        """Keeps a label map, given as a PNG file, and its counts, a dict by `COUNTS`."""
+    def add(self, split: str, image_id: str, label: bytes, counts: dict[str, int]) -> None:
+        """Keeps a label map (the bytes of its PNG file) and its counts, named as in `COUNTS`."""
         path = self._path(split, image_id)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         resuming.write(path, label)
         self._counts[split, image_id] = counts
         resuming.add_to_journal(os.path.join(self._folder, FINISHED), self._line(split, image_id))
 
-    def finish(self, ids, without_words):
+    def finish(self, ids: Sequence[Key], without_words: dict[str, int]) -> dict[str, Any]:
         """Writes the archive, and returns its record.
 
         Args:
-            ids: (split, image_id) of all label maps, in order.
-            without_words: split -> number of images that have no ground truth.
+            ids: split and image id of all label maps, in order.
+            without_words: split -> number of images without ground truth.
         """
         splits = {split: dict.fromkeys(self._names, 0) for split, _ in ids}
         for split, image_id in ids:
@@ -235,37 +245,34 @@ class Gathering:
         os.replace(whole, self._out)
         return record
 
-    def _path(self, split, image_id):
-        # Not by the name of the image, which may be longer than that of a file, or not allowed there.
+    def _path(self, split: str, image_id: str) -> str:
+        # Not by the name of the image, which may be too long for a file, or not allowed.
         return os.path.join(self._folder, split, f"{_digest(image_id)}.png")
 
-    def _line(self, split, image_id):
+    def _line(self, split: str, image_id: str) -> dict[str, Any]:
         return {"split": split, "image_id": image_id, "counts": self._counts[split, image_id]}
 
 
-def _digest(image_id):
+def _digest(image_id: str) -> str:
     return hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _member(split, image_id):
+def _member(split: str, image_id: str) -> str:
     return f"{_FOLDER}/{'training' if split == 'train' else split}_labels/{image_id}.png"
 
 
-def _read_finished(path, names):
-    """The order that a list of finished label maps begins with, and its lines; None and none where there is no list.
+def _read_finished(path: str, names: Iterable[str]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """The order and the lines of the journal of finished label maps; None and no lines if there is no journal.
 
-    A line that is damaged is left out: its label map is made again.
+    A damaged line is left out: its label map is made again.
     """
     try:
-        order, *lines = records.lines(path)  # and not half a line, of a run that was killed
-        finished = (_finished(line, names) for line in lines)
-        return records.parsed(order, {"format": int}), [line for line in finished if line]
+        first, *lines = records.lines(path)
+        order = records.parsed(first, {"format": int})
     except (FileNotFoundError, ValueError):
         return None, []
-
-
-def _finished(line, names):
-    try:
-        return records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)})
-    except ValueError:
-        return None
+    finished = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            finished.append(records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)}))
+    return order, finished

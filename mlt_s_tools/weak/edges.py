@@ -1,24 +1,28 @@
-"""Edges at the image's own pixels: a guided filter (He, Sun and Tang, 2013) of what a network saw in a coarser picture.
+"""Edges at the image's own pixels: a guided filter (He, Sun and Tang, 2013) of probabilities from a coarser picture.
 
-In each window of the image, probabilities are made a linear function of the colours; so they change where the colours
-do. What is found of large words in windows of many pixels is found of a reduced picture (He and Sun, 2015).
+In each window of the image, probabilities become a linear function of the colours, so they change where the colours do.
+For large words, whose windows have many pixels, the functions are fitted to a reduced picture (He and Sun, 2015).
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 _REACH = 0.08  # of a window to each side, in parts of the word's shorter side
-_SMOOTHNESS = 0.015  # a variance of colours, in their deviations, from which on they count
-_LEAST_RADIUS = 3  # pixels of a window's reach in a picture that is reduced
+_SMOOTHNESS = 0.015  # the variance of colours, in their deviations, above which they count
+_LEAST_RADIUS = 3  # pixels of a window to each side in a reduced picture
 _LEAST_SPREAD = 4.0  # grey levels
-# Of logits: by them a probability is as often right as it says (Guo et al., 2017), and 0.5 is the best threshold.
+# Of logits: they calibrate probabilities (Guo et al., 2017), and make 0.5 the best threshold.
 _SLOPE, _SHIFT = 2.0, 0.5
-_SUREST = 0.998  # of a probability
+_SUREST = 0.998  # the greatest probability
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # of colours, in the order of `_fitted`
 
 
 def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray:
-    """Probabilities with the edges of the picture.
+    """Aligns the edges of probabilities with those of the picture.
 
     Args:
         colors: uint8 (height, width, 3).
@@ -41,13 +45,13 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
     return (1 / (1 + np.exp(-calibrated(np.log(found / (1 - found)))))).astype(np.float32)
 
 
-def calibrated(logits):
-    """Logits (an array or a tensor) that say how probable text is, from those of the network."""
+def calibrated(logits: Any) -> Any:
+    """Calibrates the logits of the network, an array or a tensor."""
     return _SLOPE * logits + _SHIFT
 
 
-def _fitted(guide, values, radius):
-    """The linear functions that fit windows best: float32 (4, height, width), three slopes and a constant."""
+def _fitted(guide: np.ndarray, values: np.ndarray, radius: int) -> np.ndarray:
+    """The linear function that fits each window best: float32 (4, height, width), three slopes and a constant."""
     products = [guide[one] * guide[other] for one, other in _PAIRS]
     means = window_means(np.stack([*guide, values, *(guide * values), *products]), radius)
     color, value, with_value = means[:3], means[3], means[4:7] - means[:3] * means[3]
@@ -78,14 +82,15 @@ def window_means(planes: np.ndarray, radius: int) -> np.ndarray:
     return planes
 
 
-def _sums(planes, count, axis):
-    """Sums of `count` neighbours along an axis, by sums of 1, 2, 4, ... of them."""
+def _sums(planes: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Sums of `count` neighbours along an axis, built from sums of 1, 2, 4, ... of them."""
 
-    def part(values, start, stop):
+    def part(values: np.ndarray, start: int, stop: int | None) -> np.ndarray:
         return values[(slice(None),) * axis + (slice(start, stop),)]
 
     length = planes.shape[axis] - count + 1
-    total, taken, width = None, 0, 1
+    total: Any = None
+    taken, width = 0, 1
     while True:
         if count & width:
             term = part(planes, taken, taken + length)
@@ -96,12 +101,12 @@ def _sums(planes, count, axis):
         width *= 2
 
 
-def _reduced(plane, factor):
+def _reduced(plane: np.ndarray, factor: int) -> np.ndarray:
     return plane if factor == 1 else np.asarray(Image.fromarray(plane).reduce(factor))
 
 
-def _enlarged(plane, shape, factor):
-    """A plane that was reduced, at its own size again: what it holds at its last row and column may be of fewer."""
+def _enlarged(plane: np.ndarray, shape: tuple[int, int], factor: int) -> np.ndarray:
+    """A reduced plane at full size again: its last row and column may stand for fewer pixels than the others."""
     if factor == 1:
         return plane
     height, width = shape

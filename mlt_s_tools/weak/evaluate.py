@@ -1,14 +1,17 @@
-"""`mlt-s weak evaluate`: how good what a model says is, by label maps of the same words, and how sure that is.
+"""`mlt-s weak evaluate`: how well a model agrees with label maps of the same words, and how sure that is.
 
-One protocol for all: thresholds are chosen on every second image where these are enough, and the figures are those of
-the others; else the threshold is 0.5, and the figures are those of all. Intervals are by drawing images anew
-(bootstrap), and of two models it is said that one is better only where that of their difference excludes 0.
+There is one protocol. With enough images, thresholds are chosen on every second image, and the figures are those of the
+others; otherwise the threshold is 0.5, and the figures are those of all. Intervals come from bootstrap resamples of the
+images. One model is called better than another only if the interval of their difference excludes 0.
 """
 
+from __future__ import annotations
+
 import itertools
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm  # comes with datasets
@@ -16,9 +19,10 @@ from tqdm import tqdm  # comes with datasets
 import mlt_s
 from mlt_s_tools import output, writing
 from mlt_s_tools.bootstrap import counting, iou_difference, iou_interval, too_few
+from mlt_s_tools.evaluation.report import BRACKETS
 from mlt_s_tools.groups import HEIGHTS, script_of, with_limits
-from mlt_s_tools.looking.choose import Source
-from mlt_s_tools.metrics import TextMetrics
+from mlt_s_tools.looking.choose import Choice, Source
+from mlt_s_tools.metrics import Counts, TextMetrics
 from mlt_s_tools.origin import made_by
 from mlt_s_tools.weak import open_model, plot
 from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
@@ -26,51 +30,67 @@ from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import UNCERTAIN
 from mlt_s_tools.weak.tally import ALL, INNER, STEPS, WORDS, Tally, iou
 
-FIXED = STEPS.index(0.5)  # the threshold where none can be chosen
-LEAST_TO_CHOOSE = 20  # images for a threshold
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mlt_s_tools.weak.patches import Model, Words
+    from mlt_s_tools.weak.tally import Group
+
+    Example = tuple[Image.Image, Words, np.ndarray]  # RGB; with names of scripts; label map, uint8 (height, width)
+
+FIXED = STEPS.index(0.5)  # the threshold if none can be chosen
+LEAST_TO_CHOOSE = 20  # images to choose a threshold on
 BATCH = 8  # images in memory at a time
 
 
 class Compared(NamedTuple):
-    """A model, and what was counted of it."""
+    """A model and its counts."""
 
-    model: object
+    model: Model
     tally: Tally
 
 
 class LeftOut(NamedTuple):
-    """Ids of the images that are left out, and why: a list each."""
+    """Ids of the images that are left out, by reason."""
 
-    trained_on: list
-    without_words: list
-    not_authors: list
+    trained_on: list[str]
+    without_words: list[str]
+    not_authors: list[str]
 
 
-def run(data_dir, model=None, split="validation", label_maps=None, out=None, json=None, text_value=1):
-    """Evaluates a model beside the baseline, filled boxes and, where scikit-image is installed, Sauvola's threshold.
+def run(
+    data_dir: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    split: str = "validation",
+    label_maps: str | list[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    json: str | os.PathLike[str] | None = None,
+    text_value: int = 1,
+) -> None:
+    """Evaluates a model, and with it the baseline, filled boxes and, if scikit-image is installed, Sauvola's threshold.
 
     Args:
-        data_dir: the folder of the archives, ground truth among them, as for `load_dataset`.
-        model: None, the network that ships; "baseline"; or the folder of a trained one.
+        data_dir: folder of the archives, with ground truth, as for `load_dataset`.
+        model: None for the network that ships, "baseline", or the folder of a trained one.
         split: "train" or "validation". Images that the model was trained on are left out.
-        label_maps: the label archive, or a list of several, where it is not in `data_dir`.
+        label_maps: the label archive, or a list of several, if it is not in `data_dir`.
         out: path of a PNG file to draw.
-        json: path of the report to write for a program.
-        text_value: what text is in the label maps, as for the loader: 1, or 255.
+        json: path of a JSON report to write.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255.
 
     Raises:
         mlt_s.MltSError: there is no image to evaluate, something cannot be read, or a picture is asked for and
             matplotlib is not installed.
-        OSError: a file cannot be written, or one is there that is not known to be from mlt-s.
+        OSError: a file cannot be written, or would replace one that is not known to be from mlt-s.
     """
     if out:
         plot.check()
     writing.check(out, json)
-    replaces = bool(out) and Path(out).exists()
+    replaces = bool(out and Path(out).exists())
     models = models_beside(open_model(model))
     compared, left, uncertain = compare(Source(data_dir, label_maps, split, text_value), split, models)
     if not compared[0].tally.images:
-        raise mlt_s.MltSError(_too_few(left, split, data_dir))
+        raise mlt_s.MltSError(_nothing_left(left, split, data_dir))
     report = as_json(split, compared, left, uncertain)
     print("\n".join(_report(report, left)))
     if json:
@@ -80,25 +100,25 @@ def run(data_dir, model=None, split="validation", label_maps=None, out=None, jso
         print(f"\nPrecision, recall and calibration in a picture: {output.written(out, replaces)}")
 
 
-def models_beside(model) -> list:
+def models_beside(model: Model) -> list[Model]:
     """A model and those that it is compared with."""
-    models = [model, *([] if isinstance(model, Baseline) else [Baseline()]), FilledBox()]
+    models: list[Model] = [model, *([] if isinstance(model, Baseline) else [Baseline()]), FilledBox()]
     try:
         return [*models, Sauvola()]
     except ImportError:
         return models
 
 
-def compare(source: Source, split: str, models: list) -> tuple:
+def compare(source: Source, split: str, models: Sequence[Model]) -> tuple[list[Compared], LeftOut, float]:
     """Counts the pixels of every labelled image that has words and that the first model was not trained on.
 
     Args:
-        source: a `choose.Source` of that split alone.
+        source: pairs of that split only.
         split: its name.
-        models: a list; see `mlt_s_tools.weak`.
+        models: the models to count under.
 
     Returns:
-        A list of `Compared`, `LeftOut`, and the share of the pixels that is uncertain in the label maps.
+        The counts of each model, the images left out, and the share of pixels that are uncertain in the label maps.
 
     Raises:
         mlt_s.MltSError: something cannot be read.
@@ -106,7 +126,7 @@ def compare(source: Source, split: str, models: list) -> tuple:
     trained = {mlt_s.name_key(image_id) for image_id in models[0].trained_on.get(split, ())}
     left, shares = LeftOut([], [], []), []
 
-    def examples():
+    def examples() -> Iterator[Example]:
         for choice in tqdm(source.choices, desc="evaluating", unit=" images", disable=None, leave=False):
             if example := _example(source, choice, trained, left):
                 shares.append((np.count_nonzero(example[2] == UNCERTAIN), example[2].size))
@@ -117,16 +137,13 @@ def compare(source: Source, split: str, models: list) -> tuple:
     return compared, left, uncertain / max(1, pixels)
 
 
-def count(models: list, examples: Iterable) -> list[Compared]:
-    """Counts the pixels of examples under all models, a few images in memory at a time.
+def count(models: Sequence[Model], examples: Iterable[Example]) -> list[Compared]:
+    """Counts the pixels of examples under all models, with a few images in memory at a time.
 
     Args:
-        models: a list; see `mlt_s_tools.weak`.
-        examples: an iterable of images (`PIL.Image` of mode "RGB"), their words, as `Tally.add` takes them, and their
-            label maps, uint8 (height, width).
-
-    Returns:
-        A list of `Compared`.
+        models: the models to count under.
+        examples: images (`PIL.Image` of mode "RGB"), each with its words, as `Tally.add` takes them, and its label map,
+            uint8 (height, width).
     """
     compared, examples = [Compared(model, Tally()) for model in models], iter(examples)
     while batch := list(itertools.islice(examples, BATCH)):
@@ -137,22 +154,25 @@ def count(models: list, examples: Iterable) -> list[Compared]:
     return compared
 
 
-def _example(source, choice, trained, left):
-    """Image, words and label map (height, width) of a choice; or None, and why it is left out in `left`."""
+def _example(source: Source, choice: Choice, trained: set[str], left: LeftOut) -> Example | None:
+    """The example of a choice; None, and a note in `left`, if it is left out."""
     image_id = choice.pair.image_id
     if mlt_s.name_key(image_id) in trained:
-        return left.trained_on.append(image_id)
+        left.trained_on.append(image_id)
+        return None
     words = source.read_words(choice)
     if words is None:
-        return left.without_words.append(image_id)
+        left.without_words.append(image_id)
+        return None
     example = source.read(choice)
     if made_by(example["label"]):
-        return left.not_authors.append(image_id)
+        left.not_authors.append(image_id)
+        return None
     named = [{**word, "script": script_of(word["script"])} for word in words]
     return example["image"], named, np.asarray(example["label"])
 
 
-def _too_few(left, split, data_dir):
+def _nothing_left(left: LeftOut, split: str, data_dir: str | os.PathLike[str]) -> str:
     reasons = " and ".join(_left_lines(left)) or "none"
     return (
         f"There is no image to evaluate in the {split} split of {data_dir}. Left out: {reasons}. Ground truth is in "
@@ -160,11 +180,11 @@ def _too_few(left, split, data_dir):
     )
 
 
-def _left_lines(left):
+def _left_lines(left: LeftOut) -> Iterator[str]:
     for ids, why in (
-        (left.trained_on, "on which the model was trained"),
+        (left.trained_on, "that the model was trained on"),
         (left.without_words, "without ground truth"),
-        (left.not_authors, "with a label map by mlt-s weak and not by the authors"),
+        (left.not_authors, "with a label map by mlt-s weak, not by the authors"),
     ):
         if ids:
             yield f"{mlt_s.counted(ids, 'image')} {why}: {mlt_s.first_few(ids)}"
@@ -173,8 +193,8 @@ def _left_lines(left):
 # --- For a program -------------------------------------------------------------------------------------------------
 
 
-def as_json(split: str, compared: list, left: LeftOut, uncertain: float) -> dict:
-    """The figures of all models: a dict as JSON has it."""
+def as_json(split: str, compared: Sequence[Compared], left: LeftOut, uncertain: float) -> dict[str, Any]:
+    """The figures of all models, as JSON values."""
     images = compared[0].tally.images
     chosen = (images + 1) // 2 >= LEAST_TO_CHOOSE
     reported = slice(1, None, 2) if chosen else slice(None)
@@ -191,7 +211,7 @@ def as_json(split: str, compared: list, left: LeftOut, uncertain: float) -> dict
     }
 
 
-def _of_model(of, threshold, reported):
+def _of_model(of: Compared, threshold: int, reported: slice) -> dict[str, Any]:
     tally, metrics = of.tally, TextMetrics()
     metrics.add_counts(tally.pixels(ALL, threshold, reported))
     is_graded = not isinstance(of.model, (FilledBox, Sauvola))
@@ -214,27 +234,25 @@ def _of_model(of, threshold, reported):
     }
 
 
-def _group(tally, group, threshold, reported):
+def _group(tally: Tally, group: Group, threshold: int, reported: slice) -> dict[str, Any]:
     pixels = tally.pixels(group, threshold, reported)
     found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
     return {**found, "words": tally.words[group]} if group in tally.words else found
 
 
-def _of_threshold(tally, at, reported):
-    positives, false, missed, _ = tally.pixels(ALL, at, reported).sum(0)
-    found = positives + false
-    return {
-        "threshold": STEPS[at],
-        "precision": float(positives / found) if found else None,
-        "recall": float(positives / (positives + missed)) if positives else 0.0,
-    }
+def _of_threshold(tally: Tally, at: int, reported: slice) -> dict[str, Any]:
+    counts = Counts(*map(int, tally.pixels(ALL, at, reported).sum(0)))
+    precision = counts.precision if counts.tp + counts.fp else None
+    return {"threshold": STEPS[at], "precision": precision, "recall": counts.recall}
 
 
-def difference(one: Compared, other: Compared, thresholds=(FIXED, FIXED), reported: slice = slice(None)) -> dict:
-    """By how much a model is better than another one, both a `Compared`, on the same draws of images.
+def difference(
+    one: Compared, other: Compared, thresholds: tuple[int, int] = (FIXED, FIXED), reported: slice = slice(None)
+) -> dict[str, Any]:
+    """By how much one model is better than another, on the same resamples of the images.
 
     Returns:
-        A dict of `of` and `from` (their names), `value` (of fgIoU), `interval` and `verdict`.
+        `of` and `from` (their names), `value` (in fgIoU), `interval` and `verdict`.
     """
     pixels = (of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds))
     found = iou_difference(*pixels)
@@ -244,14 +262,14 @@ def difference(one: Compared, other: Compared, thresholds=(FIXED, FIXED), report
 # --- For the eye ---------------------------------------------------------------------------------------------------
 
 
-def _report(report, left):
+def _report(report: dict[str, Any], left: LeftOut) -> Iterator[str]:
     images = report["images"]
     reported = mlt_s.counted(images["report"], "image")
     if images["choice"]:
-        chosen = f"thresholds that were chosen on {mlt_s.counted(images['choice'], 'other')}"
+        chosen = f"thresholds chosen on {mlt_s.counted(images['choice'], 'other')}"
     else:
-        chosen = f"the threshold {STEPS[FIXED]}: to choose one takes {2 * LEAST_TO_CHOOSE - 1} images or more"
-    yield f"{report['split']}: figures of {reported}, by {chosen}"
+        chosen = f"the threshold {STEPS[FIXED]} (choosing one takes at least {2 * LEAST_TO_CHOOSE - 1} images)"
+    yield f"{report['split']}: figures of {reported}, with {chosen}"
     for line in _left_lines(left):
         yield f"Left out {line}."
     yield ""
@@ -264,17 +282,17 @@ def _report(report, left):
     yield from _groups(report["models"][0])
     yield ""
     if any(of["interval"] for of in report["models"]):
-        yield "In brackets, what 95 of 100 draws of the images anew give."
+        yield BRACKETS
     for of in report["models"]:
         if not of["interval"]:
             yield f"{of['name']} has {too_few(of['counting'])}."
     yield (
-        "Pixels that are uncertain in the label maps, or lie in unreadable words, count nowhere. Figures of a part of "
-        "a split are no match for published ones."
+        "Pixels that are uncertain in the label maps, or lie in unreadable words, are not counted. Figures of a part "
+        "of a split cannot be compared with published ones."
     )
 
 
-def _groups(of):
+def _groups(of: dict[str, Any]) -> Iterator[str]:
     """The figures of a model by script and height."""
     by_height = {with_limits("height", name): of["by_height"].get(name) for name in HEIGHTS}
     yield f"{of['name']}, fgIoU % within words"
@@ -285,7 +303,7 @@ def _groups(of):
             yield f"{name:<24}  {100 * group['fgiou']:5.1f}{_in_brackets(group['interval'])}  {words}"
 
 
-def _table(models):
+def _table(models: list[dict[str, Any]]) -> Iterator[str]:
     width = max(len(of["name"]) for of in models)
     yield f"{'':<{width}}  threshold  fgIoU %{'':15}no outlines %  precision  recall  unsure text %  calibration"
     for of in models:
@@ -301,5 +319,5 @@ def _table(models):
         )
 
 
-def _in_brackets(found, sign=""):
+def _in_brackets(found: list[float] | None, sign: str = "") -> str:
     return f" [{100 * found[0]:{sign}.1f}, {100 * found[1]:{sign}.1f}]" if found else ""

@@ -1,12 +1,14 @@
-"""How a word is cut out of its image for the network, and how what the network says comes back to the image's pixels.
+"""How a word is cut out of its image for the network, and how the answer is mapped back to the image's pixels.
 
-Words differ in size and slant, and the network sees all of them alike: the shorter side `SIDE` pixels long, what slants
-turned level, colours in deviations from the word's own. Positions are those of the edges of pixels: the first pixel of
+Words differ in size and slant, and the network sees all of them alike: the shorter side `SIDE` pixels long, slanted
+words turned level, colours as deviations from the word's own. Positions are edges of pixels: the first pixel of
 an image reaches from 0 to 1, and the corner (x, y) of a word is the middle of a pixel, (x + 0.5, y + 0.5).
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -14,35 +16,38 @@ from PIL import Image, ImageDraw
 from mlt_s_tools.weak.network import MULTIPLE
 from mlt_s_tools.words import shorter_side
 
+if TYPE_CHECKING:
+    from mlt_s_tools.words import Box, Quad
+
 SIDE = 48  # pixels of the shorter side of a word in its crop
-CONTEXT = 0.33  # what is seen around it, in parts of that
+CONTEXT = 0.33  # margin around the word, in parts of `SIDE`
 LEVEL = math.radians(3.5)  # a word that slants by less is left as it is: turning blurs
-LONGEST, MOST_PIXELS = 2048, 1 << 19  # of a crop: what is longer or larger is seen smaller, for the sake of memory
+LONGEST, MOST_PIXELS = 2048, 1 << 19  # of a crop: larger ones are scaled down to save memory
 _LEAST = 2 * MULTIPLE  # pixels of a side of a crop
 _OVERSAMPLED = 4  # lines per pixel by which coverage is counted
-_FAR = 64.0  # a word that reaches farther out of its image, in sides of the image, is cut off there
+_FAR = 64.0  # how far a word may reach out of its image, in sides of the image, before it is cut off
 _LEAST_SPREAD, _MOST_DEVIATION = 4.0, 5.0  # grey levels; deviations
-_LEAST_SEEN = 2**-7  # pixels of the image, where a crop covers next to none of it
+_LEAST_SEEN = 2**-7  # pixels of the image, where a crop covers almost none of it
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 
 
 class Frame(NamedTuple):
-    """A crop: where it lies.
+    """Where a crop lies in its image.
 
     Attributes:
         matrix: float64 (2, 3), from positions (x, y, 1) in the image to positions in the crop.
         size: (width, height) in pixels, multiples of `MULTIPLE`.
-        is_level: whether it is scaled alone, and not turned.
+        is_level: whether it is only scaled, not turned.
         corners: float64 (4, 2), of the word, in the crop.
     """
 
     matrix: np.ndarray
-    size: tuple
+    size: tuple[int, int]
     is_level: bool
     corners: np.ndarray
 
 
-def frame(quad, size) -> Frame:
+def frame(quad: Quad | np.ndarray, size: tuple[int, int]) -> Frame:
     """The frame of a word's crop.
 
     Args:
@@ -52,7 +57,7 @@ def frame(quad, size) -> Frame:
     sides = np.asarray(size, float)
     corners = np.clip(np.asarray(quad, float) + 0.5, -_FAR * sides, (1 + _FAR) * sides)
     turn = _turn(corners)
-    scale = SIDE / max(1.0, shorter_side(corners))
+    scale = SIDE / max(1.0, shorter_side(corners.tolist()))
     cosine, sine = math.cos(turn), math.sin(turn)
     turned = corners @ np.array([[cosine, sine], [-sine, cosine]]).T
     extent = scale * np.ptp(turned, 0) + 2 * CONTEXT * SIDE
@@ -64,8 +69,8 @@ def frame(quad, size) -> Frame:
     return Frame(np.column_stack([linear, shift]), (width, height), turn == 0, corners @ linear.T + shift)
 
 
-def _turn(corners) -> float:
-    """By which angle a word slants, off the nearest of the image's axes; 0 where it is so little that it stays."""
+def _turn(corners: np.ndarray) -> float:
+    """The angle of a word to the nearest of the image's axes; 0 where it is less than `LEVEL`."""
     along = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
     across = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
     x, y = along if np.hypot(*along) >= np.hypot(*across) else across
@@ -74,8 +79,8 @@ def _turn(corners) -> float:
     return slant if abs(slant) >= LEVEL else 0.0
 
 
-def crop(image, of: Frame) -> np.ndarray:
-    """What the network sees of a word: float32 (height, width, 4), colours in deviations and coverage from 0 to 1.
+def crop(image: Image.Image, of: Frame) -> np.ndarray:
+    """The network's input for a word: float32 (height, width, 4), colours in deviations and coverage from 0 to 1.
 
     Args:
         image: `PIL.Image` of mode "RGB".
@@ -91,22 +96,22 @@ def crop(image, of: Frame) -> np.ndarray:
     return seen
 
 
-def resampled(image, of: Frame) -> np.ndarray:
+def resampled(image: Image.Image, of: Frame) -> np.ndarray:
     """A picture (`PIL.Image` of mode "RGB") in the pixels of a crop: float32 (height, width, 3).
 
-    Past the border of the image it is what it is at the border.
+    Beyond the border of the image its border pixels are repeated.
     """
     return (_scaled if of.is_level else _turned)(image, of)
 
 
-def _coverage(of):
+def _coverage(of: Frame) -> np.ndarray:
     width, height = of.size
     picture = Image.new("L", (width * _OVERSAMPLED, height * _OVERSAMPLED))
     ImageDraw.Draw(picture).polygon([tuple(corner) for corner in of.corners * _OVERSAMPLED], fill=255)
     return np.asarray(picture.reduce(_OVERSAMPLED), np.float32) / 255
 
 
-def _scaled(image, of):
+def _scaled(image: Image.Image, of: Frame) -> np.ndarray:
     """As `resampled`, of a level crop."""
     scale, shift = of.matrix[0, 0], of.matrix[:, 2]
     ends = np.array([shift, shift + scale * np.array(image.size)])  # of the image, in the crop
@@ -119,7 +124,7 @@ def _scaled(image, of):
     return _padded(within, first, np.array(of.size) - last)
 
 
-def _turned(image, of):
+def _turned(image: Image.Image, of: Frame) -> np.ndarray:
     """As `resampled`, of a crop that is turned level."""
     inverse = np.linalg.inv(np.vstack([of.matrix, [0, 0, 1]]))
     width, height = of.size
@@ -128,7 +133,7 @@ def _turned(image, of):
     left, top = np.clip(low, 0, np.array(image.size) - 1).astype(int)
     right, bottom = np.clip(high, [left + 1, top + 1], image.size).astype(int)
     region = np.array([right - left, bottom - top])
-    # Reduced first, as the turn looks at no more than four pixels.
+    # Reduced first, as turning interpolates between four pixels only.
     factor = min(1.0, float(np.hypot(*of.matrix[0, :2])))
     reduced = np.maximum(1, np.rint(region * factor)).astype(int)
     small = image.resize(tuple(reduced), _BILINEAR, box=(left, top, right, bottom))
@@ -141,16 +146,16 @@ def _turned(image, of):
     return np.asarray(whole.transform(of.size, Image.Transform.AFFINE, tuple(to.ravel()), _BILINEAR), np.float32)
 
 
-def _padded(values, before, after):
-    """An array with its border repeated by so many pixels of (x, y)."""
+def _padded(values: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """An array with its border repeated, `before` and `after` it, by numbers of pixels (x, y)."""
     if not before.any() and not after.any():
         return values
     margins = [(before[1], after[1]), (before[0], after[0]), (0, 0)]
     return np.pad(values, margins[: values.ndim], mode="edge")
 
 
-def restored(logits: np.ndarray, of: Frame, box) -> np.ndarray:
-    """Probabilities at the image's own pixels.
+def restored(logits: np.ndarray, of: Frame, box: Box) -> np.ndarray:
+    """Probabilities at the image's own pixels, from the logits of a crop.
 
     Args:
         logits: float32 (height, width), of the crop.
@@ -158,7 +163,7 @@ def restored(logits: np.ndarray, of: Frame, box) -> np.ndarray:
         box: (left, top, right, bottom) in pixels of the image.
 
     Returns:
-        float32 (bottom - top, right - left); 0.5 where a logit is no number.
+        float32 (bottom - top, right - left); 0.5 where a logit is not a number.
     """
     logits = np.nan_to_num(logits, nan=0.0, posinf=30.0, neginf=-30.0)
     linear = of.matrix[:, :2]
@@ -172,7 +177,7 @@ def restored(logits: np.ndarray, of: Frame, box) -> np.ndarray:
     before = np.ceil(np.maximum(0, -start)).astype(int)
     after = np.ceil(np.maximum(0, end - of.size)).astype(int)
     place = tuple(np.concatenate([start + before, end + before]))
-    if scale > 1:  # it is reduced: probabilities have a mean, and logits may cancel out
+    if scale > 1:  # reduced: probabilities can be averaged, but logits may cancel out
         values = Image.fromarray(_padded(probabilities(logits), before, after))
         return np.asarray(values.resize(size, _BILINEAR, box=place))
     return probabilities(np.asarray(Image.fromarray(_padded(logits, before, after)).resize(size, _BICUBIC, box=place)))

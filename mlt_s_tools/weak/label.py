@@ -1,66 +1,85 @@
 """`mlt-s weak label`: label maps for images that have words, in an archive like the authors'."""
 
+from __future__ import annotations
+
 import dataclasses
+import hashlib
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import datasets
 from tqdm import tqdm  # comes with datasets
 
 import mlt_s
 from mlt_s_tools.looking import choose
-from mlt_s_tools.weak import archive, open_model, source
+from mlt_s_tools.weak import archive, open_model
 from mlt_s_tools.weak.patches import of_readable
 from mlt_s_tools.weak.rule import Thresholds, count_too_little, counted, label_map
 
-BATCH = 8  # images in memory at a time, of whose words a model makes batches of its own
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mlt_s_tools.weak.patches import Model, Patches, Words
+
+    # Makes a label map, as a PNG file, and its counts, from an example and its patches.
+    Maker = Callable[[dict[str, Any], Patches], tuple[bytes, dict[str, int]]]
+
+BATCH = 8  # images in memory at a time; a model makes batches of their words
 _WANTED = ("image", "words")
 
 
 class Task(NamedTuple):
-    """An image and its words: to label, a pair without a label map; to repair, one with it."""
+    """An image and its words: a pair without a label map to label, or one with it to repair."""
 
     split: str
     pair: mlt_s.Pair
 
     @property
-    def key(self):
+    def key(self) -> tuple[str, str]:
         return self.split, self.pair.image_id
 
 
-def run(data_dir, out, model=None, unlabelled_only=False, label_maps=None, thresholds=None, text_value=1):
-    """Makes label maps, writes the archive of them, and prints what is in it.
+def run(
+    data_dir: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    unlabelled_only: bool = False,
+    label_maps: str | list[str] | None = None,
+    thresholds: Thresholds | None = None,
+    text_value: int = 1,
+) -> None:
+    """Makes label maps, writes their archive, and prints what is in it.
 
-    Stopped, it goes on where it was when it is called again with the same arguments, and ends in the same bytes. A
-    finished archive is not made again.
+    An interrupted call continues when it is repeated with the same arguments, and ends in the same bytes. A finished
+    archive is not made again.
 
     Args:
-        data_dir: the folder of the archives, images and ground truth among them, as for `load_dataset`.
-        out: path of the archive to write, neither there nor among the label maps; its name ends in .zip, and the loader
-            takes it for one of label maps.
-        model: None, the network that ships; "baseline"; or the folder of a trained one.
-        unlabelled_only: whether images that have a label map already are left out. Only then are label maps looked for,
-            as `load_dataset` does it: in `label_maps`, in `data_dir`, or from the authors. Otherwise none is needed,
-            and every image with words gets one.
-        label_maps: for `unlabelled_only`: the label archive, or a list of several, where it is not in `data_dir`.
+        data_dir: folder of the archives, with images and ground truth, as for `load_dataset`.
+        out: path of the archive to write, outside the folders of `data_dir` and `label_maps`. Its name ends in .zip and
+            is one that the loader takes for label maps.
+        model: None for the network that ships, "baseline", or the folder of a trained one.
+        unlabelled_only: leave out images that have a label map. Label maps are looked for as `load_dataset` does:
+            in `label_maps`, in `data_dir`, or from the authors. By default none are needed, and every image with
+            words gets one.
+        label_maps: for `unlabelled_only`: the label archive, or a list of several, if it is not in `data_dir`.
         thresholds: `rule.Thresholds`; by default its defaults.
-        text_value: what text is in `label_maps`, as for the loader: 1, or 255. For the call that loads all of them.
+        text_value: the value of text in `label_maps`, as for the loader: 1 or 255. It is part of the printed call.
 
     Raises:
-        mlt_s.MltSError: there is nothing to label, or something cannot be read; before anything is written, where that
-            can be known. Or there are other label maps at `out`.
+        mlt_s.MltSError: there is nothing to label, something cannot be read, or there are other label maps at `out`.
+            It is raised before anything is written, if that can be known.
         OSError: the archive cannot be written.
     """
     out, thresholds = checked(out, data_dir, label_maps), thresholds or Thresholds()
     tasks, without_words = _tasks(data_dir, label_maps, unlabelled_only)
-    for task in tasks:  # of words that cannot be read, the error comes now and not in an hour
+    for task in tasks:  # report words that cannot be read now, not in an hour
         read_words(task.pair)
     opened = open_model(model)
-    used, digest = dataclasses.asdict(thresholds), source.digest(tasks)
+    used, digest = dataclasses.asdict(thresholds), digest_of(tasks)
     order = archive.order_of("label", opened, used, digest, unlabelled_only=unlabelled_only)
 
-    def made(example, patches):
+    def made(example: dict[str, Any], patches: Patches) -> tuple[bytes, dict[str, int]]:
         image, words = example["image"], example["words"]
         label = label_map(image.size, words, patches, thresholds)
         return archive.signed_png(label, opened.name), _counted(label, words, patches, thresholds)
@@ -71,41 +90,35 @@ def run(data_dir, out, model=None, unlabelled_only=False, label_maps=None, thres
     print(_call(out, data_dir, label_maps, unlabelled_only, text_value))
 
 
-def checked(out, data_dir, label_maps) -> str:
-    """The absolute path of an archive to write.
+def checked(out: str | os.PathLike[str], data_dir: str | os.PathLike[str], label_maps: str | list[str] | None) -> str:
+    """The absolute path of the archive to write.
 
     Raises:
-        mlt_s.MltSError: the loader would not find it by its name, or would take it together with what is there.
+        mlt_s.MltSError: the loader would not take its name for label maps, or would mix it with the label maps there.
     """
     out = os.path.abspath(os.path.expanduser(out))
-    _refuse_name(os.path.basename(out))
-    _refuse_inside(out, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources])
-    return out
-
-
-def _refuse_name(name):
-    """The loader would leave such an archive out, or take it for one of something else."""
+    name = os.path.basename(out)
     if not name.lower().endswith(".zip") or not mlt_s.is_wanted((name,), ("label",)):
         raise mlt_s.MltSError(
             f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip and "
             "says nothing of images, words or a test split, such as weak.zip."
         )
-
-
-def _refuse_inside(out, sources):
-    """The loader would take label maps made here together with the authors'."""
-    for place in map(mlt_s.absolute_address, sources):
+    for place in map(mlt_s.absolute_address, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources]):
         if mlt_s.is_below(out, [place]):
             raise mlt_s.MltSError(f"{out} lies in {place}, where label maps are looked for: give another folder.")
+    return out
 
 
 # --- What to label -------------------------------------------------------------------------------------------------
 
 
-def _tasks(data_dir, label_maps, unlabelled_only):
-    """A list of `Task` in the order of splits and numbers, and by split the ids of images without ground truth."""
+def _tasks(
+    data_dir: str | os.PathLike[str], label_maps: str | list[str] | None, unlabelled_only: bool
+) -> tuple[list[Task], dict[str, list[str]]]:
+    """The tasks in the order of splits and numbers, and for each split the ids of images without ground truth."""
     listing = _listing(data_dir, label_maps, unlabelled_only)
-    tasks, without_words = [], {}
+    tasks: list[Task] = []
+    without_words = {}
     for split in mlt_s.PUBLISHED_COUNTS:
         labelled = {mlt_s.name_key(stem) for stem, _ in listing.placed.get(("label", split), [])}
         pairs, missing = mlt_s.join(listing, split, ("label", *_WANTED), unlabelled=True)
@@ -117,8 +130,10 @@ def _tasks(data_dir, label_maps, unlabelled_only):
     return tasks, without_words
 
 
-def _listing(data_dir, label_maps, unlabelled_only):
-    """What there is, label maps only where they are asked for."""
+def _listing(
+    data_dir: str | os.PathLike[str], label_maps: str | list[str] | None, unlabelled_only: bool
+) -> mlt_s.Listing:
+    """The files that there are, with label maps only for `unlabelled_only`."""
     if unlabelled_only:
         builder = mlt_s.MltS(config_name="words", data_dir=data_dir, label_maps=label_maps)
         return builder.complete_listing()
@@ -127,44 +142,84 @@ def _listing(data_dir, label_maps, unlabelled_only):
         kind = mlt_s.KINDS[role]
         if not listing.has(role):
             raise mlt_s.MltSError(
-                f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps come of "
-                f"MLT's images and words: fetch {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
+                f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps are made "
+                f"from MLT's images and words: fetch {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
         if stray := [member for told, member in listing.unplaced if told == role]:
             mlt_s.report_unplaced(stray, kind)
     return listing
 
 
-def _nothing_to_label(data_dir, listing):
+def _nothing_to_label(data_dir: str | os.PathLike[str], listing: mlt_s.Listing) -> str:
     if listing.has("label"):
         return (
-            f"There is nothing to label in {data_dir}: every image that has ground truth has a label map. Without "
-            "--unlabelled-only they are labelled all the same."
+            f"There is nothing to label in {data_dir}: every image that has ground truth has a label map. Leave out "
+            "--unlabelled-only to label them all the same."
         )
     return (
-        f"There is nothing to label in {data_dir}: no image and ground truth file have split and name in common, such "
-        "as img_1.jpg and gt_img_1.txt."
+        f"There is nothing to label in {data_dir}: no image and ground truth file share split and name, as img_1.jpg "
+        "and gt_img_1.txt do."
     )
+
+
+def with_words(pairs: choose.Source, where: str) -> list[Task]:
+    """Labelled pairs, with their ground truth if they have any, in the order of splits and numbers.
+
+    Args:
+        pairs: the pairs.
+        where: what the error calls their place.
+
+    Raises:
+        mlt_s.MltSError: no pair has ground truth.
+    """
+    tasks = [Task(choice.split, pairs.with_words(choice)) for choice in pairs.choices]
+    if not any(task.pair.words for task in tasks):
+        raise mlt_s.MltSError(
+            f"No pair in {where} has ground truth, which says where words are: fetch "
+            f"{' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
+        )
+    return tasks
+
+
+def digest_of(tasks: Iterable[Task]) -> str:
+    """A digest by which an interrupted run knows its sources again.
+
+    It changes if an image, a label map, its value of text, or ground truth does. Sizes and stamps stand for contents:
+    only directories are read.
+    """
+    tasks = list(tasks)
+    lines = [
+        f"{split}/{pair.image_id}/{copies[0].size}/{copies[0].stamp}"
+        for split, pair in tasks
+        for copies in (pair.image, pair.label, pair.words)
+        if copies
+    ]
+    lines += [f"{split}/{pair.image_id}: text is {pair.text_value}" for split, pair in tasks if pair.text_value != 1]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 # --- How -----------------------------------------------------------------------------------------------------------
 
 
-def gathered(out: str, order: dict, tasks: list, model, made: Callable, without_words: dict) -> dict:
+def gathered(
+    out: str, order: dict[str, Any], tasks: list[Task], model: Model, made: Maker, without_words: dict[str, int]
+) -> dict[str, Any]:
     """Makes the label maps that are not there yet, writes the archive of all, and returns its record.
 
     Args:
-        out, order: as `archive.gathering` takes them.
-        tasks: list of `Task`.
-        model: see `mlt_s_tools.weak`.
-        made: a function from an example and its patches to a label map, as a PNG file, and its counts.
+        out, order: as for `archive.gathering`.
+        tasks: images and words of all label maps.
+        model: any `patches.Model`.
+        made: makes a label map, as a PNG file, and its counts, from an example and its patches.
         without_words: split -> number of images without ground truth.
     """
     with archive.gathering(out, order) as gathering:
         if not gathering:
             print(f"{out} is done already.")
-            return archive.read_record(out)
-        # Always the same batches: a network's probabilities can differ in their last bit with what it sees together.
+            record = archive.read_record(out)
+            assert record, "a finished archive has a record"
+            return record
+        # Always the same batches: with other ones, a network's probabilities can differ in their last bits.
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
         rest = [batch for batch in batches if not all(gathering.has(*task.key) for task in batch)]
         done = len(tasks) - sum(map(len, rest))
@@ -178,8 +233,8 @@ def gathered(out: str, order: dict, tasks: list, model, made: Callable, without_
         return gathering.finish([task.key for task in tasks], without_words)
 
 
-def read_words(pair):
-    """The words of a pair, as `mlt_s.parse_words` has them.
+def read_words(pair: mlt_s.Pair) -> list[dict[str, Any]]:
+    """The words of a pair, as `mlt_s.parse_words` returns them.
 
     Raises:
         mlt_s.MltSError: they cannot be read.
@@ -187,18 +242,18 @@ def read_words(pair):
     return mlt_s.read_example(mlt_s.Pair(pair.image_id, words=pair.words), {})["words"]
 
 
-def read_pair(pair: mlt_s.Pair) -> dict:
-    """The example of a pair, decoded; without words where it has no ground truth."""
+def read_pair(pair: mlt_s.Pair) -> dict[str, Any]:
+    """The example of a pair, decoded; its words are empty if it has no ground truth."""
     features = {"image": datasets.Image(mode="RGB"), "label": mlt_s.LABEL_MAP}
     return {"words": [], **choose.read(pair, features, {})}
 
 
-def _counted(label, words, patches, thresholds):
+def _counted(label: np.ndarray, words: Words, patches: Patches, thresholds: Thresholds) -> dict[str, int]:
     return {
         "images": 1,
         "words": len(words),
         "unreadable": sum(not word["readable"] for word in words),
-        "too_little": count_too_little(label.shape[::-1], words, patches, thresholds),
+        "too_little": count_too_little((label.shape[1], label.shape[0]), words, patches, thresholds),
         **counted(label),
     }
 
@@ -206,7 +261,7 @@ def _counted(label, words, patches, thresholds):
 # --- For the eye ---------------------------------------------------------------------------------------------------
 
 
-def _report(out, record, without_words):
+def _report(out: str, record: dict[str, Any], without_words: dict[str, list[str]]) -> Iterator[str]:
     total = sum(counts["images"] for counts in record["splits"].values())
     yield f"{out}: {mlt_s.counted(total, 'label map')} by {record['model']['name']}"
     for split, counts in record["splits"].items():
@@ -221,8 +276,14 @@ def _report(out, record, without_words):
         yield f"  {split}: {mlt_s.counted(ids, 'image')} without ground truth, not labelled: {mlt_s.first_few(ids)}"
 
 
-def _call(out, data_dir, label_maps, unlabelled_only, text_value):
-    """How to load what was made, beside the authors' label maps where they are needed to tell what to make."""
+def _call(
+    out: str,
+    data_dir: str | os.PathLike[str],
+    label_maps: str | list[str] | None,
+    unlabelled_only: bool,
+    text_value: int,
+) -> str:
+    """How to load the label maps, for `unlabelled_only` together with those that were there."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
     given = mlt_s.quoted([*authors, out] if unlabelled_only else out)
     option = f", text_value={text_value}" if text_value != 1 else ""

@@ -1,9 +1,13 @@
-"""A model of `mlt_s_tools.weak` that looks at words with the network: the one that ships, or one in a folder."""
+"""The model that uses the network: the one that ships, or one in a folder."""
 
+from __future__ import annotations
+
+import os
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -15,19 +19,23 @@ from mlt_s_tools.weak.network import Network, digest_of, read_weights
 from mlt_s_tools.weak.patches import Patch
 from mlt_s_tools.words import shorter_side, word_box
 
-_MOST_PIXELS = 1 << 20  # of a batch, for the sake of memory: 50 words of 80 x 256
-# What a reader needs of the record of a folder; a training writes more into it.
-_SHAPE = {"weights": str, "trained_on?": {str: [str]}}
+if TYPE_CHECKING:
+    from mlt_s_tools.weak.patches import Patches
+    from mlt_s_tools.words import Box, Quad
+
+_MOST_PIXELS = 1 << 20  # of a batch, to limit memory: 50 words of 80 x 256
+# The part of a folder's record that is read; a training writes more into it.
+_SHAPE: records.Shape = {"weights": str, "trained_on?": {str: [str]}}
 
 
 class NetworkModel:
-    """A network and how it sees words. See `mlt_s_tools.weak` for what a model is.
+    """A `patches.Model` that uses the network.
 
-    PyTorch gets words whose crops have the same size together. What is said of a word does not depend on those that
-    come with it, but for the last bits of sums.
+    PyTorch gets words whose crops have the same size in one batch. A word's probabilities do not depend on its batch,
+    except for the last bits of sums.
 
     Args:
-        path: of the weights.
+        path: path of the weights.
         trained_on: split -> ids of the images of MLT that it was trained on.
         engine: "numpy", "torch cpu" or "torch cuda"; by default the fastest one here.
 
@@ -35,23 +43,29 @@ class NetworkModel:
         mlt_s.MltSError: the weights cannot be read.
     """
 
-    def __init__(self, path, trained_on=None, engine=None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        trained_on: dict[str, list[str]] | None = None,
+        engine: str | None = None,
+    ) -> None:
         self.weights = read_weights(path)
         digest = digest_of(path)
         engine = engine or fastest_engine()
-        if engine == "numpy":  # a word at a time on each core
+        self._logits: Callable[[np.ndarray], np.ndarray]
+        if engine == "numpy":  # one word at a time on each core
             self._logits, self._threads, self._most_pixels = Network(self.weights), workers.cores(), 0
         else:
             self._logits, self._threads = _on_torch(self.weights, engine.split()[1]), 1
             self._most_pixels = _MOST_PIXELS
         self.name = f"network {digest[:8]}"
-        # The engine too: two of them can differ in a last bit, and a run that is resumed ends in the same bytes.
+        # With the engine: two engines can differ in a last bit, and a resumed run has to end in the same bytes.
         self.record = {"weights": digest, "engine": engine}
         self.trained_on = trained_on or {}
 
-    def probabilities(self, examples: list) -> list:
-        """As in `mlt_s_tools.weak`."""
-        patches = [[None] * len(quads) for _, quads in examples]
+    def probabilities(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
+        """As in `patches.Model`."""
+        patches: list[Patches] = [[None] * len(quads) for _, quads in examples]
         batches = self._batches(examples)
         with ThreadPoolExecutor(self._threads) as pool:
             for batch, found in zip(batches, pool.map(self._answers, batches)):
@@ -59,8 +73,8 @@ class NetworkModel:
                     patches[word.number][word.place] = patch
         return patches
 
-    def _batches(self, examples):
-        """Lists of `_Word`: those whose crops have one size, as many as memory is to hold."""
+    def _batches(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[list[_Word]]:
+        """Words whose crops have one size, no more than `_MOST_PIXELS` allow."""
         by_size = defaultdict(list)
         for number, (image, quads) in enumerate(examples):
             for place, quad in enumerate(quads):
@@ -73,30 +87,30 @@ class NetworkModel:
             batches += [words[start : start + count] for start in range(0, len(words), count)]
         return batches
 
-    def _answers(self, words):
+    def _answers(self, words: list[_Word]) -> list[Patch]:
         logits = self._logits(np.stack([framing.crop(word.image, word.frame) for word in words]))
         return [_patch(word, of_word) for word, of_word in zip(words, logits)]
 
 
 class _Word(NamedTuple):
     number: int  # of its image
-    place: int  # among the words of that
+    place: int  # among the words of the image
     image: Image.Image
-    quad: list
-    box: tuple
+    quad: Quad
+    box: Box
     frame: framing.Frame
 
 
-def _patch(word, logits):
+def _patch(word: _Word, logits: np.ndarray) -> Patch:
     values = framing.restored(logits, word.frame, word.box)
     return Patch(word.box, edges.sharpened(np.asarray(word.image.crop(word.box)), values, shorter_side(word.quad)))
 
 
-def open_folder(folder) -> NetworkModel:
+def open_folder(folder: str | os.PathLike[str]) -> NetworkModel:
     """The network in a folder that `mlt-s weak train` wrote.
 
     Raises:
-        mlt_s.MltSError: it is damaged, or of an earlier kind.
+        mlt_s.MltSError: it is damaged, or was written by an earlier version.
     """
     folder = Path(folder)
     try:
@@ -107,14 +121,14 @@ def open_folder(folder) -> NetworkModel:
             raise ValueError(f"{WEIGHTS} is not the file that {RECORD} was written for")
     except (OSError, ValueError) as error:
         raise mlt_s.MltSError(
-            f"{folder} holds no network that can be read ({error}). Copy the folder again, or train anew into a new "
-            "one: mlt-s weak train DATA_DIR OUT."
+            f"{folder} does not hold a readable network ({error}). Copy the folder again, or train a network into a "
+            "new folder: mlt-s weak train DATA_DIR OUT."
         ) from error
     return NetworkModel(folder / WEIGHTS, record.get("trained_on"))
 
 
 def fastest_engine() -> str:
-    """Which engine looks at words here: PyTorch where it is installed, on its GPU where there is one; else NumPy."""
+    """The engine to use here: PyTorch if it is installed, on a GPU if there is one; otherwise NumPy."""
     try:
         import torch
     except ImportError:
@@ -122,15 +136,15 @@ def fastest_engine() -> str:
     return f"torch {'cuda' if torch.cuda.is_available() else 'cpu'}"
 
 
-def _on_torch(weights, device):
+def _on_torch(weights: dict[str, np.ndarray], device: str) -> Callable[[np.ndarray], np.ndarray]:
     import torch
 
     from mlt_s_tools.weak.torch_network import from_weights
 
     network = from_weights(weights).to(device, memory_format=torch.channels_last)
 
-    def logits(crops):
-        # Without TF32, whose products have ten bits; and by the same algorithm each time.
+    def logits(crops: np.ndarray) -> np.ndarray:
+        # Without TF32, whose products have ten bits, and with the same algorithm each time.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             return network(torch.from_numpy(crops).permute(0, 3, 1, 2).to(device)).cpu().numpy()
 

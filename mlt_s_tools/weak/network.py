@@ -1,11 +1,13 @@
-"""The network that tells text in the crop of a word: its one architecture, its file, and what it says, in NumPy.
+"""The network that finds text in the crop of a word: its architecture, its file, and inference in NumPy.
 
-A U-Net on crops of `INPUTS` channels. The stem takes 2 x 2 pixels together; three levels follow, each at half the
-resolution of the one before. At the two lowest the means and spreads inside and outside the word are fed back to each
-pixel ("ctx"), which is how the network knows which of two colours is text. `torch_network` is the same in PyTorch.
+A U-Net on crops of `INPUTS` channels. The stem joins 2 x 2 pixels; three levels follow, each at half the resolution of
+the one before. At the two lowest, means and spreads inside and outside the word are fed back to each pixel ("ctx"),
+which is how the network knows which of two colours is text. `torch_network` is the same in PyTorch.
 
 The file is an .npz of float16 arrays, batch norms folded into the convolutions: `NAME.w` and `NAME.b` of each layer.
 """
+
+from __future__ import annotations
 
 import hashlib
 import io
@@ -13,6 +15,7 @@ import math
 import os
 import zipfile
 from collections.abc import Mapping
+from typing import IO
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -26,12 +29,12 @@ MULTIPLE = 16  # of height and width of a crop
 
 _STORED = np.dtype("<f2")
 _SUFFIX = ".npy"
-_HEADER = 256  # bytes of the header of a member at most; np.save writes 128
-_BLOCK = 200_000  # numbers that are gathered for a product: what fits the cache of a core
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold: the same weights give the same bytes
+_HEADER = 256  # bytes that the header of a member may have; np.save writes 128
+_BLOCK = 200_000  # numbers gathered for one product: they fit the cache of a core
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same weights give the same bytes
 
 
-def _shapes() -> dict:
+def _shapes() -> dict[str, tuple[int, ...]]:
     first, second, third, fourth = WIDTHS
     convolutions = {
         "s.1.0": (first, 4 * INPUTS, 3), "e1.0": (first, first, 3),
@@ -45,7 +48,9 @@ def _shapes() -> dict:
         "u1a.0": (first, second, 1), "u1.0": (first, 2 * first, 1),
         "u1b.a.0": (first, first, 3), "u1b.b.0": (first, first, 3), "o": (4, first, 3),
     }  # fmt: skip
-    shapes = {name: (out, into, side, side) for name, (out, into, side) in convolutions.items()}
+    shapes: dict[str, tuple[int, ...]] = {
+        name: (out, into, side, side) for name, (out, into, side) in convolutions.items()
+    }
     for name, width in (("ctx", fourth), ("ctx3", third)):
         shapes |= {f"{name}.0": (HIDDEN, 3 * width), f"{name}.2": (2 * width, HIDDEN)}
     return {f"{name}.w": shape for name, shape in shapes.items()} | {
@@ -60,8 +65,8 @@ _MOST_BYTES = sum(2 * math.prod(shape) + 2 * _HEADER for shape in SHAPES.values(
 # --- The file ------------------------------------------------------------------------------------------------------
 
 
-def digest_of(path) -> str:
-    """The SHA-256 of a file of weights; of a larger file, that of its beginning.
+def digest_of(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file of weights. If the file is too large for them, of its beginning.
 
     Raises:
         OSError: it cannot be read.
@@ -70,10 +75,10 @@ def digest_of(path) -> str:
         return hashlib.sha256(file.read(_MOST_BYTES + 1)).hexdigest()
 
 
-def read_weights(path) -> dict[str, np.ndarray]:
+def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The weights in a file, float32 arrays by `SHAPES`.
 
-    Nothing is unpickled, and no more is read than the architecture has.
+    Nothing is unpickled, and no more is read than the architecture needs.
 
     Raises:
         mlt_s.MltSError: the file cannot be read, or holds anything else.
@@ -96,7 +101,7 @@ def read_weights(path) -> dict[str, np.ndarray]:
         raise mlt_s.MltSError(f"{mlt_s.absolute_address(path)} is damaged ({error}). Copy it again.") from error
 
 
-def _read_array(archive, name) -> np.ndarray:
+def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     size = _STORED.itemsize * math.prod(SHAPES[name])
     with archive.open(name + _SUFFIX) as member:
         content = member.read(_HEADER + size + 1)
@@ -113,11 +118,11 @@ def _read_array(archive, name) -> np.ndarray:
         raise ValueError(f"{name} has {len(data):,} bytes, not {size:,}")
     array = np.frombuffer(data, _STORED).reshape(shape).astype(np.float32)
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds a value that is no number")
+        raise ValueError(f"{name} holds a value that is not a number")
     return array
 
 
-def write_weights(file, weights: Mapping[str, np.ndarray]) -> None:
+def write_weights(file: IO[bytes], weights: Mapping[str, np.ndarray]) -> None:
     """Writes weights by `SHAPES` into an open binary file, in float16; the same weights give the same bytes."""
     with zipfile.ZipFile(file, "w") as archive:
         for name in SHAPES:
@@ -126,14 +131,14 @@ def write_weights(file, weights: Mapping[str, np.ndarray]) -> None:
             archive.writestr(zipfile.ZipInfo(name + _SUFFIX, _DATE), member.getvalue())
 
 
-# --- What it says --------------------------------------------------------------------------------------------------
+# --- Inference -----------------------------------------------------------------------------------------------------
 
 
 class Network:
     """The network on one core.
 
-    Features are float32 (height, width, channels). A convolution gathers the neighbours of some rows at a time, so
-    many as the cache holds, for one product of matrices.
+    Features are float32 (height, width, channels). For one product of matrices, a convolution gathers the neighbours of
+    as many rows as fit the cache.
 
     Args:
         weights: as `read_weights` returns them.
@@ -152,13 +157,13 @@ class Network:
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Logits of text, float32 (crops, height, width), of float32 crops (crops, height, width, `INPUTS`).
 
-        What is said of a crop does not depend on the others. Height and width are multiples of `MULTIPLE`.
+        The answer for a crop does not depend on the others. Height and width are multiples of `MULTIPLE`.
         """
-        # Weights from a stranger may overflow: logits that are no numbers are for `framing.restored` to judge.
+        # Untrusted weights may overflow: `framing.restored` takes care of logits that are not numbers.
         with np.errstate(all="ignore"):
             return np.stack([self._logits(crop) for crop in crops])
 
-    def _logits(self, crop):
+    def _logits(self, crop: np.ndarray) -> np.ndarray:
         height, width, _ = crop.shape
         inside = crop[..., 3]
         blocks = crop.reshape(height // 2, 2, width // 2, 2, INPUTS).transpose(0, 2, 4, 1, 3)
@@ -173,7 +178,9 @@ class Network:
         out = self._convolve(first, "o", rectify=False).reshape(height // 2, width // 2, 2, 2)
         return out.transpose(0, 2, 1, 3).reshape(height, width)
 
-    def _convolve(self, features, name, stride=1, dilation=1, rectify=True):
+    def _convolve(
+        self, features: np.ndarray, name: str, stride: int = 1, dilation: int = 1, rectify: bool = True
+    ) -> np.ndarray:
         """A convolution of 3 x 3."""
         weights = self._weights[name]
         (height, width, channels), margin = features.shape, dilation
@@ -196,16 +203,16 @@ class Network:
             np.maximum(out, 0, out=out)
         return out.reshape(height, width, -1)
 
-    def _residual(self, features, name, dilation=1):
+    def _residual(self, features: np.ndarray, name: str, dilation: int = 1) -> np.ndarray:
         inner = self._convolve(features, f"{name}.a.0", dilation=dilation)
         out = self._convolve(inner, f"{name}.b.0", rectify=False)
         out += features
         return np.maximum(out, 0, out=out)
 
-    def _joined(self, coarse, fine, name):
-        """The level below, brought to this one, joined with it by a convolution of 1 x 1.
+    def _joined(self, coarse: np.ndarray, fine: np.ndarray, name: str) -> np.ndarray:
+        """Joins the level below with this one by a convolution of 1 x 1.
 
-        Such a convolution and the doubling of pixels may change places: it is made of the pixels of the level below.
+        The convolution comes before the doubling of pixels, which gives the same at a quarter of the cost.
         """
         weights = self._weights[f"{name}.0"]
         coarse = coarse @ self._weights[f"{name}a.0"]
@@ -218,8 +225,8 @@ class Network:
         out.reshape(height, 2, width, 2, -1)[...] += (coarse @ weights[:channels])[:, None, :, None]
         return np.maximum(out, 0, out=out)
 
-    def _scaled(self, features, inside, name):
-        """Scaled and moved by what the statistics of the word, inside and outside, tell."""
+    def _scaled(self, features: np.ndarray, inside: np.ndarray, name: str) -> np.ndarray:
+        """Scales and shifts features by their statistics inside and outside the word."""
         height, width, channels = features.shape
         inside = inside.reshape(height, inside.shape[0] // height, width, -1).mean((1, 3)).ravel()
         pixels = features.reshape(-1, channels)
@@ -231,5 +238,5 @@ class Network:
         return features * (1 + gain) + shift
 
 
-def _mean(pixels, weights):
+def _mean(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return weights @ pixels / (weights.sum() + np.float32(1e-3))

@@ -1,8 +1,19 @@
-"""What a model says of a word: the probability of text in a box around it."""
+"""What a model is, and what it says of a word: the probability of text in a box around it."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mlt_s_tools.words import Box, Quad
+
+    Words = Sequence[dict[str, Any]]  # as `mlt_s.parse_words` returns them
+    Patches = list[Optional["Patch"]]  # one per word
 
 
 class Patch(NamedTuple):
@@ -14,20 +25,44 @@ class Patch(NamedTuple):
         values: float32 (bottom - top, right - left), each from 0 to 1.
     """
 
-    box: tuple
+    box: Box
     values: np.ndarray
 
 
-def of_readable(model, examples):
-    """What a model says of the words that the rule asks for: those that are readable.
+class Model(Protocol):
+    """What gives the probability of text in words.
+
+    Attributes:
+        name: marks the label maps that are made with it.
+        record: JSON values of all that decides its answers; part of the record of each archive made with it.
+        trained_on: split -> ids of the images that it was trained on.
+    """
+
+    name: str
+    record: dict[str, Any]
+    trained_on: dict[str, list[str]]
+
+    def probabilities(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
+        """A `Patch` for each word, or None for a word outside the image.
+
+        Args:
+            examples: images (`PIL.Image` of mode "RGB", their stored pixels), each with its quadrilaterals.
+
+        Returns:
+            One list per image, in the order of its quadrilaterals.
+        """
+        ...
+
+
+def of_readable(model: Model, examples: Sequence[tuple[Image.Image, Words]]) -> list[Patches]:
+    """A model's answers for the words that the rule asks for, the readable ones.
 
     Args:
-        model: see `mlt_s_tools.weak`.
-        examples: a list of images (`PIL.Image`, mode "RGB") and their words (a list of dicts with `quad` and
-            `readable`).
+        model: any `Model`.
+        examples: images (`PIL.Image`, mode "RGB") and their words, dicts with `quad` and `readable`.
 
     Returns:
-        Of each example a list, of each word a `Patch`; or None, of one that is not readable or lies outside the image.
+        One list per image: a `Patch` for each word, or None for a word that is unreadable or outside the image.
     """
     asked = [(image, [word["quad"] for word in words if word["readable"]]) for image, words in examples]
     answers = map(iter, model.probabilities(asked))

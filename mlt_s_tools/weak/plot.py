@@ -1,4 +1,9 @@
-"""The picture of `mlt-s weak evaluate`: what the threshold does, and whether probabilities hold."""
+"""The picture of `mlt-s weak evaluate`: precision and recall by threshold, and calibration."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
 
 from mlt_s_tools import output
 from mlt_s_tools.extras import needed
@@ -6,11 +11,11 @@ from mlt_s_tools.writing import whole
 
 _SIZE = (11, 5.2)  # inches
 _DPI = 120
-_LEAST_PIXELS = 100  # of a bin of probability, to be drawn
+_LEAST_PIXELS = 100  # of a bin of probability; smaller ones are not drawn
 
 
-def check():
-    """Sees that a picture can be drawn.
+def check() -> None:
+    """Checks that a picture can be drawn.
 
     Raises:
         mlt_s.MltSError: matplotlib is not installed.
@@ -19,8 +24,8 @@ def check():
         import matplotlib.figure  # noqa: F401
 
 
-def draw(report, out):
-    """Draws precision and recall over the threshold, and the share of text over the probability.
+def draw(report: dict[str, Any], out: str | os.PathLike[str]) -> None:
+    """Draws precision and recall by threshold, and the share of text by probability.
 
     Args:
         report: what `evaluate.as_json` returns.

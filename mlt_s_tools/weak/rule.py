@@ -1,42 +1,49 @@
 """From probabilities of text in the boxes of words to a label map: the rule by which MLT_S was made."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
 
 from mlt_s import LABEL_MAP
 from mlt_s_tools.words import word_region
 
+if TYPE_CHECKING:
+    from mlt_s_tools.weak.patches import Patch, Patches, Words
+    from mlt_s_tools.words import Box
+
 BACKGROUND, TEXT = LABEL_MAP.str2int(["background", "text"])
 UNCERTAIN = LABEL_MAP.ignore_index
 
-# What a pixel is by one of the words that it lies in, as ranks: where words overlap, the greatest one holds.
+# What each word makes of a pixel, as ranks: where words overlap, the greatest one counts.
 _VALUE_OF_RANK = np.array([BACKGROUND, UNCERTAIN, TEXT], np.uint8)
 _UNCERTAIN_RANK, _TEXT_RANK = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """Which probability is text, which is background, and how much text a word has at least.
+    """Which probability is text, which is background, and how much text a word needs.
 
-    The defaults are ours, as the authors publish no numbers that we could confirm; `mlt-s weak evaluate` chooses others
-    by label maps of theirs.
+    The defaults are ours, as the authors publish no numbers that we could confirm.
 
     Attributes:
-        upper: a probability from here on is text.
-        lower: one below is background. What is between the two is uncertain; where they are equal, nothing is.
-        least_share: the share of a word's pixels that has to be text; with less of it, all of the word is uncertain.
+        upper: probabilities from here on are text.
+        lower: probabilities below are background, those between the two uncertain.
+        least_share: the share of a word's pixels that has to be text; otherwise all of the word is uncertain.
 
     Raises:
-        ValueError: not 0 <= lower <= upper <= 1, or a share that is not from 0 to 1.
+        ValueError: not 0 <= lower <= upper <= 1, or a share outside 0 to 1.
     """
 
     upper: float = 0.7
     lower: float = 0.3
     least_share: float = 0.05
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.lower <= self.upper <= 1:
             raise ValueError(
                 "Thresholds are probabilities, the lower one not above the upper one: "
@@ -46,100 +53,103 @@ class Thresholds:
             raise ValueError(f"The least share of text in a word is from 0 to 1, not {self.least_share}.")
 
 
-def label_map(size, words, patches, thresholds):
-    """The label map of an image, from what a model says of its words.
+def label_map(size: tuple[int, int], words: Words, patches: Patches, thresholds: Thresholds) -> np.ndarray:
+    """The label map of an image, from a model's answers for its words.
 
-    | where | what |
+    | a pixel lies | it is |
     | --- | --- |
     | in no word | background |
-    | in a word that is not readable | uncertain |
+    | in an unreadable word | uncertain |
     | in a word with too little text | uncertain |
-    | in another word | text, background or uncertain, by its probability |
-    | in several words | text if it is by one of them, else uncertain if by one, else background |
+    | in any other word | text, background or uncertain, by its probability |
+    | in several words | text if one of them makes it text, else uncertain if one does, else background |
 
-    In a word is what lies inside its quadrilateral or on its border (`words.word_mask`), not all of the rectangle
-    around it.
+    A word is the inside of its quadrilateral and its border (`words.word_mask`), not the rectangle around it.
 
     Args:
         size: (width, height) of the image in pixels.
-        words: a list of dicts with `quad` and `readable`, as `mlt_s.parse_words` has them, in any order.
-        patches: of each word a `Patch`, which covers what of the quadrilateral lies in the image, or None: of a word
-            that lies outside it, or that is not readable.
+        words: dicts with `quad` and `readable`, as `mlt_s.parse_words` returns them, in any order.
+        patches: for each word a `Patch` that covers its part in the image, or None if the word is unreadable or
+            outside the image.
         thresholds: `Thresholds`.
 
     Returns:
         uint8 (height, width) of 0, 1 and 255.
 
     Raises:
-        ValueError: not as many patches as words, or one that does not cover its word.
+        ValueError: the number of patches is not that of the words, or a patch does not cover its word.
     """
-    if len(words) != len(patches):
-        raise ValueError(f"There are patches of {len(patches)} words, but {len(words)} words.")
     ranks = np.zeros(size[::-1], np.uint8)
-    for word, patch in zip(words, patches):
-        region = word_region(word["quad"], size)
-        if region is None:
-            continue
-        (left, top, right, bottom), inside = region
-        found = _ranks(word, patch, region, thresholds)
-        within = ranks[top:bottom, left:right]
-        within[inside] = np.maximum(within[inside], found)
+    for _, place, mask, values in located(words, patches, size):
+        within = ranks[place]
+        within[mask] = np.maximum(within[mask], _ranks(values, thresholds))
     return _VALUE_OF_RANK[ranks]
 
 
-def counted(label: np.ndarray) -> dict:
-    """Pixels of a label map by class: a dict of "background", "text" and "uncertain"."""
+def counted(label: np.ndarray) -> dict[str, int]:
+    """Pixels of a label map by class: "background", "text" and "uncertain"."""
     values = {"background": BACKGROUND, "text": TEXT, "uncertain": UNCERTAIN}
     return {name: int(np.count_nonzero(label == value)) for name, value in values.items()}
 
 
-def probabilities_in(region, patch):
-    """The probabilities of a word's pixels: float32 (pixels), in the order of the region's mask.
+class Located(NamedTuple):
+    """A word that lies in the image.
 
-    Args:
-        region: what `word_region` returns, of a word in the image.
-        patch: its `Patch`.
-
-    Raises:
-        ValueError: the patch does not cover the word, or has not the shape of its box.
+    Attributes:
+        word: a dict with `quad` and `readable`.
+        place: the rectangle around its part in the image, as an index of arrays (height, width).
+        mask: its pixels there, bool.
+        values: their probabilities, float32 (pixels), in the order of the mask; None if the word is unreadable.
     """
-    (left, top, right, bottom), inside = region
+
+    word: dict[str, Any]
+    place: tuple[slice, slice]
+    mask: np.ndarray
+    values: Optional[np.ndarray]
+
+
+def located(words: Words, patches: Patches, size: tuple[int, int]) -> Iterator[Located]:
+    """The words that lie in the image; arguments and errors are those of `label_map`."""
+    if len(words) != len(patches):
+        raise ValueError(f"Expected one patch per word, got {len(patches)} patches and {len(words)} words.")
+    for word, patch in zip(words, patches):
+        if region := word_region(word["quad"], size):
+            box, mask = region
+            values = _cut_out(patch, box)[mask] if word["readable"] else None
+            yield Located(word, np.s_[box[1] : box[3], box[0] : box[2]], mask, values)
+
+
+def _cut_out(patch: Patch | None, box: Box) -> np.ndarray:
+    """The probabilities in a box, float32 (height, width)."""
+    if patch is None:
+        raise ValueError(f"There is no patch for the readable word in {box}, which lies in the image.")
+    left, top, right, bottom = box
     (patch_left, patch_top, patch_right, patch_bottom), values = patch
     if values.shape != (patch_bottom - patch_top, patch_right - patch_left):
-        raise ValueError(f"A patch of the box {patch.box} has not the shape {values.shape}.")
+        raise ValueError(f"A patch for the box {patch.box} cannot have the shape {values.shape}.")
     if left < patch_left or top < patch_top or right > patch_right or bottom > patch_bottom:
-        raise ValueError(f"A patch of the box {patch.box} does not cover its word, which lies in {region[0]}.")
-    return values[top - patch_top : bottom - patch_top, left - patch_left : right - patch_left][inside]
+        raise ValueError(f"The patch for the box {patch.box} does not cover its word, which lies in {box}.")
+    return values[top - patch_top : bottom - patch_top, left - patch_left : right - patch_left]
 
 
-def least_pixels(count, thresholds):
-    """How many of the `count` pixels of a word have to be text, lest the whole of it be uncertain."""
-    return math.ceil(thresholds.least_share * count)
+def count_too_little(size: tuple[int, int], words: Words, patches: Patches, thresholds: Thresholds) -> int:
+    """The number of readable words with too little text; arguments and errors are those of `label_map`."""
+    found = (word.values for word in located(words, patches, size))
+    return sum(_is_too_little(values, thresholds) for values in found if values is not None)
 
 
-def count_too_little(size, words, patches, thresholds):
-    """In how many readable words too little text is found; arguments and errors are those of `label_map`."""
-    readable = [(word_region(word["quad"], size), patch) for word, patch in zip(words, patches) if word["readable"]]
-    return sum(_is_too_little(probabilities_in(*found), thresholds) for found in readable if found[0])
+def _is_too_little(values: np.ndarray, thresholds: Thresholds) -> bool:
+    return int(np.count_nonzero(_is_text(values, thresholds))) < math.ceil(thresholds.least_share * len(values))
 
 
-def _is_too_little(values, thresholds):
-    return int(np.count_nonzero(_is_text(values, thresholds))) < least_pixels(len(values), thresholds)
-
-
-def _is_text(values, thresholds):
-    # At the precision of the probabilities, in which a threshold of 0.7 is what a probability of 0.7 is.
+def _is_text(values: np.ndarray, thresholds: Thresholds) -> np.ndarray:
+    # In float32, as probabilities are: so a probability of 0.7 reaches a threshold of 0.7.
     return values >= np.float32(thresholds.upper)
 
 
-def _ranks(word, patch, region, thresholds):
-    """The ranks of a word's pixels, in the order of the region's mask; or one for all of them."""
-    if not word["readable"]:
-        return _UNCERTAIN_RANK
-    if patch is None:
-        raise ValueError(f"There is no patch of the readable word at {word['quad']}, which lies in the image.")
-    values = probabilities_in(region, patch)
-    if _is_too_little(values, thresholds):
+def _ranks(values: np.ndarray | None, thresholds: Thresholds) -> np.ndarray | int:
+    """The ranks of a word's pixels, from `Located.values`, or one rank for all of them."""
+    if values is None or _is_too_little(values, thresholds):
         return _UNCERTAIN_RANK
     others = np.where(values < np.float32(thresholds.lower), 0, _UNCERTAIN_RANK)
     return np.where(_is_text(values, thresholds), _TEXT_RANK, others).astype(np.uint8)

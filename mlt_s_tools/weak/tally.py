@@ -1,15 +1,23 @@
-"""Counts of pixels by the probability that a model gives them, image by image, and what follows from them."""
+"""Counts of pixels by the probability that a model gives them, image by image, and the figures made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
 from mlt_s_tools.groups import height_of
 from mlt_s_tools.metrics import Counts
 from mlt_s_tools.weak import edges
-from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, probabilities_in
-from mlt_s_tools.words import word_region
+from mlt_s_tools.weak.rule import TEXT, UNCERTAIN, Located, located
 
-STEPS = tuple(step / 50 for step in range(1, 50))  # the thresholds that are looked at
-ALL, INNER, WORDS = "all", "without outlines", "words"  # the groups of pixels of every image
+if TYPE_CHECKING:
+    from mlt_s_tools.weak.patches import Patches, Words
+
+Group = Union[str, tuple[str, str]]
+
+STEPS = tuple(step / 50 for step in range(1, 50))  # the thresholds to choose from
+ALL, INNER, WORDS = "all", "without outlines", "words"  # the groups that every image has
 _UNSURE = tuple(map(STEPS.index, (0.3, 0.7)))
 _BOUNDS = np.array(STEPS, np.float32)
 
@@ -17,29 +25,35 @@ _BOUNDS = np.array(STEPS, np.float32)
 class Tally:
     """Pixels of images, counted by group, class and the number of `STEPS` that their probability reaches.
 
-    Of each image the probability of a pixel is the greatest of those of the readable words that it lies in, and outside
-    of all words 0. Pixels count nowhere that are uncertain in the label map, or lie in an unreadable word.
+    The probability of a pixel is the greatest among the readable words that it lies in, and 0 outside all words.
+    Pixels that are uncertain in the label map, or lie in an unreadable word, are not counted.
 
-    The groups: all pixels; those that are not within one pixel of an outline of the text; those of words; and of
-    words alone those of one script, ("script", name), and of one height, ("height", name of `HEIGHTS`
-    in `mlt_s_tools.groups`).
+    The groups are `ALL` pixels; `INNER`, without those within one pixel of an outline of the text; `WORDS`, those in
+    words; and of these by script, ("script", name), and by height, ("height", name of `HEIGHTS` in
+    `mlt_s_tools.groups`).
+
+    Attributes:
+        images: how many were added.
+        words: group -> how many words it has, for scripts and heights.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.images = 0
-        self.words = {}  # group -> how many
-        self._counts = {}  # group -> image -> int64 (2, len(STEPS) + 1), of background and text
-        self._sums = np.zeros(len(STEPS) + 1)  # of probabilities of pixels of words
+        self.words: dict[Group, int] = {}
+        # group -> image -> int64 (2, len(STEPS) + 1), of background and text
+        self._counts: dict[Group, dict[int, np.ndarray]] = {}
+        self._sums = np.zeros(len(STEPS) + 1)  # of probabilities of pixels in words
 
-    def add(self, words: list, patches: list, label: np.ndarray) -> None:
+    def add(self, words: Words, patches: Patches, label: np.ndarray) -> None:
         """Adds an image.
 
         Args:
-            words: a list of dicts with `quad`, `readable` and `script` (its name).
+            words: dicts with `quad`, `readable` and `script` (its name).
             patches: as for `rule.label_map`.
             label: uint8 (height, width) of 0, 1 and 255.
         """
-        values, inside, counts = _joined(words, patches, label)
+        found = list(located(words, patches, (label.shape[1], label.shape[0])))
+        values, inside, counts = _joined(found, label)
         text = label == TEXT
         reached = np.searchsorted(_BOUNDS, values, side="right")
         self._add(ALL, reached, text, counts)
@@ -47,37 +61,35 @@ class Tally:
         self._add(WORDS, reached, text, counts & inside)
         judged = counts & inside
         self._sums += np.bincount(reached[judged], values[judged], len(self._sums))
-        for word, patch in zip(words, patches):
-            if word["readable"] and (region := word_region(word["quad"], label.shape[::-1])):
-                self._add_word(word, patch, region, text, counts)
+        for word in found:
+            if word.values is not None:
+                self._add_word(word, word.values, text, counts)
         self.images += 1
 
-    def _add_word(self, word, patch, region, text, counts):
-        (left, top, right, bottom), mask = region
-        place = np.s_[top:bottom, left:right]
-        reached = np.zeros(mask.shape, np.int64)
-        reached[mask] = np.searchsorted(_BOUNDS, probabilities_in(region, patch), side="right")
-        for group in ("script", word["script"]), ("height", height_of(word["quad"])):
-            self._add(group, reached, text[place], counts[place] & mask)
+    def _add_word(self, of: Located, values: np.ndarray, text: np.ndarray, counts: np.ndarray) -> None:
+        reached = np.zeros(of.mask.shape, np.int64)
+        reached[of.mask] = np.searchsorted(_BOUNDS, values, side="right")
+        for group in ("script", of.word["script"]), ("height", height_of(of.word["quad"])):
+            self._add(group, reached, text[of.place], counts[of.place] & of.mask)
             self.words[group] = self.words.get(group, 0) + 1
 
-    def _add(self, group, reached, text, which):
+    def _add(self, group: Group, reached: np.ndarray, text: np.ndarray, which: np.ndarray) -> None:
         found = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
         of_group = self._counts.setdefault(group, {})
         of_group[self.images] = of_group.get(self.images, 0) + found.reshape(2, -1)
 
     @property
-    def groups(self) -> list:
-        """All groups that there are pixels of."""
+    def groups(self) -> list[Group]:
+        """All groups that have pixels."""
         return list(self._counts)
 
-    def pixels(self, group, threshold: int, which: slice = slice(None)) -> np.ndarray:
+    def pixels(self, group: Group, threshold: int, which: slice = slice(None)) -> np.ndarray:
         """Pixels (images, 4), int64: true and false positives, false and true negatives.
 
         Args:
             group: one of `groups`.
-            threshold: the place in `STEPS` of that from which on a pixel is text.
-            which: of which images.
+            threshold: the index in `STEPS` of the probability from which on a pixel is text.
+            which: which images.
         """
         none = np.zeros((2, len(self._sums)), np.int64)
         counts = np.stack([self._counts.get(group, {}).get(at, none) for at in range(self.images)])[which]
@@ -85,51 +97,46 @@ class Tally:
         return np.stack([text[:, 1], text[:, 0], rest[:, 1], rest[:, 0]], 1)
 
     def best_threshold(self, which: slice) -> int:
-        """The place in `STEPS` of the threshold of the greatest fgIoU on these images."""
+        """The index in `STEPS` of the threshold with the greatest fgIoU on these images."""
         return max(range(len(STEPS)), key=lambda at: iou(self.pixels(ALL, at, which).sum(0)))
 
     def unsure_share(self) -> float:
-        """Of the text in words, the share whose probability is from 0.3 to 0.7."""
-        text = sum(counts[1] for counts in self._counts[WORDS].values())
+        """The share of the text in words whose probability is from 0.3 to 0.7."""
+        text = np.sum([counts[1] for counts in self._counts[WORDS].values()], 0)
         lower, upper = _UNSURE
         return float(text[lower + 1 : upper + 1].sum() / max(1, text.sum()))
 
-    def calibration(self) -> tuple:
-        """By bins of probability: pixels of words, their mean probability, and the share of them that is text."""
-        counts = sum(self._counts[WORDS].values())
+    def calibration(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """By bins of probability: pixels in words, their mean probability, and the share of them that is text."""
+        counts = np.sum(list(self._counts[WORDS].values()), 0)
         total = np.maximum(1, counts.sum(0))
         return counts.sum(0), self._sums / total, counts[1] / total
 
     def calibration_error(self) -> float:
-        """The expected calibration error: the mean of how far probabilities are off, over pixels of words."""
+        """The expected calibration error: by how much probabilities are off, on average over the pixels in words."""
         pixels, said, found = self.calibration()
         return float((pixels * np.abs(said - found)).sum() / max(1, pixels.sum()))
 
 
-def iou(pixels) -> float:
-    """Intersection over union of text, of four numbers as `Tally.pixels` has them; 0 where there is none."""
+def iou(pixels: Any) -> float:
+    """Intersection over union of text, from four numbers as `Tally.pixels` returns them; 0 where there is none."""
     return Counts(*map(int, pixels)).iou
 
 
-def _joined(words, patches, label):
-    """Probabilities, float32; where readable words are, and which pixels count, bool: all (height, width)."""
+def _joined(words: list[Located], label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities, float32; the pixels in readable words, and those that count, bool: all (height, width)."""
     values = np.zeros(label.shape, np.float32)
     inside, counts = np.zeros(label.shape, bool), label != UNCERTAIN
-    for word, patch in zip(words, patches):
-        region = word_region(word["quad"], label.shape[::-1])
-        if region is None:
-            continue
-        (left, top, right, bottom), mask = region
-        place = np.s_[top:bottom, left:right]
-        if not word["readable"]:
+    for _, place, mask, of_word in words:
+        if of_word is None:
             counts[place] &= ~mask
-            continue
-        inside[place] |= mask
-        values[place][mask] = np.maximum(values[place][mask], probabilities_in(region, patch))
+        else:
+            inside[place] |= mask
+            values[place][mask] = np.maximum(values[place][mask], of_word)
     return values, inside, counts
 
 
-def _outlines(text):
-    """Which pixels lie within one pixel of a border of text."""
+def _outlines(text: np.ndarray) -> np.ndarray:
+    """The pixels within one pixel of a border of text."""
     (share,) = edges.window_means(text[None].astype(np.float32), 1)
     return (share > 0.01) & (share < 0.99)

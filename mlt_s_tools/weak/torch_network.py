@@ -1,13 +1,14 @@
 """The network of the weak supervision as a PyTorch module: for training it, and for fast inference where PyTorch is.
 
-The NumPy network of `mlt_s_tools.weak.network` is the same function of the same weights: a dict of arrays, of which
-`folded` makes one from a trained module and `from_weights` makes a module again. A module's path is its weights' name:
-`e2.0.a.0.w` and `e2.0.a.0.b` are weight and bias of the convolution `network.e2[0].a[0]`. In the names stand s for
+The NumPy network of `mlt_s_tools.weak.network` is the same function of the same weights, a dict of arrays: `folded`
+makes it from a trained module, and `from_weights` makes a module from it. A module's path is its weights' name:
+`e2.0.a.0.w` and `e2.0.a.0.b` are weight and bias of the convolution `network.e2[0].a[0]`. In the names, s stands for
 the stem, e and d for the way down, u for the way up, each with its level: 1 is half the resolution, 4 a sixteenth.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Optional
 
 import numpy as np
 import torch
@@ -18,20 +19,20 @@ from mlt_s_tools.weak.network import HIDDEN, INPUTS, WIDTHS
 
 
 class Network(nn.Module):
-    """A U-Net that says of each pixel of a word's crop whether it is text.
+    """A U-Net that tells for each pixel of a word's crop whether it is text.
 
-    The means and spreads of the features inside the word, and their means outside, are given back to each pixel at two
-    levels: which of two colours is text shows in the word as a whole, not in the surroundings of a pixel.
+    The means and spreads of the features inside the word, and their means outside, are fed back to each pixel at two
+    levels: only the word as a whole tells which of two colours is text.
 
     Args:
-        normalized: with batch norms, as it is trained from scratch; without, convolutions have biases in their place.
+        normalized: with batch norms, as it is trained from scratch; otherwise convolutions have biases instead.
     """
 
     def __init__(self, normalized: bool = True):
         super().__init__()
         half, quarter, eighth, sixteenth = WIDTHS
 
-        def conv(inputs, outputs, size=3, stride=1):
+        def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
             return _convolution(inputs, outputs, size, stride, normalized=normalized)
 
         self.s = nn.Sequential(nn.PixelUnshuffle(2), conv(4 * INPUTS, half))
@@ -79,7 +80,7 @@ class _Residual(nn.Module):
 
 
 class _Context(nn.Sequential):
-    """Scales and shifts features by what their statistics inside and outside the word say."""
+    """Scales and shifts features by their statistics inside and outside the word."""
 
     def __init__(self, width: int):
         super().__init__(nn.Linear(3 * width, HIDDEN), nn.ReLU(inplace=True), nn.Linear(HIDDEN, 2 * width))
@@ -113,7 +114,7 @@ def _convolution(
 
 
 def folded(network: Network) -> dict[str, np.ndarray]:
-    """The weights of a network as its file holds them: batch norms in the convolutions before them, float16."""
+    """The weights of a network as its file holds them: float16, batch norms folded into the convolutions."""
     weights = {}
     for name, module in network.named_modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -124,14 +125,14 @@ def folded(network: Network) -> dict[str, np.ndarray]:
     return weights
 
 
-def _norm_after(network: Network, name: str) -> Optional[nn.BatchNorm2d]:
+def _norm_after(network: Network, name: str) -> nn.BatchNorm2d | None:
     parent, _, position = name.rpartition(".")
     siblings = network.get_submodule(parent)
     after = list(siblings)[int(position) + 1 :] if isinstance(siblings, nn.Sequential) else []
     return after[0] if after and isinstance(after[0], nn.BatchNorm2d) else None
 
 
-def _folded(module, norm: Optional[nn.BatchNorm2d]) -> tuple[Tensor, Tensor]:
+def _folded(module: nn.Conv2d | nn.Linear, norm: nn.BatchNorm2d | None) -> tuple[Tensor, Tensor]:
     if norm is None:
         return module.weight, module.bias
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
@@ -139,11 +140,11 @@ def _folded(module, norm: Optional[nn.BatchNorm2d]) -> tuple[Tensor, Tensor]:
 
 
 def from_weights(weights: Mapping[str, np.ndarray]) -> Network:
-    """A network without batch norms, float32, in evaluation mode, from what `folded` made.
+    """A network without batch norms, float32, in evaluation mode, from the weights that `folded` returns.
 
     Raises:
         KeyError: a weight is missing.
-        RuntimeError: a weight is of another shape.
+        RuntimeError: a weight has the wrong shape.
     """
     network = Network(normalized=False)
     state = {}

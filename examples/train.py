@@ -1,19 +1,24 @@
-"""Fine-tunes SegFormer on MLT_S with `transformers.Trainer`. Needs `pip install ".[train]"`.
+"""Fine-tunes a model for semantic segmentation on MLT_S with `transformers.Trainer`. Needs `pip install ".[train]"`.
 
-    python examples/train_segformer.py ~/mlt                  # from the archives; the model from the Hub
-    python examples/train_segformer.py lab/mlt-s              # from a built set: a folder, or a repository of the Hub
-    python examples/train_segformer.py ~/mlt --from-config    # a small model with fresh weights: no download
-    python examples/train_segformer.py ~/mlt --resume         # goes on with the last checkpoint in --out
-    torchrun --nproc-per-node 2 examples/train_segformer.py ~/mlt
+    python examples/train.py ~/mlt                    # from the archives; SegFormer-B0, whose weights come from the Hub
+    python examples/train.py ~/mlt --model openmmlab/upernet-convnext-tiny    # or another model, or its folder
+    python examples/train.py lab/mlt-s                # from a built set: a folder, or a repository of the Hub
+    python examples/train.py ~/mlt --from-config      # a small SegFormer with fresh weights: no download
+    python examples/train.py ~/mlt --resume           # goes on with the last checkpoint in --out
+    torchrun --nproc-per-node 2 examples/train.py ~/mlt
+
+The model is one that AutoModelForSemanticSegmentation loads and that learns from label maps: SegFormer, UperNet, BEiT,
+DPT. docs/training.md says which were tried, and shows how to train a Mask2Former.
 
 In two minutes on the bundled sample, to see that it works (so small a model is slower with threads than without):
 
     mlt-s check mlt_s_tools/sample --pixels --json check.json
-    OMP_NUM_THREADS=1 python examples/train_segformer.py mlt_s_tools/sample --from-config --class-weights check.json \\
+    OMP_NUM_THREADS=1 python examples/train.py mlt_s_tools/sample --from-config --class-weights check.json \\
         --crop 128 --batch-size 2 --reduce 2 --epochs 150 --evaluate-every 150 --learning-rate 8e-4 --workers 0 \\
         --out runs/sample
 
-The defaults fit a card of 8 GB: 8 crops of 512 x 512 a step. With 24 GB, take --batch-size 24 and three times the rate.
+The defaults fit a card of 8 GB: SegFormer-B0, 8 crops of 512 x 512 a step. With 24 GB, take --batch-size 24 and three
+times the rate.
 After each epoch it evaluates by the published protocol and draws predictions beside label maps, in OUT/pictures.
 """
 
@@ -35,7 +40,9 @@ import torch
 import transformers
 from transformers import (
     AutoImageProcessor,
+    AutoModelForSemanticSegmentation,
     BaseImageProcessor,
+    PreTrainedModel,
     SegformerConfig,
     SegformerForSemanticSegmentation,
     SegformerImageProcessor,
@@ -48,8 +55,9 @@ from transformers import (
 import mlt_s
 from mlt_s_tools.evaluation.worst import error_sheet
 from mlt_s_tools.metrics import TextMetrics, predict
-from mlt_s_tools.training import ArchiveDataset, EpochCallback, EvalTransform, TextTrainer, collate, for_segformer
+from mlt_s_tools.training import ArchiveDataset, EpochCallback, EvalTransform, TextTrainer, collate, for_image_processor
 
+PROCESSES = int(os.environ.get("WORLD_SIZE", 1))  # torchrun says how many
 PICTURED = 6  # validation images in the pictures of predictions
 # Strokes are thin: this one looks at them at half of the image's width and height, where mit-b0 does at a quarter.
 SMALL = {
@@ -69,14 +77,16 @@ SMALL = {
 
 def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    options.out = options.out or os.path.join("runs", "small" if options.from_config else Path(options.model).name)
     resumes = options.resume and os.path.isdir(options.out)
     checkpoint = transformers.trainer_utils.get_last_checkpoint(options.out) if resumes else None
     if options.resume and not checkpoint:
         raise SystemExit(f"There is no checkpoint in {options.out} to go on from.")
     transformers.set_seed(options.seed)
     model, processor = make_model(options, checkpoint)
-    preset = for_segformer(processor)
-    transform = preset.training(seed=options.seed, size=(options.crop, options.crop))
+    model.config.eval_reduce = options.reduce  # in each checkpoint, for predict.py
+    preset = for_image_processor(processor)
+    transform = preset.training(seed=options.seed, size=(options.crop, options.crop) if options.crop else preset.size)
     train, validation = (read(options.data, split) for split in mlt_s.PUBLISHED_COUNTS)
     evaluated = preset.evaluation(reduce=options.reduce)
     trainer = TextTrainer(
@@ -89,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
         data_collator=collate,
         callbacks=[EpochCallback(transform), Pictures(validation, evaluated, options.out)],
         compute_metrics=TextMetrics(),
+        # No step is left with one crop, with which UperNet and BEiT cannot train.
+        global_batch_size=options.batch_size * PROCESSES,
     )
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
@@ -112,14 +124,14 @@ def parser() -> argparse.ArgumentParser:
     about = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = about.add_argument
     add("data", metavar="DATA", help="folder of the archives, or a built set: a folder or repository")
-    add("--out", metavar="DIR", default="runs/segformer", help="checkpoints, pictures (%(default)s)")
-    add("--model", metavar="NAME", default="nvidia/mit-b0", help="weights to start from (%(default)s)")
-    add("--from-config", action="store_true", help="a small model with fresh weights instead")
+    add("--out", metavar="DIR", help="checkpoints, pictures (runs/ and the last part of the model's name)")
+    add("--model", metavar="NAME", default="nvidia/mit-b0", help="weights to start from, or their folder (%(default)s)")
+    add("--from-config", action="store_true", help="a small SegFormer with fresh weights instead")
     add("--epochs", type=int, default=40, help="passes over the training set (%(default)s)")
     add("--evaluate-every", metavar="N", type=int, default=1, help="epochs; saves as well (%(default)s)")
     add("--batch-size", type=int, default=8, help="crops a step and process (%(default)s)")
     add("--learning-rate", type=float, default=1e-4, help="of AdamW, at its highest (%(default)s)")
-    add("--crop", type=int, default=512, help="width and height of a crop in pixels (%(default)s)")
+    add("--crop", type=int, help="width and height of a crop in pixels (as the model's image processor has it)")
     add("--reduce", type=int, default=1, help="evaluate at 1/N of the image's width and height (%(default)s)")
     add("--class-weights", metavar="FILE", help="weigh them by what mlt-s check --pixels --json counted")
     add("--workers", type=int, default=4, help="processes that read and transform (%(default)s)")
@@ -131,18 +143,23 @@ def parser() -> argparse.ArgumentParser:
 # --- The model ------------------------------------------------------------------------------------------------------
 
 
-def make_model(
-    options: argparse.Namespace, checkpoint: str | None
-) -> tuple[SegformerForSemanticSegmentation, BaseImageProcessor]:
+def make_model(options: argparse.Namespace, checkpoint: str | None) -> tuple[PreTrainedModel, BaseImageProcessor]:
     """The model and the image processor that goes with it."""
-    processor = SegformerImageProcessor() if options.from_config else AutoImageProcessor.from_pretrained(options.model)
-    own = for_segformer(processor).model_options()
     if checkpoint:
-        return SegformerForSemanticSegmentation.from_pretrained(checkpoint), processor
+        processor = AutoImageProcessor.from_pretrained(checkpoint)
+        return AutoModelForSemanticSegmentation.from_pretrained(checkpoint), processor
     if options.from_config:
+        processor = SegformerImageProcessor()
+        own = for_image_processor(processor).model_options()
         return SegformerForSemanticSegmentation(SegformerConfig(**SMALL, **own)), processor
-    weights = {**own, "ignore_mismatched_sizes": True}
-    return SegformerForSemanticSegmentation.from_pretrained(options.model, **weights), processor
+    # The processors of models for ADE20K take the class 0 out of label maps, which is our background.
+    processor = AutoImageProcessor.from_pretrained(options.model, do_reduce_labels=False)
+    try:
+        own = for_image_processor(processor).model_options()
+    except ValueError as error:
+        raise SystemExit(f"train.py: {options.model}: {error}") from None
+    weights = {**own, "ignore_mismatched_sizes": True}  # of the head, which had other classes
+    return AutoModelForSemanticSegmentation.from_pretrained(options.model, **weights), processor
 
 
 def class_weights(path: str) -> torch.Tensor:
@@ -165,8 +182,7 @@ def read(data: str, split: str) -> ArchiveDataset | datasets.Dataset:
 
 def training_arguments(options: argparse.Namespace, examples: int) -> TrainingArguments:
     on_gpu = torch.cuda.is_available()
-    processes = int(os.environ.get("WORLD_SIZE", 1))
-    steps = math.ceil(examples / (options.batch_size * processes))  # an epoch
+    steps = math.ceil(examples / (options.batch_size * PROCESSES))  # an epoch
     return TrainingArguments(
         options.out,
         num_train_epochs=options.epochs,
@@ -205,9 +221,7 @@ class Pictures(TrainerCallback):
             self.folder.mkdir(parents=True, exist_ok=True)
             error_sheet(self._rows(model)).save(self.folder / f"step-{state.global_step:06d}.png")
 
-    def _rows(
-        self, model: SegformerForSemanticSegmentation
-    ) -> Iterator[tuple[str, dict[str, Any], npt.NDArray[np.bool_]]]:
+    def _rows(self, model: PreTrainedModel) -> Iterator[tuple[str, dict[str, Any], npt.NDArray[np.bool_]]]:
         model.eval()
         for index in range(min(PICTURED, len(self.examples))):
             example = self.examples[index]

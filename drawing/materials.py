@@ -6,8 +6,9 @@ can name one, with its own settings, as data: ``partial(masonry, block=(60, 20))
 
 import numpy as np
 
-from .noise import Array, blur, cloud_noise, grid, relief, resized, smoothstep
-from .surface import Colour
+from drawing.noise import Array, blur, cloud_noise, grid, relief, resized, smoothstep
+
+Colour = tuple[float, float, float]
 
 
 def tinted(colour: Colour, tone: Array) -> Array:
