@@ -28,6 +28,8 @@ MATRIX = {
 # These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
 # transformers, matplotlib, OpenCV and mlcroissant.
 LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_croissant.py", "tests/test_word_network.py"]
+# What is large and the same for every release, beside PyTorch: sessions of the matrix share one copy.
+SHARED = ["duckdb", "mpmath<1.4", "networkx", "playwright", "polars", "polars-runtime-32", "sympy"]
 OLDEST_PYTHON = (3, 9)  # as pyproject.toml has it
 # What loads, and what reads names, pixels and words: tests of these import no torch, which few Pythons have wheels for.
 LOADING = [
@@ -133,15 +135,32 @@ def matrix(session, release):
     if release == installed(NEWEST):
         session.log(f"The README's commands have installed datasets {release} in .venv, and run all tests there.")
         return
-    session.install("-r", ".ci/torch.txt", *MATRIX[release], ".[matrix]")
+    share(session)
+    session.install(*MATRIX[release], ".[matrix]")
     # What the newest version builds has to open in the oldest.
     env = {"MLT_S_BUILD_WITH": str(NEWEST)} if NEWEST.exists() else {}
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
     session.run("pytest", "-m", "not once", *left_out, *session.posargs, env=env)
     if release == "3.6.0":
         run_datasets_cli(session)
-    # About 1 GB each, for torch; a failed one stays to be looked at.
+    # About 800 MB each; a failed one stays to be looked at.
     shutil.rmtree(session.virtualenv.location)
+
+
+def share(session):
+    """Lets a session import PyTorch and the rest of SHARED, which the first one installs.
+
+    pip takes them for installed, and installs what else they need with the release of `datasets`.
+    """
+    torch = Path(".ci/torch.txt").read_text().strip()
+    folder = (session.cache_dir / re.sub(r"\W+", "-", f"shared {torch}")).absolute()
+    if not folder.exists():
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        session.install(torch, *SHARED, "--no-deps", "--target", str(part))
+        part.rename(folder)
+    (packages,) = Path(session.virtualenv.location).glob("lib/python*/site-packages")
+    (packages / "shared.pth").write_text(str(folder))
 
 
 def run_datasets_cli(session):

@@ -1,7 +1,8 @@
 """Runs code in processes of its own that are copies of one that has imported the libraries, which takes seconds.
 
 A copy is like a fresh process in what counts: it has imported nothing of this project, and has its own standard output,
-folder and environment.
+folder and environment. Where a test sets what `datasets` and `huggingface_hub` read as they are imported, `python` runs
+its code: it copies a process that has imported neither, only what both import.
 """
 
 import functools
@@ -11,17 +12,21 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 import mlt_s
 
 _LIBRARIES = ("datasets.distributed", "torch.utils.data", "transformers", "accelerate")
+# What takes long of what `datasets` and `huggingface_hub` import, which reads no variable that a test sets.
+_BENEATH = ("pandas", "pyarrow.dataset", "pyarrow.parquet", "aiohttp", "httpx", "requests", "multiprocess", "PIL.Image")
 
 # Each job is forked off: once, or once for each of several processes that PyTorch connects, as `torchrun` starts them.
 # What runs is in a module of the name __main__: that of a file, or, as of `python -c`, without one.
 _SERVER = """
-import atexit, importlib, json, os, runpy, signal, socket, sys, traceback, types
+import atexit, importlib, json, os, runpy, signal, socket, sys, tempfile, traceback, types
 
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
@@ -71,8 +76,13 @@ os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 for number, name in (1, "stdout"), (2, "stderr"):
     os.dup2(os.open(f"{job['output']}/{name}-{rank}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
 os.chdir(job["folder"])
-sys.path[:0] = [job["folder"], job["path"]]
-os.environ.update(HOME=job["folder"], PYTHONPATH=job["path"], **environment)
+if job["environment"] is None:
+    os.environ.update(HOME=job["folder"], PYTHONPATH=job["path"], **environment)
+else:
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    tempfile.tempdir = None  # its own variables name the folder of temporary files
+sys.path[:0] = [job["folder"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 sys.argv = [job["script"] or "-c", *job["arguments"]]
 code = 0
 try:
@@ -105,13 +115,19 @@ class Done(NamedTuple):
 
 def run(code: str, folder: Path, *arguments: object) -> Done:
     """Runs code as `python -c` does, with this working and home directory."""
-    (done,) = _server().run(folder, arguments, code=code)
+    (done,) = _server(_LIBRARIES).run(folder, arguments, code=code)
+    return done
+
+
+def python(code: str, *arguments: object, env: Mapping[str, str], cwd: Optional[Path] = None) -> Done:
+    """Runs code as `subprocess.run([sys.executable, "-c", code, ...])` does, with these variables and no others."""
+    (done,) = _server(_BENEATH).run(cwd or os.getcwd(), arguments, code=textwrap.dedent(code), environment=dict(env))
     return done
 
 
 def run_script(script: Path, folder: Path, *arguments: object, processes: int = 1) -> list[Done]:
     """Runs a file with this working and home directory, in one process or as `torchrun` does in several, by rank."""
-    return _server().run(folder, arguments, script=script, processes=processes)
+    return _server(_LIBRARIES).run(folder, arguments, script=script, processes=processes)
 
 
 class _Server:
@@ -130,7 +146,9 @@ class _Server:
         )
         assert self.process.stdout.readline() == "ready\n"
 
-    def run(self, folder, arguments, code="", script: Optional[Path] = None, processes=1) -> list[Done]:
+    def run(
+        self, folder, arguments, code="", script: Optional[Path] = None, processes=1, environment=None
+    ) -> list[Done]:
         with tempfile.TemporaryDirectory(dir=self.folder) as output:
             job = {
                 "code": code,
@@ -140,6 +158,7 @@ class _Server:
                 "path": os.path.dirname(mlt_s.__file__),  # of the one that is tested, installed or not
                 "output": output,
                 "processes": processes,
+                "environment": environment,
             }
             self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
@@ -149,7 +168,7 @@ class _Server:
 
 
 @functools.cache
-def _server() -> _Server:
+def _server(libraries: tuple) -> _Server:
     """The one of this process of tests; it ends when its standard input does."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["HF_HOME"]))  # of the session, which removes it
-    return _Server(folder, [name for name in _LIBRARIES if importlib.util.find_spec(name.split(".")[0])])
+    return _Server(folder, [name for name in libraries if importlib.util.find_spec(name.split(".")[0])])

@@ -66,10 +66,10 @@ def test_a_split_that_is_not_there(folder):
     assert str(raised.value) == f"There is no pair of the split 'test' in {folder}, but of train, validation."
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_workers_read_it(folder, start):
+@pytest.mark.parametrize("start, workers", [("fork", 2), ("spawn", 1)])
+def test_workers_read_it(folder, start, workers):
     loader = torch.utils.data.DataLoader(
-        ArchiveDataset(folder, "train"), 2, num_workers=2, collate_fn=as_list, multiprocessing_context=start
+        ArchiveDataset(folder, "train"), 2, num_workers=workers, collate_fn=as_list, multiprocessing_context=start
     )
     examples = [example for batch in loader for example in batch]
     for number, example in enumerate(examples, 1):

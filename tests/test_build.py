@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import datasets
 import filelock
+import forks
 import numpy as np
 import PIL.Image
 import pyarrow as pa
@@ -71,8 +71,9 @@ def everything(tmp_path_factory):
     """Archives, and a build of all configurations that nothing changes."""
     folder = tmp_path_factory.mktemp("everything")
     source, out = archives(folder / "mlt"), folder / "out"
-    ran = run(source, out, "--config", "labels", "words", "segmentation", interpreter=BUILD_WITH)
-    assert ran.returncode == 0, ran.stderr
+    code = f"{RUN}\nsys.exit(cli.main(sys.argv[1:]))"
+    words = ["build", str(source), str(out), "--config", "labels", "words", "segmentation"]
+    subprocess.run([BUILD_WITH, "-c", code, *words], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     return source, out
 
 
@@ -87,17 +88,10 @@ def small(monkeypatch):
     monkeypatch.setattr(shards, "ROW_GROUP_ROWS", 2)
 
 
-def run(*words, before="", interpreter=sys.executable, environment=os.environ, **options):
+def run(*words, before="", environment=os.environ):
     """`mlt-s build` in a process of its own, after some code."""
     code = f"{RUN}\n{textwrap.dedent(before)}\nsys.exit(cli.main(sys.argv[1:]))"
-    return subprocess.run(
-        [interpreter, "-c", code, "build", *map(str, words)],
-        env={**environment, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **options,
-    )
+    return forks.python(code, "build", *words, env={**environment, "PYTHONPATH": str(ROOT)})
 
 
 def content(out):
@@ -153,13 +147,7 @@ print(json.dumps([told, first]))
 def opened(out, tmp_path):
     """Every example of every configuration, prepared and streamed, by a process that has nothing but `datasets`."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    ran = subprocess.run(
-        [sys.executable, "-c", OPEN, str(out), str(tmp_path / "cache")],
-        env={**environment, "HF_HUB_OFFLINE": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    ran = forks.python(OPEN, out, tmp_path / "cache", env={**environment, "HF_HUB_OFFLINE": "1"}, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 
@@ -529,10 +517,8 @@ def test_too_little_space_is_found_before(source, out, monkeypatch):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_full_disk_is_one_clear_line_and_the_rest_follows_later(source, out, tmp_path, small, jobs):
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
-
-    ran = run(source, out, "--jobs", jobs, preexec_fn=limited)
+    limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
+    ran = run(source, out, "--jobs", jobs, before=limited)
     assert ran.returncode == 2 and ran.stderr.splitlines()[-1] == (
         f"mlt-s: There is no space left in {out}. Free some and run the same again: what is written whole is kept."
     )

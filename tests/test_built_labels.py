@@ -1,12 +1,11 @@
 """Label maps from a built data set, images from the user: they join as the authors' archive does."""
 
 import shutil
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import datasets
+import forks
 import numpy as np
 import PIL.Image
 import pyarrow as pa
@@ -219,6 +218,7 @@ def test_a_hub_that_cannot_be_reached_is_our_error(images, tmp_path):
     code = textwrap.dedent(
         """
         import sys, mlt_s
+        mlt_s.PAUSES = (0, 0, 0)
         try:
             mlt_s.MltS(data_dir=sys.argv[1], label_maps="hf://datasets/lab/mlt-s-labels")
         except mlt_s.MltSError as error:
@@ -227,8 +227,7 @@ def test_a_hub_that_cannot_be_reached_is_our_error(images, tmp_path):
     )
     with Hub() as hub:
         environment = {**hub.environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code, str(images)]  # the server has gone
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = forks.python(code, images, env=environment)  # the server has gone
     assert done.stdout.startswith("Cannot read hf://datasets/lab/mlt-s-labels: "), done.stderr
 
 
@@ -251,8 +250,7 @@ def test_a_repository_of_the_hub(images, tmp_path):
     with Hub({"hf_ann": ("ann", "read", ["lab"])}) as hub:
         hub.put("lab/mlt-s-labels", files, private=True)
         environment = {**hub.environment(tmp_path / "home", "hf_ann"), "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", textwrap.dedent(FROM_THE_HUB), str(images)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        done = forks.python(FROM_THE_HUB, images, env=environment)
         assert done.returncode == 0, done.stderr
         fetched = [request for request in hub.requests if "/resolve/" in request.path and request.method == "GET"]
     expected = [("train", n, n) for n in range(1, 6)] + [("validation", n, 500 + n) for n in range(1, 4)]

@@ -3,10 +3,8 @@
 import json
 import logging
 import shutil
-import subprocess
-import sys
-import textwrap
 
+import forks
 import numpy as np
 import PIL.Image
 import pytest
@@ -195,8 +193,7 @@ def test_the_repository_on_the_hub(images, tmp_path, text):
         hub.put("HaiyangYu/TextSegmentation", repository(text))
         environment = {**hub.environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
         for address in (REPOSITORY, f"{REPOSITORY}/MLT_S"):
-            command = [sys.executable, "-c", textwrap.dedent(code), str(images), address, str(text)]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            done = forks.python(code, images, address, text, env=environment)
             assert done.stdout.splitlines() == expected, done.stderr
 
 

@@ -2,10 +2,8 @@
 
 import importlib.util
 import json
-import os
 import re
 import shlex
-import subprocess
 import sys
 
 import forks
@@ -29,14 +27,8 @@ QUICK = ["--batch-size", "2", "--workers", "0", "--reduce", "2"]
 def train(data, out, *words, model=SMALL, processes=1):
     """Runs the script, and returns the state of its last checkpoint and what it printed last."""
     arguments = list(map(str, (data, "--out", out, *model, *QUICK, *words)))
-    if processes == 1:
-        (done,) = forks.run_script(SCRIPT, out.parent, *arguments)
-    else:
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command = [sys.executable, *launcher, str(SCRIPT), *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=out.parent)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done, *others = forks.run_script(SCRIPT, out.parent, *arguments, processes=processes)
+    assert all(one.returncode == 0 for one in (done, *others)), [one.stderr[-3000:] for one in (done, *others)]
     last = max(out.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
     return json.loads((last / "trainer_state.json").read_text()), done.stdout.splitlines()[-1]
 

@@ -2,10 +2,9 @@
 
 import http.client
 import json
-import subprocess
-import sys
 import textwrap
 
+import forks
 import pytest
 from hub import Hub
 
@@ -41,12 +40,8 @@ def client(hub, tmp_path):
     """Runs code after the tools above in a process of its own, and returns what it told."""
 
     def run(code, token="hf_write"):
-        ran = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(TOOLS) + textwrap.dedent(code), str(tmp_path)],
-            env=hub.environment(tmp_path / "home", token),
-            capture_output=True,
-            text=True,
-        )
+        code = textwrap.dedent(TOOLS) + textwrap.dedent(code)
+        ran = forks.python(code, tmp_path, env=hub.environment(tmp_path / "home", token))
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout)
 

@@ -25,6 +25,7 @@ import zlib
 from pathlib import Path
 from typing import Callable, NamedTuple
 
+import forks
 import numpy as np
 import PIL.Image
 import PIL.PngImagePlugin
@@ -493,15 +494,12 @@ def test_what_is_tested_elsewhere_is_there(place):
 
 def run(code: str, *arguments, before=None, **environment) -> str:
     """What another Python prints that runs the code."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": path, **environment},
-        preexec_fn=before,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), **environment}
+    if before is None:
+        done = forks.python(code, *arguments, env=environment)
+    else:
+        command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+        done = subprocess.run(command, env=environment, preexec_fn=before, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

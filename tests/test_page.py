@@ -103,31 +103,44 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def visit(browser):
-    """Opens a page file; at the end there was no error on the console, and nothing else was asked for."""
-    contexts, complaints = [], []
+@pytest.fixture(scope="module")
+def tabs(browser):
+    """A tab for each kind of screen, opened when it is first asked for, and what went wrong in any of them."""
+    opened, complaints = {}, []
 
     def note_request(request):
-        if not request.url.startswith(("file:", "data:")):
+        if not request.url.startswith(("file:", "data:", "about:")):
             complaints.append(request.url)
 
+    def tab(**options):
+        if str(options) not in opened:
+            context = browser.new_context(**options)
+            context.set_offline(True)
+            page = opened[str(options)] = context.new_page()
+            page.set_default_timeout(10_000)
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("request", note_request)
+        return opened[str(options)]
+
+    return tab, complaints
+
+
+@pytest.fixture
+def visit(tabs):
+    """Opens a page file; at the end there was no error on the console, and nothing else was asked for."""
+    tab, complaints = tabs
+
     def visit(path, **options):
-        context = browser.new_context(**{**DESKTOP, **options})
-        contexts.append(context)
-        context.set_offline(True)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", note_request)
+        page = tab(**{**DESKTOP, **options})
+        page.goto("about:blank")  # nothing is left of the page before
+        page.mouse.move(0, 0)
         page.goto(path.as_uri())
         return page
 
     yield visit
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    found = [complaints.pop(0) for _ in complaints[:]]
+    assert found == []
 
 
 @pytest.fixture

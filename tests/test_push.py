@@ -2,10 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 import textwrap
 
+import forks
 import pytest
 from archives import add_words, mlt
 from hub import Hub
@@ -81,13 +80,7 @@ def source(data_dir, config, split):
 def told(code, hub, home, *arguments, token="hf_write", **environment):
     """Runs code in a process of its own and returns what it told, as JSON, in its last line."""
     variables = {**hub.environment(home, token), "PYTHONPATH": os.path.dirname(mlt_s.__file__), **environment}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        env=variables,
-        cwd=home.parent,
-        capture_output=True,
-        text=True,
-    )
+    done = forks.python(code, *arguments, env=variables, cwd=home.parent)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -121,9 +114,9 @@ def plain(value):
 
 def mlt_s_build(hub, tmp_path, *arguments, token="hf_write"):
     """Runs the command with its exit status, and what it said."""
-    command = [sys.executable, "-m", "mlt_s_tools.cli", "build", *map(str, arguments), "--jobs", "1"]
+    code = "import sys; from mlt_s_tools import cli; sys.exit(cli.main(sys.argv[1:]))"
     variables = {**hub.environment(tmp_path / "home", token), "PYTHONPATH": os.path.dirname(mlt_s.__file__)}
-    return subprocess.run(command, env=variables, capture_output=True, text=True)
+    return forks.python(code, "build", *arguments, "--jobs", "1", env=variables)
 
 
 def test_what_is_pushed_loads_for_anybody_as_the_source_does(hub, tmp_path, data_dir):

@@ -18,7 +18,9 @@ STOPS = {1: [1, 2, 11, 12, 14], 2: [1, 2, 5, 7, 8]}
 WAYS = [(processes, workers) for processes in STOPS for workers in (0, 2)]
 
 RUN = """
-import functools, signal
+import functools, gc, signal
+
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from mlt_s_tools.metrics import TextMetrics, count_logits
 from mlt_s_tools.training import EvalTransform
@@ -98,10 +100,18 @@ def trained(folder, stop, workers, last, by_ctrl_c=False, checkpoint=None):
         run.train(resume_from_checkpoint=checkpoint and f"{folder}/checkpoint-{checkpoint}")
     except KeyboardInterrupt:
         assert by_ctrl_c
+    end_workers()
     losses = [line["loss"] for line in run.state.log_history if "loss" in line]
     epochs = [line["epoch"] for line in run.state.log_history if "loss" in line]
     weights = torch.cat([value.flatten() for value in run.model.parameters()]).tolist()
     return {"seen": list(seen), "losses": losses, "epochs": epochs, "weights": weights, "reads": reads()}
+
+
+def end_workers():
+    # Those that persist. The garbage collector, which would find them in the next run, waits 5 seconds for each.
+    for one in gc.get_objects():
+        if type(one) is _MultiProcessingDataLoaderIter:
+            one._shutdown_workers()
 
 
 seen, said = [], []

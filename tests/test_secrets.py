@@ -109,6 +109,7 @@ def test_of_the_hub_no_more_is_fetched_than_the_members_and_workers_have_the_tok
 def test_a_token_that_no_header_takes_is_not_shown_in_the_error(tmp_path):
     code = """
         import sys, mlt_s
+        mlt_s.PAUSES = (0, 0, 0)
         mlt_s.MltS(data_dir="hf://datasets/lab/mlt", token=sys.stdin.read())
     """
     with Hub({TOKEN: ("ann", "read", ["lab"])}) as hub:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import forks
 import pytest
 from archives import mlt
 from conftest import ROOT, VERSION, run_python
@@ -49,7 +50,7 @@ def test_as_a_script_of_the_hub_its_name_decides(tmp_path, name):
     )
     with Hub() as hub:
         hub.put(name, {file: (ROOT / file).read_bytes() for file in LOADER})
-        done = run_python(code, tmp_path, {**hub.environment(tmp_path / "home"), "PYTHONPATH": ""})
+        done = forks.python(code, env={**hub.environment(tmp_path / "home"), "PYTHONPATH": ""}, cwd=tmp_path)
     if name == "lab/mlt_s" and VERSION < (4, 0):
         assert done.stdout.strip().endswith("5"), done.stderr
     elif name == "lab/mlt_s":

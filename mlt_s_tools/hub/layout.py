@@ -11,6 +11,7 @@ files without that column. "labels" has files of its own, so that whoever wants 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ class Built:
         return sum(file.weak for file in self.files_of(config, split))
 
 
+@functools.cache  # a build asks many times, and up to 3.6 the library reads all of mlt_s.py anew for each builder
 def features_of(config: str) -> datasets.Features:
     """The `datasets.Features` of a configuration: as the loader gives them."""
     return mlt_s.MltS(config_name=config).info.features
