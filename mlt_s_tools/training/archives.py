@@ -29,7 +29,8 @@ class ArchiveDataset:
         data_dir: as for the loader: the folder of the archives, or an fsspec address.
         split: "train" or "validation".
         transform: called with each example, a dict with the columns of the configuration; by default the example comes
-            as it is: `image` and `label` as `PIL.Image`.
+            as it is: `image` and `label` as `PIL.Image`. One with an attribute `decodes` that is true, as the
+            transforms of this package have, gets `image` and `label` as dicts of `bytes` and `path`, and decodes them.
         config: "segmentation", "words" or "labels".
         options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`,
             `text_value`.
@@ -71,5 +72,7 @@ class ArchiveDataset:
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The examples of these numbers, by which a `DataLoader` asks for a batch: remote ones are fetched at once."""
         pairs = [self.pairs[index] for index in indices]
-        examples = map(self.features.decode_example, mlt_s.read_examples(pairs, self._remote_options, len(pairs)))
+        examples = mlt_s.read_examples(pairs, self._remote_options, len(pairs))
+        if not getattr(self.transform, "decodes", False):
+            examples = map(self.features.decode_example, examples)
         return list(examples if self.transform is None else map(self.transform, examples))
