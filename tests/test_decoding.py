@@ -247,11 +247,14 @@ def test_an_archive_data_set_gives_the_arrays_that_it_gave_without(tmp_path, mon
     folder = add_words(mlt(tmp_path / "mlt", width=90, height=70), range(1, 6), range(1, 4))
     train = ArchiveDataset(folder, "train", transform, config="words")
     fast = [train[at] for at in range(5)]
+    decoded_before = train.with_transform(lambda example: transform(example))
+    by_datasets = [decoded_before[at] for at in range(5)]
     by_pillow(monkeypatch)
     slow = [train[at] for at in range(5)]
-    for one, other in zip(fast, slow):
-        assert one.keys() == other.keys()
-        assert all(np.array_equal(one[key], other[key]) for key in one)
+    for one, *others in zip(fast, by_datasets, slow):
+        for other in others:
+            assert one.keys() == other.keys()
+            assert all(np.array_equal(one[key], other[key]) for key in one)
 
 
 def test_a_stream_that_is_not_decoded_gives_them_too(tmp_path):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-
 _BLOCK = 1 << 16  # pixels
 
 
@@ -89,6 +88,6 @@ def random_pixel(mask: npt.NDArray[np.bool_], rng: random.Random) -> tuple[int, 
         return None
     at = int(rng.random() * int(counts[-1]))
     block = int(np.searchsorted(counts, at, side="right"))
-    place = np.flatnonzero(blocks[block])[at - int(counts[block])]  # from the end of the block's, as counts go on
+    place = np.flatnonzero(blocks[block])[at - int(counts[block])]  # negative: from the last one of the block
     y, x = divmod(block * _BLOCK + int(place), mask.shape[1])
     return x, y

@@ -36,7 +36,7 @@ except ImportError:
 _ORIENTATION = 0x0112  # the tag's number in EXIF
 _GREY = (8, 0, 0, 0, 0)  # of a PNG file: 8 bits, grey, deflate, filters, not interlaced
 _MORE_THAN_PIXELS = (b"acTL", b"eXIf", b"iTXt", b"zTXt", b"Raw profile")  # frames, and what may tell to turn it
-# Other libraries than libjpeg-turbo round otherwise. Pillow from 11.2 on has `fromarrow`, and libjpeg-turbo 3.
+# Other libraries, and other releases, may round otherwise. `fromarrow` is there from Pillow 11.2 on.
 _IS_TURBO = (PIL.features.version("libjpeg_turbo") or "").startswith("3.") and hasattr(PIL.Image, "fromarrow")
 
 
@@ -86,7 +86,8 @@ def _rgb(data: bytes) -> PIL.Image.Image | None:
 def _grey(data: bytes) -> npt.NDArray[np.uint8] | None:
     """A PNG file of 8-bit grey, by kornia-rs.
 
-    It checks the CRC-32 of the packed pixels, which Pillow does not, and not their Adler-32.
+    It checks the CRC-32 of the packed pixels, which Pillow does not, and not the Adler-32 of what they unpack to. So it
+    takes a file that Pillow refuses only where the writer got that sum wrong.
     """
     width, height, *kind = struct.unpack_from(">II5B", data, 16)
     limit = PIL.Image.MAX_IMAGE_PIXELS

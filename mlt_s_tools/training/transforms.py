@@ -237,9 +237,7 @@ class EvalTransform(_Transform):
         if words:
             self._columns = (*_COLUMNS, "words")
 
-    def _prepared(
-        self, image: Image.Image, label: Image.Image | None, image_id: str, *words: list[dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _prepared(self, image: Any, label: Any, image_id: str, *words: list[dict[str, Any]]) -> dict[str, Any]:
         given = super()._prepared(image, label, image_id)
         return {**given, "words": word_rows(*words)} if words else given
 
