@@ -329,3 +329,28 @@ def test_a_damaged_pair_ends_in_one_error_with_and_without(tmp_path, monkeypatch
     slow = failure(lambda: train[0])
     assert type(fast) is mlt_s.MltSError and str(fast) == str(slow)
     assert "img_1" in str(fast) and ".zip" in str(fast)
+
+
+def with_broken_tables(jpeg):
+    """Of this nothing is seen before the pixels are decoded: it begins and ends as it should."""
+    at = jpeg.index(b"\xff\xc4") + 5  # counts of Huffman codes by length
+    return jpeg[:at] + b"\xff" * 16 + jpeg[at + 16 :]
+
+
+@pytest.mark.parametrize("transform", [None, lambda example: example["image"].size, TRANSFORMS[0]])
+def test_what_is_found_broken_when_it_is_decoded_is_named(tmp_path, monkeypatch, transform):
+    broken = with_broken_tables(image_file(1, width=90, height=70))
+    train = ArchiveDataset(write_pairs(tmp_path, {"img_1.jpg": (broken, label_file(1, 90, 70))}), "train", transform)
+    fast = failure(lambda: train[0])
+    by_pillow(monkeypatch)
+    slow = failure(lambda: train[0])
+    assert str(fast) == str(slow)
+    assert "img_1.jpg" in str(fast) and "ch8_training_images_1.zip" in str(fast)
+
+
+def test_an_error_of_ones_own_transform_stays_what_it_is(tmp_path):
+    def own(example):
+        raise OSError("the disk of the transform")
+
+    with pytest.raises(OSError, match="the disk of the transform"):
+        ArchiveDataset(mlt(tmp_path / "mlt"), "train", own)[0]
