@@ -104,6 +104,20 @@ AIMS = {
         1.0,
         high=True,
     ),
+    "train_fast": Aim(
+        "training on an ArchiveDataset, extra fast / on a plain PyTorch Dataset, speed a core",
+        ("train", "plain_0", "cpu"),
+        ("train", "fast_0", "cpu"),
+        1.2,
+        high=True,
+    ),
+    "train_fast_2": Aim(
+        "the same with 2 workers each, speed a core",
+        ("train", "plain_2", "cpu"),
+        ("train", "fast_2", "cpu"),
+        1.2,
+        high=True,
+    ),
     "resume_stream": Aim("resuming a stream at 90%", ("resume", "state_dict", "at_90"), None, 0.2, unit="s"),
     "resume_stream_flat": Aim(
         "resuming a stream at 90% / at 10%, time",

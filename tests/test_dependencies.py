@@ -13,7 +13,7 @@ pytestmark = pytest.mark.once
 CALLED = {"PIL": "pillow", "skimage": "scikit-image"}  # packages that are imported by another name
 # What needs an extra, such as `pip install ".[train]"`, by folder or file; the metrics in `Trainer` alone.
 WITH_EXTRAS = {
-    "training": ("train",),
+    "training": ("fast", "train"),
     "weak": ("train", "weak"),
     "metrics.py": ("train",),
     "evaluation": ("plot",),

@@ -31,6 +31,8 @@ class ArchiveDataset:
         transform: called with each example, a dict with the columns of the configuration; what it returns is the
             example. By default that comes as it is: `image_id`, `image` as `PIL.Image` of mode "RGB" and `label` as one
             of mode "L", or None where there is no label map (`unlabelled=True`).
+            One with an attribute `decodes` that is true, as the transforms of this package have, gets `image` and
+            `label` as dicts of `bytes` and `path`, and decodes them.
         config: "segmentation", "words" or "labels".
         options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`,
             `text_value`. For remote archives `token` and `storage_options`.
@@ -77,5 +79,28 @@ class ArchiveDataset:
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The examples of these numbers, by which a `DataLoader` asks for a batch: remote ones are fetched at once."""
         pairs = [self.pairs[index] for index in indices]
-        examples = map(self.features.decode_example, mlt_s.read_examples(pairs, self._remote_options, len(pairs)))
-        return list(examples if self.transform is None else map(self.transform, examples))
+        read = mlt_s.read_examples(pairs, self._remote_options, len(pairs))
+        return [self._given(pair, files) for files, pair in zip(read, pairs)]
+
+    def _given(self, pair: mlt_s.Pair, files: dict[str, Any]) -> Any:
+        """What the transform makes of an example as `mlt_s.read_example` gives it."""
+        try:
+            decodes = getattr(self.transform, "decodes", False)
+            example = files if decodes else self.features.decode_example(files)
+            return example if self.transform is None else self.transform(example)
+        except MemoryError:
+            raise
+        except Exception:
+            self._refuse_damaged(pair, files)
+            raise
+
+    def _refuse_damaged(self, pair: mlt_s.Pair, files: dict[str, Any]) -> None:
+        """Names the file of an example that cannot be decoded: Pillow's own errors do not."""
+        for column, copies in (("image", pair.image), ("label", pair.label)):
+            if files.get(column):
+                try:
+                    self.features[column].decode_example(files[column])
+                except Exception as error:
+                    raise mlt_s.MltSError(
+                        f"{copies[0]} is cut off or damaged in its pixels: {error}. Fetch it again."
+                    ) from error

@@ -1,10 +1,11 @@
 """Examples to arrays: random crops to train on, whole images to evaluate on.
 
-Both take a decoded example of `mlt_s`, or a batch of them (a dict of lists, as `with_transform` hands them over):
+Both take an example of `mlt_s`, or a batch of them (a dict of lists, as `with_transform` hands them over):
 `image` (`PIL.Image`), `label` (one of the same size and one channel, or None where there is no label map: ignored
-throughout), `image_id` (str). Other columns, such as `words`, are dropped: boxes would have to follow the crop, and a
-semantic segmentation does not look at them. (`EvalTransform(words=True)` keeps them for the figures by script.) Both
-can be pickled, and give the same arrays in any process.
+throughout), `image_id` (str). What is not decoded (`stream.decode(False)`), a dict of `bytes` and `path`, they decode,
+faster and to the same bits where `pip install "mlt-s[fast]"` was run. Other columns, such as `words`, are dropped:
+boxes would have to follow the crop, and a semantic segmentation does not look at them. (`EvalTransform(words=True)`
+keeps them for the figures by script.) Both can be pickled, and give the same arrays in any process.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from PIL import Image
 import mlt_s
 from mlt_s_tools.groups import word_rows
 from mlt_s_tools.training.crop import Crop, random_crop, random_pixel
+from mlt_s_tools.training.decoding import image_of, label_of
 from mlt_s_tools.training.epoch import SharedEpoch
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ _COLUMNS = ("image", "label", "image_id")
 
 class _Transform:
     """What both share: examples in, and pixels normalised."""
+
+    decodes = True  # so `ArchiveDataset` leaves it to them
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         means, stds = (np.array(values, np.float32).reshape(3, 1, 1) for values in (mean, std))
@@ -55,20 +59,22 @@ class _Transform:
         results = [self._prepared(*values) for values in zip(*(examples[column] for column in self._columns))]
         return {name: [result[name] for result in results] for name in (results[0] if results else ())}
 
-    def _prepared(self, image: Image.Image, label: Image.Image | None, image_id: str) -> dict[str, Any]:
+    def _prepared(self, image: Any, label: Any, image_id: str) -> dict[str, Any]:
+        image, label = image_of(image), label_of(label)
         if label is None:
-            label = Image.new("L", image.size, IGNORED)
-        if label.size != image.size or len(label.getbands()) != 1:
+            label = np.full(image.size[::-1], IGNORED, np.uint8)
+        values = np.asarray(label)
+        if values.shape != image.size[::-1]:
             raise ValueError(
                 f"{image_id}: an image of {image.size} pixels has a label map of that size and one channel, not one of "
-                f"{label.size} and mode {label.mode!r}."
+                f"{values.shape[1::-1]} and mode {getattr(label, 'mode', 'L')!r}."
             )
         if image.mode != "RGB":  # without asking, the conversion would copy all pixels of every image
             image = image.convert("RGB")
-        return self._transformed(image, label, image_id)
+        return self._transformed(image, values, image_id)
 
-    def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
-        """What a transform makes of an image in RGB and its label map."""
+    def _transformed(self, image: Image.Image, values: npt.NDArray[np.uint8], image_id: str) -> dict[str, Any]:
+        """What a transform makes of an image in RGB and its label map, an array (height, width)."""
         raise NotImplementedError
 
     def _normalized(self, image: Image.Image) -> npt.NDArray[np.float32]:
@@ -155,20 +161,20 @@ class TrainTransform(_Transform):
         """
         self._epoch.value = epoch
 
-    def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
+    def _transformed(self, image: Image.Image, values: npt.NDArray[np.uint8], image_id: str) -> dict[str, Any]:
         rng = random.Random(f"{self.seed} {self.epoch} {image_id}")
-        crop, labels = self._draw(label, rng)
+        crop, labels = self._draw(values, rng)
         check_values(labels, image_id)
         part = _jittered(crop.of(image, Image.Resampling.BILINEAR), self.jitter, rng)
-        pixels = crop.put(self._normalized(part), np.zeros((3, *self.size), np.float32))
+        pixels = crop.put(self._normalized(part), self.size, 0)
         if rng.random() < self.flip_share:
             pixels, labels = np.ascontiguousarray(pixels[..., ::-1]), labels[..., ::-1]
         return {"pixel_values": pixels, "labels": labels.astype(np.int64, order="C")}
 
-    def _draw(self, label: Image.Image, rng: random.Random) -> tuple[Crop, npt.NDArray[np.uint8]]:
+    def _draw(self, values: npt.NDArray[np.uint8], rng: random.Random) -> tuple[Crop, npt.NDArray[np.uint8]]:
         """A crop, and the label map's part in it, uint8."""
         scale = math.exp(rng.uniform(*map(math.log, self.scales)))
-        values = np.asarray(label)
+        label = Image.fromarray(values)
         text = random_pixel(values == TEXT, rng) if rng.random() < self.text_share else None
         crop, labels = self._cut(label, scale, rng, text)
         if (labels == IGNORED).all():
@@ -181,8 +187,8 @@ class TrainTransform(_Transform):
         self, label: Image.Image, scale: float, rng: random.Random, target: tuple[int, int] | None
     ) -> tuple[Crop, npt.NDArray[np.uint8]]:
         crop = random_crop(label.size, self.size[::-1], scale, rng, target)
-        part = np.asarray(crop.of(label, Image.Resampling.NEAREST))
-        return crop, crop.put(part, np.full(self.size, IGNORED, np.uint8))
+        part = np.asarray(crop.of(label, Image.Resampling.NEAREST)).astype(np.uint8, copy=False)
+        return crop, crop.put(part, self.size, IGNORED)
 
 
 class EvalTransform(_Transform):
@@ -231,14 +237,11 @@ class EvalTransform(_Transform):
         if words:
             self._columns = (*_COLUMNS, "words")
 
-    def _prepared(
-        self, image: Image.Image, label: Image.Image | None, image_id: str, *words: list[dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _prepared(self, image: Any, label: Any, image_id: str, *words: list[dict[str, Any]]) -> dict[str, Any]:
         given = super()._prepared(image, label, image_id)
         return {**given, "words": word_rows(*words)} if words else given
 
-    def _transformed(self, image: Image.Image, label: Image.Image, image_id: str) -> dict[str, Any]:
-        values = np.asarray(label)
+    def _transformed(self, image: Image.Image, values: npt.NDArray[np.uint8], image_id: str) -> dict[str, Any]:
         check_values(values, image_id)
         pixels = self._normalized(image.reduce(self.reduce))
         frame = [-(-length // MULTIPLE) * MULTIPLE for length in pixels.shape[1:]]
