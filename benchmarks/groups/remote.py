@@ -126,10 +126,8 @@ def _with_workers():
             for workers, counted in ((0, "no worker"), (2, "2 workers")):
                 key = f"{kind}_{'stream' if name == 'stream' else 'archive_dataset'}_{workers}"
                 title = f"this project: {name}, {address}, {counted}"
-                yield (
-                    key,
-                    Contender(title, functools.partial(begin, kind, workers), True, here=_SERVED_BY.get(kind, ())),
-                )
+                here = _SERVED_BY.get(kind, ())
+                yield key, Contender(title, functools.partial(begin, kind, workers), ours=True, here=here)
 
 
 def _others():
@@ -137,18 +135,16 @@ def _others():
         form = REMOTE[name]
         for workers, counted in ((0, "no worker"), (2, "2 workers")):
             begin = functools.partial(_other, name, kind, workers)
-            yield (
-                f"{name}_{workers}",
-                Contender(f"{form.title}, {counted}", begin, needs=form.needs, here=_SERVED_BY.get(kind, ())),
-            )
+            yield f"{name}_{workers}", Contender(f"{form.title}, {counted}", begin, needs=form.needs)
 
 
 GROUP = Group(
     "Remote",
     f"The epochs of decoding, from archives on a server that answers each request after {1000 * DELAY:.0f} ms, on a "
     f"line of {LINE * 8 / 1e9:.0f} Gbit/s: `http://` by a web server, `hf://` by the real client against the Hub of "
-    "the tests, `s3://` against moto's server, where it is installed. The server runs on the same cores. What "
-    "decoding alone allows is the bare loop over local zips.",
+    "the tests, `s3://` against moto's server, where it is installed. Beside it, the pairs converted to tar files and "
+    "unpacked, read by others from the same servers. The servers run on the same cores. What decoding alone allows is "
+    "the bare loop over local zips.",
     {
         "bare": Contender("bare loop over local zips: zipfile, Pillow", decode.bare),
         "bare_2": Contender("bare loop over local zips, 2 processes", functools.partial(decode.bare_at_once, 2)),
