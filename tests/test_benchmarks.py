@@ -178,15 +178,15 @@ def test_the_servers_are_asked_for_what_an_epoch_needs(results):
 def test_a_run_of_some_groups_keeps_the_figures_of_the_others(out, results, tmp_path):
     for name in ("README.md", "results.json"):
         shutil.copy(out / name, tmp_path)
-    assert benchmarks.main([SHARE, "--rounds", "2", "--only", "imports"], tmp_path, **SMALL) == 0
+    assert benchmarks.main([SHARE, "--rounds", "2", "--only", "finding"], tmp_path, **SMALL) == 0
     merged = json.loads((tmp_path / "results.json").read_text())
     (first, second) = merged["runs"]
-    assert first == {**results["runs"][0], "groups": [name for name in groups.NAMES if name != "imports"]}
-    assert (second["groups"], second["rounds"]) == (["imports"], 2)
-    assert second["command"] == f"python -m benchmarks {SHARE} --rounds 2 --only imports"
+    assert first == {**results["runs"][0], "groups": [name for name in groups.NAMES if name != "finding"]}
+    assert (second["groups"], second["rounds"]) == (["finding"], 2)
+    assert second["command"] == f"python -m benchmarks {SHARE} --rounds 2 --only finding"
     assert list(merged["measured"]) == list(groups.NAMES)
-    assert [len(rounds) for rounds in merged["measured"]["imports"].values()] == [2, 2]
-    assert {**merged["measured"], "imports": 0} == {**results["measured"], "imports": 0}
+    assert [len(rounds) for rounds in merged["measured"]["finding"].values()] == [2, 2]
+    assert {**merged["measured"], "finding": 0} == {**results["measured"], "finding": 0}
     assert report.tables(merged) in (tmp_path / "README.md").read_text()
     assert second["command"] in report.tables(merged) and first["command"] in report.tables(merged)
 

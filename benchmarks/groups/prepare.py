@@ -81,4 +81,5 @@ GROUP = Group(
         "cat": Contender("cat", _cat),
     },
     against="unzip",
+    uses=("archives", "unpacked"),
 )
