@@ -12,11 +12,11 @@ _PARTS = {"MB": 1e6}  # of a unit, in that of what is measured
 
 def tables(results):
     """Markdown: the machine, what was aimed at, and each group."""
-    left_out = {name: titles for run in results["runs"] for name, titles in run.get("left_out", {}).items()}
+    left_out = {name: run["left_out"].get(name) for run in results["runs"] for name in run["groups"]}
     parts = [*map(_conditions, results["runs"]), _aims(results)]
     for name, measured in results["measured"].items():
         parts.append(_group(groups.named(name), measured))
-        if name in left_out:
+        if left_out[name]:
             parts.append(f"Left out, as what they need is not installed: {'; '.join(left_out[name])}.")
         if name in results["plots"]:
             parts.append(f"![{groups.named(name).title}]({results['plots'][name]})")
