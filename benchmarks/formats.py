@@ -46,7 +46,7 @@ class Format(NamedTuple):
     in_order: bool = False
 
 
-def shards(pairs):
+def shard_size(pairs):
     """How many pairs a shard has: a number of shards that two workers share evenly, of at most `PAIRS_OF_A_SHARD`."""
     return math.ceil(pairs / (2 * math.ceil(pairs / (2 * PAIRS_OF_A_SHARD))))
 
@@ -158,7 +158,7 @@ def _convert_webdataset(sources, folder):
         os.mkdir(os.path.join(folder, split))
         pairs = BareLoop(*source)
         pattern = os.path.join(folder, split, "%06d.tar")
-        with webdataset.ShardWriter(pattern, maxcount=shards(len(pairs)), verbose=0) as writer:
+        with webdataset.ShardWriter(pattern, maxcount=shard_size(len(pairs)), verbose=0) as writer:
             for image_id, image, label in pairs.files():
                 writer.write({"__key__": image_id, "jpg": image, "png": label})
 
@@ -184,7 +184,7 @@ def _convert_mds(sources, folder):
     columns = {"image_id": "str", "image": "bytes", "label": "bytes"}
     for split, source in sources.items():
         pairs = BareLoop(*source)
-        size = max(1, shards(len(pairs)) * pairs.size // len(pairs))
+        size = max(1, shard_size(len(pairs)) * pairs.size // len(pairs))
         with MDSWriter(out=os.path.join(folder, split), columns=columns, size_limit=size) as writer:
             for image_id, image, label in pairs.files():
                 writer.write({"image_id": image_id, "image": image, "label": label})
@@ -215,7 +215,7 @@ def _convert_litdata(sources, folder):
             fn=_litdata_samples,
             inputs=[source],
             output_dir=os.path.join(folder, split),
-            chunk_size=shards(len(BareLoop(*source))),
+            chunk_size=shard_size(len(BareLoop(*source))),
             num_workers=1,
         )
 

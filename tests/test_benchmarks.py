@@ -160,7 +160,7 @@ def test_neighbours_of_the_archive_are_counted():
 
 def test_shards_are_even_for_two_workers():
     for pairs in (1, 2, 17, 111, 299, 1662, 6896):
-        size = formats.shards(pairs)
+        size = formats.shard_size(pairs)
         assert 1 <= size <= 80 and (pairs == 1 or -(-pairs // size) % 2 == 0)
 
 
