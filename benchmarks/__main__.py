@@ -1,9 +1,11 @@
 """How fast this project is, beside what people do without it, in one run.
 
     python -m benchmarks [SHARE] [--rounds N] [--full] [--data-dir DIR] [--only NAME ...] [--against results.json]
+                         [--other-python PATH]
 
 Makes archives like MLT's in a temporary folder, runs all contenders in turns, prints tables, and writes results.json,
-the tables in README.md and the plots beside it. Interrupted, it leaves what was there, and no temporary folder.
+the tables in README.md and the plots beside it. Groups that are not measured keep the figures that results.json has of
+them. Interrupted, it leaves what was there, and no temporary folder.
 """
 
 import argparse
@@ -17,13 +19,38 @@ import datasets
 from tqdm import tqdm
 
 import mlt_s
-from benchmarks import aims, groups, machine, mlt_like, plots, processes, regression, report, stage
+from benchmarks import (
+    aims,
+    groups,
+    interpreters,
+    machine,
+    mlt_like,
+    plots,
+    processes,
+    regression,
+    report,
+    server,
+    stage,
+)
+from benchmarks.plain import BareLoop
 
 HERE = Path(__file__).parent
 EPOCH_SHARE = 0.054  # of the counts of MLT: 299 training pairs; of fewer, starting workers would be a share that counts
 
 
-def run(out, share, rounds, data_dir=None, epoch_share=None, only=groups.NAMES, counts=1.0, size=mlt_like.SIZE):
+def run(
+    out,
+    share,
+    rounds,
+    data_dir=None,
+    epoch_share=None,
+    only=groups.NAMES,
+    counts=1.0,
+    size=mlt_like.SIZE,
+    delay=server.DELAY,
+    other_python="",
+    command="",
+):
     """Measures, and writes results.json, README.md and the plots.
 
     Args:
@@ -35,39 +62,81 @@ def run(out, share, rounds, data_dir=None, epoch_share=None, only=groups.NAMES, 
         only: names of groups.
         counts: of the counts of MLT, for archives of small files.
         size: (width, height) of what is of full size.
+        delay: seconds that the servers are away.
+        other_python: an interpreter that has packages of contenders which are not installed here.
+        command: how it was called, for the page.
 
     Returns:
-        What results.json holds.
+        What results.json holds: of this run, and of earlier ones where this one has measured nothing.
     """
+    uses = _uses(only)
     with tempfile.TemporaryDirectory(prefix="mlt_s_benchmarks_") as folder:
-        set_up = stage.set_up(Path(folder), share, epoch_share, counts, size, data_dir)
+        set_up = stage.set_up(Path(folder), share, epoch_share, counts, size, data_dir, uses, delay, other_python)
         measured = _measure(set_up, Path(folder), rounds, only)
-        results = {
+        this = {
+            "command": command,
             "machine": machine.described(),
-            "data": _data(share, data_dir, stage.all_archives(set_up.archives)),
+            "data": _data(None if data_dir else _share(uses, share, epoch_share), set_up),
             "share": None if data_dir else share,
-            "pairs": len(_labels(set_up.few_unpacked)),
-            "entries": len(_images(set_up.many_unpacked)),
+            "pairs": len(BareLoop(*stage.sources(set_up.few)["train"])),
+            "entries": _entries(set_up),
             "rounds": rounds,
-            "ratios": aims.reached(measured),
-            "measured": measured,
+            "groups": list(only),
+            "left_out": {name: _left_out(name, measured[name]) for name in only if _left_out(name, measured[name])},
         }
-    results["plots"] = plots.draw(measured, out)
+    results = _merged(_earlier(out / "results.json"), this, measured)
+    results["plots"] = plots.draw(results["measured"], out)
     _write(out / "results.json", json.dumps(results, indent=1) + "\n")
     report.write(out / "README.md", results)
     return results
 
 
+def _uses(only):
+    """Fields of the `Stage` that these groups use; None for all."""
+    used = [groups.named(name).uses for name in only]
+    return None if None in used else set().union(*used)
+
+
+def _share(uses, share, epoch_share):
+    return share if uses is None or not epoch_share or uses & {"archives", "unpacked"} else epoch_share
+
+
+def _earlier(path):
+    return json.loads(path.read_text()) if path.exists() else {"runs": [], "measured": {}}
+
+
+def _merged(earlier, this, measured):
+    """Groups of an earlier run are kept, with what is said of it, where they were not measured again."""
+    kept = [{**run, "groups": [name for name in run["groups"] if name not in measured]} for run in earlier["runs"]]
+    found = {**earlier["measured"], **measured}
+    found = {name: found[name] for name in groups.NAMES if name in found}
+    return {"runs": [*filter(lambda run: run["groups"], kept), this], "ratios": aims.reached(found), "measured": found}
+
+
+def _contenders(name, other_python):
+    """Those of a group whose packages are installed."""
+    return [
+        contender
+        for contender, described in groups.named(name).contenders.items()
+        if interpreters.having(described.needs, other_python) and interpreters.having(described.here)
+    ]
+
+
+def _left_out(name, measured):
+    """Titles of contenders of a group that were not measured, as packages are missing."""
+    return [described.title for key, described in groups.named(name).contenders.items() if key not in measured]
+
+
 def _measure(set_up, folder, rounds, only):
     """group -> contender -> what was measured, one a round."""
-    measured = {name: {contender: [] for contender in groups.named(name).contenders} for name in only}
+    measured = {name: {contender: [] for contender in _contenders(name, set_up.other_python)} for name in only}
     turns = [
         (name, contender)
         for number in range(rounds)
         for name in only
         if number == 0 or groups.named(name).rounds
         # In every second round the other way round, as what comes first finds less in memory.
-        for contender in list(groups.named(name).contenders)[:: -1 if number % 2 else 1]
+        for contender in list(measured[name])[:: -1 if number % 2 else 1]
     ]
     with tqdm(turns, disable=None, dynamic_ncols=True) as bar:
         last = None
@@ -82,19 +151,17 @@ def _measure(set_up, folder, rounds, only):
     return measured
 
 
-def _data(share, data_dir, archives):
-    size = sum(map(os.path.getsize, archives)) / 1e9
-    if data_dir:
+def _data(share, set_up):
+    size = sum(map(os.path.getsize, stage.all_archives(set_up.archives))) / 1e9
+    if share is None:
         return f"Archives of MLT and MLT_S, {size:.1f} GB."
     return f"Archives like MLT's and MLT_S's, {share:g} of their counts, {size:.1f} GB."
 
 
-def _labels(unpacked):
-    return os.listdir(os.path.join(unpacked, "train", "labels"))
-
-
-def _images(unpacked):
-    return [name for split in stage.SPLITS for name in os.listdir(os.path.join(unpacked, split, "images"))]
+def _entries(set_up):
+    """Images in the larger one of the archives of small files; 0 where none were made."""
+    folder = next(filter(os.path.isdir, (set_up.many, set_up.third)), None)
+    return len(stage.images(folder)) if folder else 0
 
 
 def _write(path, text):
@@ -119,6 +186,12 @@ def main(words=None, out=HERE, epoch_share=EPOCH_SHARE, **sizes):
         help=f"what to measure, of {', '.join(groups.NAMES)}",
     )
     parser.add_argument(
+        "--other-python",
+        default="",
+        metavar="PATH",
+        help="an interpreter for contenders whose packages are not installed here: mosaicml-streaming and litdata",
+    )
+    parser.add_argument(
         "--against",
         type=Path,
         metavar="results.json",
@@ -127,13 +200,32 @@ def main(words=None, out=HERE, epoch_share=EPOCH_SHARE, **sizes):
     given = parser.parse_args(words)
     earlier = json.loads(given.against.read_text()) if given.against else None  # before it is overwritten
     share, epoch_share = (1.0, None) if given.full else (given.share, min(epoch_share, given.share))
-    results = run(out, share, given.rounds, given.data_dir, epoch_share, given.only, **sizes)
+    results = run(
+        out,
+        share,
+        given.rounds,
+        given.data_dir,
+        epoch_share,
+        given.only,
+        other_python=given.other_python,
+        command=_command(given),
+        **sizes,
+    )
     print(report.tables(results))
     problems = [f"Other pixels than the plain PyTorch Dataset: {name}." for name in aims.differing(results["measured"])]
+    problems += [f"Not the next pair after resuming: {name}." for name in aims.resumed_elsewhere(results["measured"])]
     problems += regression.worsened(results, earlier) if earlier else []
     for line in problems:
         print(line)
     return 1 if problems else 0
+
+
+def _command(given):
+    """What to type for such a run, without paths of this machine."""
+    words = ["--full" if given.full else f"{given.share:g}", f"--rounds {given.rounds}"]
+    words += ["--data-dir ..."] if given.data_dir else []
+    words += ["--only", *given.only] if given.only != groups.NAMES else []
+    return " ".join(["python -m benchmarks", *words, *(["--other-python ..."] if given.other_python else [])])
 
 
 if __name__ == "__main__":

@@ -12,11 +12,15 @@ class Contender(NamedTuple):
         begin: takes the `Stage` and an empty folder, does what is not measured, and returns what is: a function without
             arguments. That may return a dict of more figures.
         ours: whether it is this project.
+        needs: packages without which it is left out, in this Python or in the other one.
+        here: packages without which it is left out, in this Python.
     """
 
     title: str
     begin: Callable
     ours: bool = False
+    needs: tuple = ()
+    here: tuple = ()
 
 
 class Group(NamedTuple):
@@ -32,6 +36,8 @@ class Group(NamedTuple):
         fresh: whether each contender starts in a new Python process. Otherwise in a copy of one that has imported
             everything already: imports are measured where they matter, and nowhere else.
         rounds: whether it is repeated. What is counted and not timed is not.
+        uses: names of those fields of the `Stage` that contenders use; None for all.
+        columns: further figures of the table, (heading, figure) each.
     """
 
     title: str
@@ -42,3 +48,5 @@ class Group(NamedTuple):
     against: Optional[str] = None
     fresh: bool = False
     rounds: bool = True
+    uses: Optional[tuple] = None
+    columns: tuple = ()

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """Paths, as str.
+    """Paths, as str. What no chosen group uses is not made.
 
     Attributes:
         archives: the archives, of the share that was asked for.
@@ -18,6 +18,9 @@ class Stage:
         many: archives of 9,000 entries, small ones.
         many_unpacked: likewise.
         tenth: archives of a tenth as many entries, of the same size.
+        third: archives of 0.3 times as many entries, of the same size.
+        delay: seconds that a server of the group "remote" is away, a float.
+        other_python: an interpreter with what is not installed here; empty without one.
     """
 
     archives: str
@@ -30,3 +33,6 @@ class Stage:
     many: str
     many_unpacked: str
     tenth: str
+    third: str
+    delay: float
+    other_python: str = ""

@@ -13,7 +13,7 @@ class PlainDataset(Dataset):
     """A PyTorch data set over unpacked files that pairs by name, as published loaders do.
 
     Args:
-        folder: as `stage.unpack` leaves it.
+        folder: as `unpacking.unpack` leaves it.
         split: "train" or "validation".
         transform: of an example, a dict of `image`, `label` and `image_id`.
     """
@@ -49,6 +49,10 @@ class BareLoop:
         called: how the folder of the split is called in it.
         part: which part of the pairs it goes over, from 0.
         parts: how many there are.
+
+    Attributes:
+        names: `image_id` of each pair, in order.
+        size: bytes of all files, unpacked.
     """
 
     def __init__(self, images, labels, called, part=0, parts=1):
@@ -61,13 +65,26 @@ class BareLoop:
         self._labels = zipfile.ZipFile(labels)
         maps = [entry for entry in self._labels.infolist() if called in entry.filename and not entry.is_dir()]
         maps.sort(key=lambda entry: number_of(os.path.basename(entry.filename)))
-        self._pairs = [(*found[os.path.splitext(os.path.basename(entry.filename))[0]], entry) for entry in maps]
-        self._pairs = self._pairs[part::parts]
+        names = [os.path.splitext(os.path.basename(entry.filename))[0] for entry in maps]
+        self._pairs = [(name, *found[name], entry) for name, entry in zip(names, maps)][part::parts]
+        self.names = [name for name, *_ in self._pairs]
+        self.size = sum(entry.file_size for _, _, *entries in self._pairs for entry in entries)
+
+    def __len__(self):
+        return len(self._pairs)
+
+    def files(self):
+        """`image_id`, the bytes of the image and those of the label map, of each pair."""
+        for name, archive, image, label in self._pairs:
+            yield name, archive.read(image), self._labels.read(label)
 
     def __iter__(self):
-        for archive, image, label in self._pairs:
-            picture = Image.open(io.BytesIO(archive.read(image)))
-            picture.load()
-            values = Image.open(io.BytesIO(self._labels.read(label)))
-            values.load()
-            yield {"image": picture, "label": values}
+        return (decoded(*files) for files in self.files())
+
+
+def decoded(image_id, image, label):
+    """A pair of files as an example, both loaded by Pillow."""
+    picture, values = Image.open(io.BytesIO(image)), Image.open(io.BytesIO(label))
+    picture.load()
+    values.load()
+    return {"image_id": image_id, "image": picture, "label": values}

@@ -33,7 +33,7 @@ def draw(measured, folder):
         measured: group -> contender -> what was measured, one a round.
         folder: a `Path`.
     """
-    ways = {"first": _bars, "prepare": _bars, "decode": _bars, "train": _bars, "resume": _places}
+    ways = {"first": _bars, "prepare": _bars, "decode": _bars, "train": _bars, "resume": _places, "converted": _panels}
     drawn = {}
     with plt.rc_context(_STYLE):
         for name in measured.keys() & ways.keys():
@@ -59,6 +59,31 @@ def _bars(group, measured):
     axes.set_xlabel(_LABELS[group.unit])
     axes.tick_params(axis="y", length=0)
     axes.set_title(group.title, loc="left", fontweight="bold")
+    return figure
+
+
+def _panels(group, measured):
+    """Bars of a few figures of each contender, side by side."""
+    panels = {
+        "convert": "seconds to convert",
+        "kept": "MB on disk",
+        group.figure: "pairs a second",
+        "with_2": "with 2 workers",
+    }
+    figure, every = plt.subplots(1, len(panels), figsize=(10, 0.6 + 0.34 * len(measured)), sharey=True)
+    for axes, (key, label) in zip(every, panels.items()):
+        for at, (name, rounds) in enumerate(measured.items()):
+            value = spread([one[key] / (1e6 if key == "kept" else 1) for one in rounds])
+            axes.barh(at, value["median"], color=_OURS if group.contenders[name].ours else _OTHERS, height=0.68)
+            axes.plot([value["least"], value["most"]], [at, at], color=_INK, linewidth=1.2)
+            axes.annotate(f" {value['median']:.3g}", (value["most"], at), va="center", fontsize=9)
+        axes.margins(x=0.3)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(label)
+        axes.tick_params(axis="y", length=0)
+    every[0].set_yticks(range(len(measured)), [group.contenders[name].title for name in measured])
+    every[0].invert_yaxis()
+    every[0].set_title(group.title, loc="left", fontweight="bold")
     return figure
 
 

@@ -11,11 +11,14 @@ def worsened(results, earlier):
     Raises:
         SystemExit: the two are of other sizes, and no comparison.
     """
-    for what in ("share", "entries"):
-        if results[what] != earlier[what]:
-            raise SystemExit(f"The earlier run has another {what}: {earlier[what]}, this one {results[what]}.")
+    ratios = results["ratios"].keys() & earlier["ratios"].keys()
+    for group in sorted({AIMS[name].over[0] for name in ratios}):
+        (was,), (now,) = ([run for run in runs["runs"] if group in run["groups"]] for runs in (earlier, results))
+        for what in ("share", "entries"):
+            if now[what] != was[what]:
+                raise SystemExit(f"{group}: the earlier run has another {what}: {was[what]}, this one {now[what]}.")
     lines = []
-    for name in results["ratios"].keys() & earlier["ratios"].keys():
+    for name in ratios:
         aim = AIMS[name]
         was, now = (run["ratios"][name]["median"] for run in (earlier, results))
         if not aim.unit and (now * MARGIN < was if aim.high else now > was * MARGIN):

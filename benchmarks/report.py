@@ -12,9 +12,12 @@ _PARTS = {"MB": 1e6}  # of a unit, in that of what is measured
 
 def tables(results):
     """Markdown: the machine, what was aimed at, and each group."""
-    parts = [_conditions(results), _aims(results)]
+    left_out = {name: run["left_out"].get(name) for run in results["runs"] for name in run["groups"]}
+    parts = [*map(_conditions, results["runs"]), _aims(results)]
     for name, measured in results["measured"].items():
         parts.append(_group(groups.named(name), measured))
+        if left_out[name]:
+            parts.append(f"Left out, as what they need is not installed: {'; '.join(left_out[name])}.")
         if name in results["plots"]:
             parts.append(f"![{groups.named(name).title}]({results['plots'][name]})")
     return "\n\n".join(parts)
@@ -27,16 +30,18 @@ def write(page, results):
     page.write_text(between.sub(lambda _: f"{_START}\n\n{tables(results)}\n\n{_END}", text))
 
 
-def _conditions(results):
-    machine = results["machine"]
+def _conditions(run):
+    machine = run["machine"]
     libraries = ", ".join(f"{name} {machine[name]}" for name in ("datasets", "pillow", "pyarrow", "numpy", "torch"))
-    rounds = f"{results['rounds']} rounds" if results["rounds"] > 1 else "1 round"
+    rounds = f"{run['rounds']} rounds" if run["rounds"] > 1 else "1 round"
+    counts = f", counts over {run['entries']:,} images of small files" if run["entries"] else ""
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; Python {machine['python']}, "
-        f"{libraries}; commit {machine['commit']}. {results['data']} Epochs go over {results['pairs']:,} pairs of full "
-        f"size, counts over {results['entries']:,} images of small files. {rounds}, all contenders in turns, files in "
-        "memory; the median, and in brackets least and most. CPU seconds are of all processes, memory is the most that "
-        "the first one held (with some 250 MB of imports), disk is what was left when it was done."
+        f"**{', '.join(groups.named(name).title for name in run['groups'])}** by `{run['command']}`, commit "
+        f"{machine['commit']}: {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; Python "
+        f"{machine['python']}, {libraries}. {run['data']} Epochs go over {run['pairs']:,} pairs of full size{counts}. "
+        f"{rounds}, all contenders in turns, files in memory; the median, and in brackets least and most. CPU seconds "
+        "are of all processes, memory is the most that the first one held (with some 250 MB of imports), disk is what "
+        "was left when it was done."
     )
 
 
@@ -51,7 +56,8 @@ def _aims(results):
 
 
 def _group(group, measured):
-    columns = ["", f"{group.unit}", "times" if group.against else "", "CPU s", "memory MB", "disk MB"]
+    more = [heading for heading, _ in group.columns]
+    columns = ["", f"{group.unit}", "times" if group.against else "", *more, "CPU s", "memory MB", "disk MB"]
     lines = [f"### {group.title}", "", group.about, ""]
     lines += [_row(columns), _row(["---", *["---:"] * (len(columns) - 1)])]
     for name, rounds in measured.items():
@@ -60,7 +66,9 @@ def _group(group, measured):
         figure = spread([one[group.figure] / _PARTS.get(group.unit, 1) for one in rounds])
         cpu, memory, kept = (_median(rounds, key) for key in ("cpu", "peak_memory", "kept"))
         times = _times(group, measured, name) if group.against else ""
-        lines.append(_row([title, _with_spread(figure), times, _short(cpu), _short(memory / 1e6), _short(kept / 1e6)]))
+        more = [_short(_median(rounds, key)) if key in rounds[0] else "" for _, key in group.columns]
+        last = [_short(cpu), _short(memory / 1e6), _short(kept / 1e6)]
+        lines.append(_row([title, _with_spread(figure), times, *more, *last]))
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""A server on loopback that is as far away as one on the internet: `python -m benchmarks.server KIND FOLDER`.
+"""A server on loopback that is as far away as one on the internet: `python -m benchmarks.server KIND FOLDER DELAY`.
 
 KIND is "http", "hf" (the Hub of the tests) or "s3" (moto's server). It serves the files of the folder, and prints how
 to open them as a line of JSON, as told in `Far`. Then it prints what was asked since, for each line that it reads.
@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DELAY, FARTHER = 0.05, 0.25  # seconds a round trip; by the second, round trips are told from seconds
+DELAY = 0.05  # seconds a round trip
+FARTHER = 5  # times as long: by this, round trips are told from seconds
 LINE = 125_000_000  # bytes a second: 1 Gbit/s, for all connections together
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ")
 
@@ -23,11 +24,13 @@ class Far:
     """Such a server in a process of its own, from the making on until this process group ends.
 
     Attributes:
-        options: `data_dir` and `storage_options` for `mlt_s.MltS`: twice at `DELAY`, and at `FARTHER`.
+        options: `data_dir` and `storage_options` for `mlt_s.MltS`: twice at the delay, and at `FARTHER` times as long.
+        delay: seconds a round trip.
     """
 
-    def __init__(self, kind, folder):
-        command = [sys.executable, "-m", "benchmarks.server", kind, str(folder)]
+    def __init__(self, kind, folder, delay=DELAY):
+        command = [sys.executable, "-m", "benchmarks.server", kind, str(folder), str(delay)]
+        self.delay = delay
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -89,6 +92,10 @@ async def _read(reader, size):
         return b""
 
 
+def _files(folder):
+    return [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
 def _http(folder):
     from web import Web
 
@@ -100,7 +107,7 @@ def _hf(folder):
     from hub import Hub
 
     hub = Hub().__enter__()
-    hub.put("lab/mlt", {path.name: path.read_bytes() for path in folder.iterdir()})
+    hub.put("lab/mlt", {name: path.read_bytes() for name, path in _files(folder)})
     return hub.endpoint, lambda url: {"data_dir": "hf://datasets/lab/mlt", "storage_options": {"endpoint": url}}
 
 
@@ -114,21 +121,21 @@ def _s3(folder):
     secrets = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
     client = boto3.client("s3", endpoint_url=behind, **secrets)
     client.create_bucket(Bucket="mlt")
-    for path in folder.iterdir():
-        client.upload_file(str(path), "mlt", path.name)
+    for name, path in _files(folder):
+        client.upload_file(str(path), "mlt", name)
     keys = {"key": "any", "secret": "any", "client_kwargs": {"region_name": "us-east-1"}}
     return behind, lambda url: {"data_dir": "s3://mlt", "storage_options": {**keys, "endpoint_url": url}}
 
 
-def main(kind, folder):
+def main(kind, folder, delay):
     sys.path.append(str(ROOT / "tests"))
     http.server.ThreadingHTTPServer.request_queue_size = 500  # of more clients at once, some would wait for a second
     behind, options = {"http": _http, "hf": _hf, "s3": _s3}[kind](Path(folder))
     line, loop = _Line(), asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
     opened = []
-    for delay in (DELAY, DELAY, FARTHER):
-        listening = asyncio.run_coroutine_threadsafe(line.listen(int(behind.rsplit(":", 1)[1]), delay), loop)
+    for seconds in (float(delay), float(delay), FARTHER * float(delay)):
+        listening = asyncio.run_coroutine_threadsafe(line.listen(int(behind.rsplit(":", 1)[1]), seconds), loop)
         opened.append(options(f"http://127.0.0.1:{listening.result()}"))
     print(json.dumps(opened), flush=True)
     for _ in sys.stdin:

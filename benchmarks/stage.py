@@ -4,9 +4,8 @@ import contextlib
 import dataclasses
 import io
 import itertools
-import json
 import os
-import subprocess
+import zipfile
 from pathlib import Path
 
 import datasets
@@ -14,15 +13,26 @@ import numpy as np
 
 import mlt_s
 import mlt_s_tools
-from benchmarks import mlt_like
+from benchmarks import mlt_like, server
 from benchmarks.paths import Stage
+from benchmarks.unpacking import unpack, write_metadata
 
 SMALL = (240, 80)  # pixels, of the files of which there are as many as in MLT: the least that words fit into
 MOST_TOUCHED = 1 << 30  # bytes: more than a contender takes at a tenth of MLT
 SPLITS = {"train": "training", "validation": "validation"}  # and how archives and folders of MLT call them
 
 
-def set_up(root, share, epoch_share=None, counts=1.0, size=mlt_like.SIZE, data_dir=None):
+def set_up(
+    root,
+    share,
+    epoch_share=None,
+    counts=1.0,
+    size=mlt_like.SIZE,
+    data_dir=None,
+    uses=None,
+    delay=server.DELAY,
+    other_python="",
+):
     """Makes all of it below a folder.
 
     Args:
@@ -32,31 +42,56 @@ def set_up(root, share, epoch_share=None, counts=1.0, size=mlt_like.SIZE, data_d
         counts: of the counts of MLT, for archives of small files.
         size: (width, height) of what is of full size.
         data_dir: a folder of the user's own archives, in place of those of full size.
+        uses: names of the fields that are used, a set; None for all. Other archives of full size than `few` are made
+            only if they are.
+        delay, other_python: as in `Stage`.
 
     Returns:
         A `Stage`.
     """
-    archives = Path(data_dir).expanduser().resolve() if data_dir else _made(root / "archives", share, size)
-    few = _made(root / "few", epoch_share, size) if epoch_share and not data_dir else archives
-    many, tenth = _made(root / "many", counts, SMALL), _made(root / "tenth", counts / 10, SMALL)
-    names = {many: "many", few: "few", archives: "archives"}  # few may be all of them
-    unpacked = {folder: _unpacked(folder, root / f"{name}_unpacked") for folder, name in names.items()}
+    uses = {field.name for field in dataclasses.fields(Stage)} if uses is None else uses
+    folders = {name: root / name for name in ("archives", "few", "many", "tenth", "third")}
+    if data_dir:
+        folders["archives"] = folders["few"] = Path(data_dir).expanduser().resolve()
+    elif not epoch_share:
+        folders["few"] = _made(folders["archives"], share, size)
+    else:
+        _made(folders["few"], epoch_share, size)
+        if uses & {"archives", "unpacked"}:
+            _made(folders["archives"], share, size)
+        else:
+            folders["archives"] = folders["few"]
+    for name, part in (("many", counts), ("tenth", counts / 10), ("third", 0.3 * counts)):
+        if uses & {name, f"{name}_unpacked"}:
+            _made(folders[name], part, SMALL)
+    unpacked = {name: f"{folders[name]}_unpacked" for name in ("archives", "few", "many")}
+    if data_dir:
+        unpacked["archives"] = unpacked["few"] = str(root / "unpacked")
+    needed = {"archives": {"unpacked"}, "few": {"few_unpacked", "prepared_imagefolder"}, "many": {"many_unpacked"}}
+    for folder, archives in {unpacked[name]: folders[name] for name in unpacked if uses & needed[name]}.items():
+        _unpacked(archives, folder)
     stage = Stage(
-        str(archives),
-        str(unpacked[archives]),
-        str(few),
-        str(unpacked[few]),
-        str(root / "prepared"),
-        str(root / "prepared_imagefolder"),
-        str(root / "built"),
-        str(many),
-        str(unpacked[many]),
-        str(tenth),
+        archives=str(folders["archives"]),
+        unpacked=unpacked["archives"],
+        few=str(folders["few"]),
+        few_unpacked=unpacked["few"],
+        prepared=str(root / "prepared"),
+        prepared_imagefolder=str(root / "prepared_imagefolder"),
+        built=str(root / "built"),
+        many=str(folders["many"]),
+        many_unpacked=unpacked["many"],
+        tenth=str(folders["tenth"]),
+        third=str(folders["third"]),
+        delay=delay,
+        other_python=other_python,
     )
-    datasets.load_dataset("mlt_s", data_dir=stage.few, cache_dir=stage.prepared)
-    datasets.load_dataset("imagefolder", data_dir=stage.few_unpacked, cache_dir=stage.prepared_imagefolder)
-    with contextlib.redirect_stdout(io.StringIO()):
-        mlt_s_tools.build(stage.few, stage.built)
+    if "prepared" in uses:
+        datasets.load_dataset("mlt_s", data_dir=stage.few, cache_dir=stage.prepared)
+    if "prepared_imagefolder" in uses:
+        datasets.load_dataset("imagefolder", data_dir=stage.few_unpacked, cache_dir=stage.prepared_imagefolder)
+    if "built" in uses:
+        with contextlib.redirect_stdout(io.StringIO()):
+            mlt_s_tools.build(stage.few, stage.built)
     return stage
 
 
@@ -66,9 +101,24 @@ def _made(folder, share, size):
 
 
 def _unpacked(archives, folder):
-    unpack(archives, folder)
+    unpack(sources(archives), folder)
     write_metadata(folder)
-    return folder
+
+
+def images(folder):
+    """Names of the images in the archives of a folder."""
+    names = []
+    for split in SPLITS:
+        for path in image_archives(folder, split):
+            with zipfile.ZipFile(path) as archive:
+                names += archive.namelist()
+    return names
+
+
+def sources(folder):
+    """For each split, what `plain.BareLoop` takes: archives of images, that of label maps, the split's folder in it."""
+    labels = all_archives(folder)[-1]
+    return {split: (image_archives(folder, split), labels, called) for split, called in SPLITS.items()}
 
 
 def image_archives(folder, split):
@@ -83,34 +133,10 @@ def all_archives(folder):
     return [*images, os.path.join(folder, mlt_s.LABEL_ARCHIVE)]
 
 
-def unpack(archives, folder):
-    """By `unzip` and nothing else, as people do, one folder a split and kind."""
-    for split, called in SPLITS.items():
-        images, labels = (os.path.join(folder, split, kind) for kind in ("images", "labels"))
-        os.makedirs(os.path.dirname(images))
-        for archive in image_archives(archives, split):
-            subprocess.run(["unzip", "-q", "-j", "-o", archive, "-d", images], check=True)
-        pictures = f"*{called}*"
-        subprocess.run(
-            ["unzip", "-q", "-j", os.path.join(archives, mlt_s.LABEL_ARCHIVE), pictures, "-d", labels], check=True
-        )
-
-
-def write_metadata(folder):
-    """What `imagefolder` needs to pair images and label maps: a line for each pair, in a file for each split."""
-    for split in SPLITS:
-        images, labels = (os.path.join(folder, split, kind) for kind in ("images", "labels"))
-        image_of = {name.rpartition(".")[0]: name for name in os.listdir(images)}
-        with open(os.path.join(folder, split, "metadata.jsonl"), "w") as file:
-            for label in sorted(os.listdir(labels)):
-                stem = label.rpartition(".")[0]
-                line = {"image_file_name": f"images/{image_of[stem]}", "label_file_name": f"labels/{label}"}
-                file.write(json.dumps({**line, "image_id": stem}) + "\n")
-
-
 def read_once(stage):
     """Reads each file, so that contenders find it in memory: a system may drop what was not used for minutes."""
-    for folder in set(dataclasses.astuple(stage)):
+    fields = [field for field in dataclasses.astuple(stage) if isinstance(field, str)]
+    for folder in set(filter(os.path.isdir, fields)):
         for path in Path(folder).rglob("*"):
             if path.is_file():
                 with open(path, "rb", buffering=0) as file:

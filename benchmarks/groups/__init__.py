@@ -2,7 +2,20 @@
 
 import importlib
 
-NAMES = ("imports", "first", "finding", "prepare", "decode", "train", "resume", "nodes", "memory", "remote")
+NAMES = (
+    "imports",
+    "first",
+    "finding",
+    "prepare",
+    "decode",
+    "converted",
+    "order",
+    "train",
+    "resume",
+    "nodes",
+    "memory",
+    "remote",
+)
 
 
 def named(name):

@@ -41,4 +41,5 @@ GROUP = Group(
         "open": Contender("zipfile: open the archives", _open),
     },
     against="open",
+    uses=("many",),
 )

@@ -21,4 +21,5 @@ GROUP = Group(
     },
     against="datasets",
     fresh=True,
+    uses=("few",),
 )

@@ -21,19 +21,21 @@ def _load(folder, processes, stage, scratch):
 
 
 def _unzip(stage, scratch):
-    from benchmarks.stage import unpack
+    from benchmarks.stage import sources
+    from benchmarks.unpacking import unpack
 
-    return lambda: unpack(stage.archives, scratch)
+    return lambda: unpack(sources(stage.archives), scratch)
 
 
 def _imagefolder(stage, scratch):
     import datasets
 
-    from benchmarks.stage import unpack, write_metadata
+    from benchmarks.stage import sources
+    from benchmarks.unpacking import unpack, write_metadata
 
     def action():
         tree = os.path.join(scratch, "tree")
-        unpack(stage.archives, tree)
+        unpack(sources(stage.archives), tree)
         write_metadata(tree)
         datasets.load_dataset("imagefolder", data_dir=tree, cache_dir=os.path.join(scratch, "cache"))
 
@@ -79,4 +81,5 @@ GROUP = Group(
         "cat": Contender("cat", _cat),
     },
     against="unzip",
+    uses=("archives", "unpacked"),
 )

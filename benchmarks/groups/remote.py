@@ -1,12 +1,18 @@
 """Full epochs from a server that is 50 ms away."""
 
 import functools
-import importlib.util
+import os
+import tempfile
 import time
+from pathlib import Path
 
+from benchmarks.formats import REMOTE
 from benchmarks.group import Contender, Group
 from benchmarks.groups import decode
 from benchmarks.server import DELAY, FARTHER, LINE, Far
+
+IN_TURN = 20  # pairs: each waits for some round trips, whatever comes after it
+_SERVED_BY = {"s3": ("s3fs", "moto")}  # packages
 
 
 def _far(kind, stage, scratch):
@@ -14,7 +20,7 @@ def _far(kind, stage, scratch):
     import huggingface_hub
 
     datasets.config.HF_HUB_OFFLINE = huggingface_hub.constants.HF_HUB_OFFLINE = False  # the Hub is on loopback
-    far = Far(kind, stage.few)
+    far = Far(kind, stage.few, stage.delay)
     far.options = [{**options, "cache_dir": scratch} for options in far.options]
     return far
 
@@ -27,7 +33,7 @@ def _round_trips(open_first, far):
         clock = time.perf_counter()
         open_first(options)
         seconds.append(time.perf_counter() - clock)
-    return {"first": seconds[0], "round_trips": (seconds[1] - seconds[0]) / (FARTHER - DELAY)}
+    return {"first": seconds[0], "round_trips": (seconds[1] - seconds[0]) / (far.delay * (FARTHER - 1))}
 
 
 def _counted(action, far, pairs):
@@ -45,6 +51,30 @@ def _counted(action, far, pairs):
         return taken
 
     return counted
+
+
+def _other(name, kind, workers, stage, scratch):
+    """Another library over what it reads, from the same server; what it asks when it opens the data set is counted."""
+    import mlt_s
+    from benchmarks import interpreters, steps
+    from benchmarks.stage import sources
+
+    python = interpreters.having(REMOTE[name].needs, stage.other_python)
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(scratch)) as served:
+        steps.run(python, "convert", name, served, sources(stage.few))
+        far = Far(kind, _served(served), stage.delay)  # it holds the files in memory
+    options = far.options[0]
+    endpoint = options.get("storage_options", {}).get("endpoint")
+    variables = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"} if endpoint else {}
+    pairs = mlt_s.MltS(data_dir=stage.few).pairs()["train"]
+    action = functools.partial(steps.run, python, "remote", name, scratch, options, workers, **variables)
+    return _counted(action, far, pairs)
+
+
+def _served(folder):
+    """Where the training pairs are, of those of both splits."""
+    found = next(Path(folder).rglob("train"))
+    return found if any(found.glob("*.tar")) else found.parent
 
 
 def _stream(kind, workers, stage, scratch):
@@ -80,7 +110,7 @@ def _in_turn(stage, scratch):
     import mlt_s
 
     builder = mlt_s.MltS(**_far("http", stage, scratch).options[0])
-    pairs, options = builder.pairs()["train"], builder.config.remote_options
+    pairs, options = builder.pairs()["train"][:IN_TURN], builder.config.remote_options
     examples = (mlt_s.read_example(pair, options) for pair in pairs)
     decoded = map(decode.sizes, map(builder.info.features.decode_example, examples))
     return lambda: {"pairs": sum(1 for _ in decoded)}
@@ -91,30 +121,40 @@ def _but(options, *names):
 
 
 def _with_workers():
-    kinds = {"http": "http://", "hf": "hf://"}
-    if all(importlib.util.find_spec(name) for name in ("s3fs", "moto")):
-        kinds["s3"] = "s3://"
-    for kind, address in kinds.items():
+    for kind, address in {"http": "http://", "hf": "hf://", "s3": "s3://"}.items():
         for name, begin in (("stream", _stream), ("ArchiveDataset", _archive_dataset)):
             for workers, counted in ((0, "no worker"), (2, "2 workers")):
                 key = f"{kind}_{'stream' if name == 'stream' else 'archive_dataset'}_{workers}"
                 title = f"this project: {name}, {address}, {counted}"
-                yield key, Contender(title, functools.partial(begin, kind, workers), ours=True)
+                here = _SERVED_BY.get(kind, ())
+                yield key, Contender(title, functools.partial(begin, kind, workers), ours=True, here=here)
+
+
+def _others():
+    for name, kind in (("webdataset_http", "http"), ("imagefolder_hf", "hf")):
+        form = REMOTE[name]
+        for workers, counted in ((0, "no worker"), (2, "2 workers")):
+            begin = functools.partial(_other, name, kind, workers)
+            yield f"{name}_{workers}", Contender(f"{form.title}, {counted}", begin, needs=form.needs)
 
 
 GROUP = Group(
     "Remote",
     f"The epochs of decoding, from archives on a server that answers each request after {1000 * DELAY:.0f} ms, on a "
     f"line of {LINE * 8 / 1e9:.0f} Gbit/s: `http://` by a web server, `hf://` by the real client against the Hub of "
-    "the tests, `s3://` against moto's server, where it is installed. The server runs on the same cores. What "
-    "decoding alone allows is the bare loop over local zips.",
+    "the tests, `s3://` against moto's server, where it is installed. Beside it, the pairs converted to tar files and "
+    "unpacked, read by others from the same servers. The servers run on the same cores. What decoding alone allows is "
+    "the bare loop over local zips.",
     {
         "bare": Contender("bare loop over local zips: zipfile, Pillow", decode.bare),
         "bare_2": Contender("bare loop over local zips, 2 processes", functools.partial(decode.bare_at_once, 2)),
         "in_turn": Contender("http://, a member after the other, no worker", _in_turn),
         **dict(_with_workers()),
+        **dict(_others()),
     },
     figure="pairs_per_second",
     unit="pairs/s",
     against="bare",
+    uses=("few",),
+    columns=(("requests a pair", "requests_per_pair"), ("bytes / packed bytes", "bytes_per_byte")),
 )

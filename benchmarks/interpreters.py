@@ -1,0 +1,21 @@
+"""Which Python has what a contender needs: not all libraries go into one environment."""
+
+import functools
+import importlib.util
+import json
+import subprocess
+import sys
+
+
+def having(packages, other=None):
+    """Path of the interpreter that has all of these packages, this one or the other one; None where neither has."""
+    if all(importlib.util.find_spec(name) for name in packages):
+        return sys.executable
+    return other if other and _has(other, tuple(packages)) else None
+
+
+@functools.lru_cache(None)
+def _has(python, packages):
+    code = "import importlib.util, json, sys; print(all(map(importlib.util.find_spec, json.loads(sys.argv[1]))))"
+    told = [python, "-c", code, json.dumps(packages)]
+    return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip() == "True"
