@@ -525,8 +525,7 @@ def mixed_sets(listing: Listing, root: str) -> str:
     for role, parts in listing.containers:
         if role == "label":
             names = "/".join(parts).rstrip("/")
-            is_corrected = any(_CORRECTED in _words(name) for name in names.split("/"))
-            sets[not is_corrected][role_and_split(parts)[1]].add(f"{base}/{names}")
+            sets[not is_corrected(names)][role_and_split(parts)[1]].add(f"{base}/{names}")
     split = next((split for split in PUBLISHED_COUNTS if all(split in found for found in sets)), None)
     if split is None:
         return ""
@@ -545,6 +544,15 @@ def mixed_sets(listing: Listing, root: str) -> str:
         f"Two sets of label maps of the {split} split, which are not mixed: corrected ones in {first}, others in "
         f"{second}. {advice}"
     )
+
+
+def is_corrected(path: str) -> bool:
+    """Whether archives or folders in a path are named as the corrected label maps are.
+
+    >>> is_corrected("MLT_S/training_labels_reann"), is_corrected("MLT_S_labels/training_labels")
+    (True, False)
+    """
+    return any(_CORRECTED in _words(name) for name in path.split("/"))
 
 
 def _holder(places: set[str], others: set[str]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import unicodedata
+import zipfile
 import zlib
 
 import numpy as np
@@ -211,6 +212,25 @@ def test_corrected_label_maps_are_named_and_not_called_published(folder, predict
     assert report["not_authors"] == [str(corrected)]
     said = capsys.readouterr().out
     assert "As published" not in said and str(corrected) in said
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_corrected_label_maps_beside_the_images_are_not_called_published(folder, predictions, tmp_path, packed):
+    archive = folder / "MLT_S_labels.zip"
+    with zipfile.ZipFile(archive) as opened:
+        files = {name.replace("_labels/", "_labels_reann/"): opened.read(name) for name in opened.namelist()}
+    archive.unlink()
+    place = folder / "MLT_S.zip" if packed else folder
+    if packed:
+        write_zip(place, files)
+    else:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    status, report = report_of(predictions, folder, tmp_path)
+    assert (status, report["as_published"], report["whole_split"]) == (1, False, True)
+    (named,) = report["not_authors"]
+    assert named == str(place) if packed else named.endswith("validation_labels_reann")
 
 
 def test_masks_of_0_and_255_are_not_the_authors(folder, predictions, tmp_path):

@@ -81,10 +81,16 @@ class Source:
     @functools.cached_property
     def not_authors(self) -> list[str]:
         """Of where label maps are, what is not the authors' archive or its folder, by name or by the value of text."""
+        folder = self._builder.config.data_dir
+        root = mlt_s.absolute_address(folder) if folder else ""
         if self._builder.config.text_value != 1:  # which is 1 in the authors'
-            return self.label_maps or [mlt_s.absolute_address(self._builder.config.data_dir)]
-        places = {mlt_s.place_of(choice.pair.label[0]) for choice in self.choices}
-        return [source for source in self.label_maps if not _is_authors(source, places)]
+            return self.label_maps or [root]
+        labels = [choice.pair.label[0] for choice in self.choices]
+        places = set(map(mlt_s.place_of, labels))
+        if self.label_maps:
+            return [source for source in self.label_maps if not _is_authors(source, places)]
+        # In the folder itself, the authors' may lie in folders of any name, but for those of the corrected ones.
+        return sorted({mlt_s.place_of(label) for label in labels if mlt_s.is_corrected(_path_in(root, label))})
 
     def draw(self, count: int, seed: int) -> list[Choice]:
         """`count` of the choices by chance, or all there are, in their order; the same ones for one seed."""
@@ -206,6 +212,11 @@ class Source:
             return None
         pair = mlt_s.Pair(choice.pair.image_id, words=words)
         return mlt_s.read_example(pair, self._builder.config.remote_options)["words"]
+
+
+def _path_in(root: str, member: mlt_s.Member) -> str:
+    address = member.address[len(root) :] if mlt_s.is_below(member.address, [root]) else ""
+    return f"{address}/{member.name or ''}".replace("\\", "/")
 
 
 def _is_authors(source: str, places: Iterable[str]) -> bool:
