@@ -26,8 +26,10 @@ MATRIX = {
     "5.2.0": ["datasets==5.2.0"],
 }
 # These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
-# transformers, matplotlib, OpenCV and mlcroissant.
-LEFT_OUT = ["tests/test_benchmarks.py", "tests/test_croissant.py", "tests/test_word_network.py"]
+# transformers, matplotlib, OpenCV, simplejpeg and mlcroissant.
+LEFT_OUT = [
+    f"tests/test_{name}.py" for name in ("benchmarks", "croissant", "decoding", "gpu_benchmark", "word_network")
+]
 # What is large and the same for every release, beside PyTorch: sessions of the matrix share one copy.
 SHARED = ["duckdb", "mpmath<1.4", "networkx", "playwright", "polars", "polars-runtime-32", "sympy"]
 OLDEST_PYTHON = (3, 9)  # as pyproject.toml has it
