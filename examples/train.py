@@ -28,6 +28,7 @@ import argparse
 import json
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,12 +83,14 @@ def main(arguments: list[str] | None = None) -> None:
     checkpoint = transformers.trainer_utils.get_last_checkpoint(options.out) if resumes else None
     if options.resume and not checkpoint:
         raise SystemExit(f"There is no checkpoint in {options.out} to go on from.")
+    if not options.resume and os.path.isdir(options.out) and os.listdir(options.out):
+        raise SystemExit(f"{options.out} holds files of another run. Give a new --out, or --resume to go on with it.")
     transformers.set_seed(options.seed)
     model, processor = make_model(options, checkpoint)
     model.config.eval_reduce = options.reduce  # in each checkpoint, for predict.py
     preset = for_image_processor(processor)
     transform = preset.training(seed=options.seed, size=(options.crop, options.crop) if options.crop else preset.size)
-    train, validation = (read(options.data, split) for split in mlt_s.PUBLISHED_COUNTS)
+    train, validation = (read(options, split) for split in mlt_s.PUBLISHED_COUNTS)
     evaluated = preset.evaluation(reduce=options.reduce)
     trainer = TextTrainer(
         model,
@@ -124,6 +127,8 @@ def parser() -> argparse.ArgumentParser:
     about = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = about.add_argument
     add("data", metavar="DATA", help="folder of the archives, or a built set: a folder or repository")
+    add("--label-maps", metavar="PATH", nargs="+", help="label maps elsewhere than in the folder of the archives")
+    add("--text-value", type=int, default=1, help="value of text in the label maps of archives: 1 or 255 (%(default)s)")
     add("--out", metavar="DIR", help="checkpoints, pictures (runs/ and the last part of the model's name)")
     add("--model", metavar="NAME", default="nvidia/mit-b0", help="weights to start from, or their folder (%(default)s)")
     add("--from-config", action="store_true", help="a small SegFormer with fresh weights instead")
@@ -172,12 +177,14 @@ def class_weights(path: str) -> torch.Tensor:
 # --- The data -------------------------------------------------------------------------------------------------------
 
 
-def read(data: str, split: str) -> ArchiveDataset | datasets.Dataset:
+def read(options: argparse.Namespace, split: str) -> ArchiveDataset | datasets.Dataset:
     """The examples of a split by number: straight from archives, or of a set that `mlt-s build` made."""
-    path = Path(data).expanduser()
+    path = Path(options.data).expanduser()
     if path.is_dir() and not (path / "manifest.json").exists():
-        return ArchiveDataset(data, split)
-    return datasets.load_dataset(str(path) if path.exists() else data, split=split)
+        return ArchiveDataset(options.data, split, label_maps=options.label_maps, text_value=options.text_value)
+    if not path.exists() and not re.fullmatch(r"[\w.-]+/[\w.-]+", options.data):  # "namespace/name", on the Hub
+        raise SystemExit(f"There is nothing at {path}.")
+    return datasets.load_dataset(str(path) if path.exists() else options.data, split=split)
 
 
 def training_arguments(options: argparse.Namespace, examples: int) -> TrainingArguments:

@@ -10,7 +10,7 @@ import forks
 import numpy as np
 import PIL.Image
 import pytest
-from archives import mlt, picture
+from archives import label_values, mlt, picture
 from conftest import ROOT
 
 import mlt_s
@@ -70,6 +70,10 @@ def test_it_goes_on_from_a_checkpoint_with_a_built_set(tmp_path):
     mlt_s_tools.build(mlt_s_tools.SAMPLE, built, jobs=1)
     state, _ = train(built, out, "--epochs", "1")
     assert (state["global_step"], state["epoch"]) == (7, 1)
+    before = (out / "model.safetensors").read_bytes()
+    (again,) = forks.run_script(SCRIPT, tmp_path, built, "--out", out, *SMALL, *QUICK, "--epochs", "1")
+    assert again.returncode == 1 and again.stderr.splitlines()[-1].startswith(f"{out} holds files of another run.")
+    assert (out / "model.safetensors").read_bytes() == before
     state, _ = train(built, out, "--epochs", "2", "--resume")
     assert (state["global_step"], state["epoch"]) == (14, 2)
     assert [line["step"] for line in state["log_history"] if "eval_fgiou" in line] == [7, 14]
@@ -88,6 +92,26 @@ def test_without_a_checkpoint_it_says_so(tmp_path):
     (done,) = forks.run_script(SCRIPT, tmp_path, "mlt", "--out", tmp_path / "run", "--resume")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"There is no checkpoint in {tmp_path / 'run'} to go on from."
+
+
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path):
+    (done,) = forks.run_script(SCRIPT, tmp_path, tmp_path / "nosuch", *SMALL, "--out", tmp_path / "run")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"There is nothing at {tmp_path / 'nosuch'}.")
+
+
+def test_masks_of_0_and_255_from_elsewhere_are_trained_on(tmp_path):
+    folder = mlt(tmp_path / "mlt", train=3, validation=1, width=70, height=50)
+    masks = tmp_path / "masks"
+    for part, count, offset in (("training", 3, 0), ("validation", 1, 500)):
+        (masks / part).mkdir(parents=True)
+        for n in range(1, count + 1):
+            text = label_values(70, 50, seed=offset + n) == 1
+            PIL.Image.fromarray(np.uint8(text) * np.uint8(255)).save(masks / part / f"img_{n}.png")
+    (folder / "MLT_S_labels.zip").unlink()
+    state, _ = train(folder, tmp_path / "run", "--label-maps", masks, "--text-value", "255", "--epochs", "1")
+    assert state["global_step"] == 2
+    (done,) = forks.run_script(SCRIPT, tmp_path, folder, *SMALL, "--label-maps", masks, "--out", tmp_path / "other")
+    assert done.returncode == 1 and "text_value=255" in done.stderr
 
 
 # --- Masks of a trained model ----------------------------------------------------------------------------------------
