@@ -2890,7 +2890,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         raise MltSError(
             f"Nothing would be text in the {split} label maps of {source}: none of {counted(looked, 'label map')} "
             f"looked at holds 1, and 255 means uncertain. {member}: {reason}. If 255 (white) is text there, load them "
-            f"so (in mlt-s commands by --text-value 255):\n    {self.config.call(text_value=255)}{several}\n"
+            "so (in mlt-s commands by --text-value 255, in mlt-s compare by --text-values):\n"
+            f"    {self.config.call(text_value=255)}{several}\n"
             f"The authors' own may be uncertain throughout: leave them in {LABEL_ARCHIVE}, or in folders of its names, "
             "MLT_S_labels/training_labels and validation_labels."
         )

@@ -6,6 +6,7 @@ a picture. So it goes wherever the file goes, and `example["label"].info["Softwa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import mlt_s
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
+REPAIRED, REPAIRED_OTHERS = "repair by", "repair of others by"  # before the model's name: of the authors', or of others
 RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
 
 
@@ -27,7 +29,41 @@ def is_signed(label: bytes) -> bool:
     return mlt_s.is_signed(label)
 
 
+def is_repair_of_others(label: bytes) -> bool:
+    """Whether `mlt-s weak` made a label map, given as the bytes of its PNG file, of one that was not the authors'."""
+    mark = f"{MAKER} {REPAIRED_OTHERS} ".encode("ascii")
+    return any(is_signature(kind, payload) and mark in payload for kind, payload, _ in mlt_s.png_chunks(label))
+
+
 def made_by(label: PIL.Image.Image) -> str:
     """By what `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" where it did not."""
     signature = str(label.info.get(KEYWORD, ""))
     return signature[len(MAKER) :].strip() or "?" if signature.startswith(MAKER) else ""
+
+
+def has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
+    """Whether some label maps lie elsewhere than the authors' do, by name.
+
+    Those that `mlt-s weak` signed are known, wherever they lie, unless it repaired others than the authors'.
+
+    Args:
+        pairs: with a label map each.
+        config: by which they were found.
+
+    Raises:
+        mlt_s.MltSError: a label map cannot be read, one of each archive or folder.
+    """
+    places: dict[str, mlt_s.Member] = {}  # of an archive of mlt-s weak, every label map is signed
+    for member in (pair.label[0] for pair in pairs):
+        places.setdefault(mlt_s.place_of(member), member)
+    given = config.label_sources
+    roots = given or [mlt_s.absolute_address(config.data_dir)]
+    # What was downloaded, or made of a built set, lies below none of them, and is told by what was given.
+    away = [source for source in given if not any(mlt_s.is_below(place, [source]) for place in places)]
+    inside = [
+        member for place, member in places.items() if mlt_s.is_below(place, roots) and not mlt_s.is_authors(place)
+    ]
+    files = (mlt_s.read_member(member, config.remote_options) for member in inside)
+    return not all(map(mlt_s.is_authors, away)) or any(
+        not is_signed(file) or is_repair_of_others(file) for file in files
+    )

@@ -21,6 +21,7 @@ import mlt_s
 from mlt_s_tools import build, cli
 from mlt_s_tools.hub import card, layout
 from mlt_s_tools.looking.preview import contact_sheet, label_sheet
+from mlt_s_tools.origin import REPAIRED_OTHERS
 
 
 class Repository:
@@ -345,11 +346,32 @@ def test_label_maps_that_are_signed_are_known_too(tmp_path):
     signed = png_with(label_file(1), b"tEXt", mlt_s.SIGNATURE + b" baseline")
     weak = write_zip(tmp_path / "weak.zip", label_members({"img_1": signed}, {}))
     made = card_of(tmp_path / "out", label_maps=[str(weak)], missing_images="skip")
-    assert "1 of train were made by `mlt-s weak`" in made.text and UNKNOWN not in made.text
+    assert "By `mlt-s weak`: 1 of train" in made.text and UNKNOWN not in made.text
     others = given(tmp_path / "corrected", 1)["label_maps"]
     (tmp_path / "corrected" / "training_labels_reann" / "img_1.png").unlink()
     made = card_of(tmp_path / "both", label_maps=[str(weak), others], missing_images="skip")
-    assert "1 of train were made by `mlt-s weak`" in made.text and UNKNOWN in made.text
+    assert "By `mlt-s weak`: 1 of train" in made.text and UNKNOWN in made.text
+
+
+def test_what_was_repaired_of_others_is_as_little_known_as_they_are(tmp_path):
+    mlt(tmp_path / "mlt")
+    maker = f" {REPAIRED_OTHERS} baseline".encode()
+    signed = png_with(label_file(1), b"tEXt", mlt_s.SIGNATURE + maker)
+    repaired = write_zip(tmp_path / "repaired.zip", label_members({"img_1": signed}, {}))
+    made = card_of(tmp_path / "out", label_maps=str(repaired), missing_images="skip")
+    assert UNKNOWN in made.text and "By `mlt-s weak`: 1 of train" in made.text
+    assert made.data.license == "unknown" and not any(claim in made.text for claim in CLAIMS)
+
+
+def test_where_all_is_by_weak_nobody_is_named_as_its_author(tmp_path):
+    mlt(tmp_path / "mlt")
+    signed = png_with(label_file(1), b"tEXt", mlt_s.SIGNATURE + b" baseline")
+    weak = write_zip(tmp_path / "weak.zip", label_members({"img_1": signed}, {}))
+    made = card_of(tmp_path / "out", label_maps=str(weak), missing_images="skip")
+    (curated,) = (line for line in made.text.splitlines() if "Curated by" in line)
+    assert "Bonechi" not in curated and "all by `mlt-s weak`" in curated
+    told = json.loads((tmp_path / "out" / "croissant.json").read_text(encoding="utf-8"))
+    assert "creator" not in told and told["rai:machineAnnotationTools"] == ["mlt-s weak"]
 
 
 def test_without_jinja2_it_is_said_before_the_work(tmp_path, monkeypatch, capsys):

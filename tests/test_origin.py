@@ -66,7 +66,7 @@ def test_the_built_set_counts_them_in_manifest_and_card(folder, both, tmp_path):
     manifest = json.loads((tmp_path / "built" / "manifest.json").read_text())
     assert manifest["weak"] == {"segmentation": {"train": 2, "validation": 0}}
     card = (tmp_path / "built" / "README.md").read_text()
-    assert "**Not all are the authors'.** 2 of train were made by `mlt-s weak`, a weak supervision of the same" in card
+    assert "**By `mlt-s weak`: 2 of train.**" in card
 
 
 def test_where_all_are_the_authors_the_card_has_no_word_on_it(folder, tmp_path):

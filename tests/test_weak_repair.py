@@ -289,6 +289,15 @@ def test_it_loads_in_place_of_the_authors_and_says_who_made_it(load_registered, 
 
 
 @once
+def test_of_corrected_label_maps_it_says_that_they_were_not_the_authors(folder, out, tmp_path):
+    corrected = (folder / "MLT_S_labels.zip").rename(tmp_path / "corrected.zip")
+    assert run(folder, out, "--label-maps", str(corrected)) == 0
+    with zipfile.ZipFile(out) as archive:
+        signed = archive.read("MLT_S_labels/training_labels/img_1.png")
+    assert b"mlt-s weak repair of others by network " in signed
+
+
+@once
 def test_check_build_card_and_evaluate_tell_it_from_the_authors(folder, out, tmp_path, capsys):
     run(folder, out)
     capsys.readouterr()
@@ -298,7 +307,7 @@ def test_check_build_card_and_evaluate_tell_it_from_the_authors(folder, out, tmp
     assert json.loads(report.read_text())["splits"]["train"]["weak"] == 2
     mlt_s_tools.build(folder, tmp_path / "built", label_maps=str(out), jobs=1)
     card = (tmp_path / "built" / "README.md").read_text()
-    assert "**Not all are the authors'.** 2 of train and 1 of validation were made by `mlt-s weak`" in card
+    assert "**By `mlt-s weak`: 2 of train and 1 of validation.**" in card
     assert "repaired" in card
     assert main(["weak", "evaluate", str(folder), "--label-maps", str(out)]) == 2
     assert "1 image with a label map by mlt-s weak, not by the authors: img_1" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def _interval_lines(evaluation: Evaluation, comparison: Comparison | None) -> It
     if has_interval or (comparison and comparison.differences["fgiou"].interval):
         yield BRACKETS
     if not has_interval:
-        yield f"There is {too_few(counting(evaluation.metrics.counts()))}."
+        yield f"The figures of all images have {too_few(counting(evaluation.metrics.counts()))}."
 
 
 def interval_of(figures: dict[str, float], name: str) -> list[float] | None:

@@ -162,6 +162,8 @@ def _filled(built: Built, repo: str | None) -> dict[str, Any]:
         "as_published": built.is_by_authors and not differs and not weak,
         "differs": differs,
         "weak": weak,
+        "all_weak": built.is_all_weak,
+        "authors_own": built.has_authors_own,
         "unnamed": repo is None,
         "repo": repo or PLACEHOLDER,
         "split": built.splits_of(built.configs[0])[0],
@@ -185,8 +187,8 @@ def _unknown(built: Built) -> str:
     if built.text_value == 255:
         return "The authors' hold 0, 1 and 255, and in these text was 255."
     return (
-        f"They, or some of them, lay neither in an archive named `{mlt_s.LABEL_ARCHIVE}`, as the authors' do, nor in "
-        "its folders, and `mlt-s weak` did not sign them."
+        "They, or some of them, or those that `mlt-s weak` repaired, lay neither in an archive named "
+        f"`{mlt_s.LABEL_ARCHIVE}`, as the authors' do, nor in its folders."
     )
 
 

@@ -83,7 +83,7 @@ def metadata(built: Built, languages: Iterable[str], keywords: Iterable[str]) ->
         "url": mlt_s.HOMEPAGE,
         **({"license": _LICENSE_URL} if built.is_by_authors else {}),
         "citeAs": mlt_s.CITATION.strip(),
-        **({"creator": [{"@type": "sc:Person", "name": name} for name in _authors()]} if built.is_by_authors else {}),
+        **({"creator": [{"@type": "sc:Person", "name": name} for name in _authors()]} if built.has_authors_own else {}),
         "version": str(mlt_s.MltS.VERSION),
         "keywords": list(keywords),
         "inLanguage": list(languages),
@@ -121,7 +121,7 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
     }
     tools: list[str] = []
     limitations = ["Other images of MLT have no label map, and there is no test split."]
-    if built.is_by_authors:  # who made others, and how, is not known
+    if built.has_authors_own:  # who made others, and how, is not known
         told["rai:dataAnnotationProtocol"] = (
             "Weak supervision, not by hand: the authors of MLT_S applied a background/foreground network to each word "
             "box of MLT. Where the network was not sure, pixels are uncertain (255); a whole box can be."

@@ -32,7 +32,7 @@ class File:
         path: in the repository, with forward slashes.
         split: "train" or "validation".
         rows: number of examples.
-        weak: how many of their label maps were made by mlt-s weak, and not by the authors.
+        weak: how many of their label maps mlt-s weak made or repaired.
         size: bytes on disk.
         nbytes: bytes in memory, as Arrow tables.
         sha256: of the file, in hexadecimal digits.
@@ -60,7 +60,8 @@ class Built:
         palette: whether label maps have the published colours as a palette.
         files: all Parquet files, in the order of their paths.
         text_value: what text was in the label maps that it was made of: 1, or 255. In the files it is 1.
-        has_others: whether label maps are in it that neither lay where the authors' do, by name, nor are signed.
+        has_others: whether label maps are in it that neither lay where the authors' do, by name, nor are signed;
+            or that `mlt-s weak` repaired, and that were not the authors' before.
     """
 
     configs: tuple[str, ...]
@@ -73,6 +74,16 @@ class Built:
     def is_by_authors(self) -> bool:
         """Whether the label maps are taken for the authors', apart from those that `mlt-s weak` signed."""
         return not self.has_others and self.text_value == 1  # as text is in the authors'
+
+    @property
+    def is_all_weak(self) -> bool:
+        """Whether `mlt-s weak` made or repaired all of the label maps."""
+        return all(file.weak == file.rows for file in self.files)
+
+    @property
+    def has_authors_own(self) -> bool:
+        """Whether label maps are in it that are taken for the authors' own."""
+        return self.is_by_authors and not self.is_all_weak
 
     @property
     def has_images(self) -> bool:

@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterable
 
 import mlt_s
+from mlt_s_tools import origin
 from mlt_s_tools.hub.layout import CONFIGS, FOLDERS, widest
-from mlt_s_tools.origin import is_signed
 
 SHARD_SIZE = 500_000_000  # bytes of pictures in a file, as `datasets` cuts what it pushes to the Hub
 
@@ -95,25 +95,8 @@ def make(
         config = widest(configs, folder)
         for split, pairs in splits.items():
             shards += _shards(folder, split, config, [_reduced(pair, config) for pair in pairs])
-    has_others = _has_others(itertools.chain(*splits.values()), builder.config)
+    has_others = origin.has_others(itertools.chain(*splits.values()), builder.config)
     return Plan(configs, palette, _fingerprint(splits), tuple(shards), text_value, has_others)
-
-
-def _has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
-    """Whether some label maps lie elsewhere than the authors' do, by name, and are not signed by `mlt-s weak`."""
-    places: dict[str, mlt_s.Member] = {}  # of an archive of mlt-s weak, every label map is signed
-    for member in (pair.label[0] for pair in pairs):
-        places.setdefault(mlt_s.place_of(member), member)
-    given = config.label_sources
-    roots = given or [mlt_s.absolute_address(config.data_dir)]
-    # What was downloaded, or made of a built set, lies below none of them, and is told by what was given.
-    away = [source for source in given if not any(mlt_s.is_below(place, [source]) for place in places)]
-    inside = [
-        member for place, member in places.items() if mlt_s.is_below(place, roots) and not mlt_s.is_authors(place)
-    ]
-    return not all(map(mlt_s.is_authors, away)) or not all(
-        is_signed(mlt_s.read_member(member, config.remote_options)) for member in inside
-    )
 
 
 def _ordered(configs: str | Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import mlt_s
+from mlt_s_tools import origin
 
 if TYPE_CHECKING:
     import datasets
@@ -91,6 +92,12 @@ class Source:
             return [source for source in self.label_maps if not _is_authors(source, places)]
         # In the folder itself, the authors' may lie in folders of any name, but for those of the corrected ones.
         return sorted({mlt_s.place_of(label) for label in labels if mlt_s.is_corrected(_path_in(root, label))})
+
+    @property
+    def has_others(self) -> bool:
+        """Whether some label maps are neither the authors' nor made of them, by name, signature and value of text."""
+        config = self._builder.config
+        return config.text_value != 1 or origin.has_others((choice.pair for choice in self.choices), config)
 
     def draw(self, count: int, seed: int) -> list[Choice]:
         """`count` of the choices by chance, or all there are, in their order; the same ones for one seed."""

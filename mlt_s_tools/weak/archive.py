@@ -97,7 +97,7 @@ def signed_png(label: np.ndarray, maker: str) -> bytes:
 
     Args:
         label: uint8 (height, width).
-        maker: name of the model, for a repaired label map after "repair by".
+        maker: name of the model, for a repaired label map after `origin.REPAIRED` or `origin.REPAIRED_OTHERS`.
     """
     signature = PngInfo()
     signature.add_text(KEYWORD, f"{MAKER} {maker}".encode("ascii", "replace"))  # other letters take another chunk

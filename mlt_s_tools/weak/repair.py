@@ -11,7 +11,7 @@ import numpy as np
 
 import mlt_s
 from mlt_s_tools.looking.choose import Source
-from mlt_s_tools.origin import made_by
+from mlt_s_tools.origin import REPAIRED, REPAIRED_OTHERS, made_by
 from mlt_s_tools.weak import archive, edges, label, open_model
 from mlt_s_tools.weak.rule import BACKGROUND, TEXT, UNCERTAIN, Thresholds, counted, label_map, located
 from mlt_s_tools.words import shorter_side
@@ -54,7 +54,9 @@ def run(
         OSError: the archive cannot be written.
     """
     out, thresholds = label.checked(out, data_dir, label_maps), Thresholds(sure, 1 - sure)
-    tasks = label.with_words(Source(data_dir, label_maps, text_value=text_value), str(data_dir))
+    source = Source(data_dir, label_maps, text_value=text_value)
+    done = REPAIRED_OTHERS if source.has_others else REPAIRED
+    tasks = label.with_words(source, str(data_dir))
     for task in tasks:
         if task.pair.words:
             label.read_words(task.pair)  # report words that cannot be read now, not in an hour
@@ -68,7 +70,7 @@ def run(
         if maker := made_by(example["label"]):
             return archive.signed_png(before, maker), _counted(before, before, np.zeros(before.shape, bool), words)
         after, joined = repaired(before, words, patches, thresholds, strokes)
-        return archive.signed_png(after, f"repair by {opened.name}"), _counted(before, after, joined, words)
+        return archive.signed_png(after, f"{done} {opened.name}"), _counted(before, after, joined, words)
 
     record = label.gathered(out, order, tasks, opened, made, without_words)
     print("\n".join(_report(out, record)))
