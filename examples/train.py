@@ -182,6 +182,8 @@ def read(options: argparse.Namespace, split: str) -> ArchiveDataset | datasets.D
     path = Path(options.data).expanduser()
     if path.is_dir() and not (path / "manifest.json").exists():
         return ArchiveDataset(options.data, split, label_maps=options.label_maps, text_value=options.text_value)
+    if options.label_maps or options.text_value != 1:
+        raise SystemExit(f"--label-maps and --text-value are for archives, and {options.data} is not a folder of them.")
     if not path.exists() and not re.fullmatch(r"[\w.-]+/[\w.-]+", options.data):  # "namespace/name", on the Hub
         raise SystemExit(f"There is nothing at {path}.")
     return datasets.load_dataset(str(path) if path.exists() else options.data, split=split)

@@ -74,6 +74,9 @@ def test_it_goes_on_from_a_checkpoint_with_a_built_set(tmp_path):
     (again,) = forks.run_script(SCRIPT, tmp_path, built, "--out", out, *SMALL, *QUICK, "--epochs", "1")
     assert again.returncode == 1 and again.stderr.splitlines()[-1].startswith(f"{out} holds files of another run.")
     assert (out / "model.safetensors").read_bytes() == before
+    words = ["--label-maps", tmp_path / "masks", "--out", tmp_path / "other"]  # which a built set has no use for
+    (refused,) = forks.run_script(SCRIPT, tmp_path, built, *SMALL, *words)
+    assert refused.returncode == 1 and "--label-maps" in refused.stderr.splitlines()[-1]
     state, _ = train(built, out, "--epochs", "2", "--resume")
     assert (state["global_step"], state["epoch"]) == (14, 2)
     assert [line["step"] for line in state["log_history"] if "eval_fgiou" in line] == [7, 14]
