@@ -56,14 +56,24 @@ def has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
     places: dict[str, mlt_s.Member] = {}  # of an archive of mlt-s weak, every label map is signed
     for member in (pair.label[0] for pair in pairs):
         places.setdefault(mlt_s.place_of(member), member)
-    given = config.label_sources
-    roots = given or [mlt_s.absolute_address(config.data_dir)]
-    # What was downloaded, or made of a built set, lies below none of them, and is told by what was given.
-    away = [source for source in given if not any(mlt_s.is_below(place, [source]) for place in places)]
-    inside = [
-        member for place, member in places.items() if mlt_s.is_below(place, roots) and not mlt_s.is_authors(place)
-    ]
-    files = (mlt_s.read_member(member, config.remote_options) for member in inside)
-    return not all(map(mlt_s.is_authors, away)) or any(
-        not is_signed(file) or is_repair_of_others(file) for file in files
-    )
+    if config.label_sources:
+        found = [place for source in config.label_sources for place in places_in(source, places)]
+    else:
+        found = [place for place in places if mlt_s.is_below(place, [mlt_s.absolute_address(config.data_dir)])]
+    return any(_is_other(places.get(place), config) for place in found if not mlt_s.is_authors(place))
+
+
+def places_in(source: str, places: Iterable[str]) -> list[str]:
+    """Of archives and folders that label maps lie in, those in a source.
+
+    Where none is, the source itself: it was downloaded, or is a built set.
+    """
+    return [place for place in places if mlt_s.is_below(place, [source])] or [source]
+
+
+def _is_other(member: mlt_s.Member | None, config: mlt_s.MltSConfig) -> bool:
+    """Whether a place that is not named as the authors' holds label maps of others, by one of them, if there is one."""
+    if member is None:
+        return True
+    label = mlt_s.read_member(member, config.remote_options)
+    return not is_signed(label) or is_repair_of_others(label)

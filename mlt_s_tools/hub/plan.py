@@ -47,7 +47,7 @@ class Plan:
         source: another one where another file, or another content, is built.
         shards: the files, in the order of their paths.
         text_value: what text is in the label maps: 1, or 255.
-        has_others: whether label maps are among them that are neither the authors', by name, nor signed.
+        has_others: as `layout.Built` has it.
     """
 
     configs: tuple[str, ...]

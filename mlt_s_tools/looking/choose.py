@@ -11,7 +11,7 @@ import functools
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -89,7 +89,8 @@ class Source:
         labels = [choice.pair.label[0] for choice in self.choices]
         places = set(map(mlt_s.place_of, labels))
         if self.label_maps:
-            return [source for source in self.label_maps if not _is_authors(source, places)]
+            given = ((source, origin.places_in(source, places)) for source in self.label_maps)
+            return [source for source, inside in given if not all(map(mlt_s.is_authors, inside))]
         # In the folder itself, the authors' may lie in folders of any name, but for those of the corrected ones.
         return sorted({mlt_s.place_of(label) for label in labels if mlt_s.is_corrected(_path_in(root, label))})
 
@@ -224,13 +225,6 @@ class Source:
 def _path_in(root: str, member: mlt_s.Member) -> str:
     address = member.address[len(root) :] if mlt_s.is_below(member.address, [root]) else ""
     return f"{address}/{member.name or ''}".replace("\\", "/")
-
-
-def _is_authors(source: str, places: Iterable[str]) -> bool:
-    """Whether a source of label maps is the authors', given the archives and folders that label maps lie in."""
-    # None lies below what was downloaded, or made of a built set.
-    inside = [place for place in places if mlt_s.is_below(place, [source])]
-    return all(map(mlt_s.is_authors, inside or [source]))
 
 
 def read(pair: mlt_s.Pair, features: datasets.Features, options: dict[str, Any]) -> dict[str, Any]:
