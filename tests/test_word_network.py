@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from conftest import REAL
 from PIL import Image, features
 
 from mlt_s_tools.weak import framing, network
@@ -322,6 +323,16 @@ def test_the_boxes_of_the_real_words_lie_in_their_images():
         for name, of in images.items():
             quads = np.array([word["quad"] for word in of["words"]])
             assert quads.shape[1:] == (4, 2) and (quads > 0).all() and (quads < sizes[split][name]).all()
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the four real pairs are not beside this clone")
+def test_the_page_says_how_far_a_model_that_follows_the_images_can_get_on_the_published_label_maps():
+    published, moved_back = (list(evaluate.real(REAL, moved_back=moved)) for moved in (False, True))
+    follows = [of._replace(label=other.label) for of, other in zip(published, moved_back)]
+    (judged,) = evaluate.judge([Oracle(follows)], published)
+    found = evaluate.figures(judged)
+    page = (Path(__file__).parents[1] / "docs/weak.md").read_text()
+    assert f"moved back\nscore {found['fgIoU']:.1f} / {found['mean']:.1f}:" in page
 
 
 def test_the_page_has_the_figures_of_the_record():
