@@ -1,6 +1,7 @@
 """One cache for the session, the ways to load, and no skipped test where CI runs."""
 
 import functools
+import gc
 import importlib.util
 import multiprocessing
 import os
@@ -132,6 +133,12 @@ LONGEST = "benchmarks resume page readme example streaming trainer build loss an
 def pytest_collection_modifyitems(items):
     rank = {f"test_{name}.py": at for at, name in enumerate(LONGEST.split())}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_collection_finish():
+    """Spares the garbage collector the libraries and tests, which stay, and so the processes that are forked off."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -20,19 +20,25 @@ from typing import NamedTuple, Optional
 import mlt_s
 
 _LIBRARIES = ("datasets.distributed", "torch.utils.data", "transformers", "accelerate")
+# What they import when it is needed, which each copy would import anew.
+_LATE = ("scipy.io", "torchdata.stateful_dataloader")
 # What takes long of what `datasets` and `huggingface_hub` import, which reads no variable that a test sets.
 _BENEATH = ("pandas", "pyarrow.dataset", "pyarrow.parquet", "aiohttp", "httpx", "requests", "multiprocess", "PIL.Image")
 
 # Each job is forked off: once, or once for each of several processes that PyTorch connects, as `torchrun` starts them.
 # What runs is in a module of the name __main__: that of a file, or, as of `python -c`, without one.
 _SERVER = """
-import atexit, importlib, json, os, runpy, signal, socket, sys, tempfile, traceback, types
+import atexit, gc, importlib, json, os, runpy, signal, socket, sys, tempfile, traceback, types
 
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
 if "transformers" in sys.modules:  # its parts are imported when they are asked for
     from transformers import AutoImageProcessor, SegformerForSemanticSegmentation, SegformerImageProcessor, Trainer
+if "PIL.Image" in sys.modules:
+    sys.modules["PIL.Image"].preinit()  # the usual formats, each a module
 assert "mlt_s" not in sys.modules
+gc.collect()
+gc.freeze()  # each copy that collected garbage would go through all of the libraries, and write to their memory
 
 
 def statuses(children):
@@ -115,7 +121,7 @@ class Done(NamedTuple):
 
 def run(code: str, folder: Path, *arguments: object) -> Done:
     """Runs code as `python -c` does, with this working and home directory."""
-    (done,) = _server(_LIBRARIES).run(folder, arguments, code=code)
+    (done,) = _server(_LIBRARIES + _LATE).run(folder, arguments, code=code)
     return done
 
 
@@ -127,7 +133,7 @@ def python(code: str, *arguments: object, env: Mapping[str, str], cwd: Optional[
 
 def run_script(script: Path, folder: Path, *arguments: object, processes: int = 1) -> list[Done]:
     """Runs a file with this working and home directory, in one process or as `torchrun` does in several, by rank."""
-    return _server(_LIBRARIES).run(folder, arguments, script=script, processes=processes)
+    return _server(_LIBRARIES + _LATE).run(folder, arguments, script=script, processes=processes)
 
 
 class _Server:
