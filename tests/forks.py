@@ -19,9 +19,11 @@ from typing import NamedTuple, Optional
 
 import mlt_s
 
-_LIBRARIES = ("datasets.distributed", "torch.utils.data", "transformers", "accelerate")
-# What they import when it is needed, which each copy would import anew.
-_LATE = ("scipy.io", "torchdata.stateful_dataloader")
+# With what they import only when it is needed, which each copy would import anew.
+_LIBRARIES = (
+    *("datasets.distributed", "torch.utils.data", "transformers", "accelerate"),
+    *("scipy.io", "torchdata.stateful_dataloader"),
+)
 # What takes long of what `datasets` and `huggingface_hub` import, which reads no variable that a test sets.
 _BENEATH = ("pandas", "pyarrow.dataset", "pyarrow.parquet", "aiohttp", "httpx", "requests", "multiprocess", "PIL.Image")
 
@@ -121,7 +123,7 @@ class Done(NamedTuple):
 
 def run(code: str, folder: Path, *arguments: object) -> Done:
     """Runs code as `python -c` does, with this working and home directory."""
-    (done,) = _server(_LIBRARIES + _LATE).run(folder, arguments, code=code)
+    (done,) = _server(_LIBRARIES).run(folder, arguments, code=code)
     return done
 
 
@@ -133,7 +135,7 @@ def python(code: str, *arguments: object, env: Mapping[str, str], cwd: Optional[
 
 def run_script(script: Path, folder: Path, *arguments: object, processes: int = 1) -> list[Done]:
     """Runs a file with this working and home directory, in one process or as `torchrun` does in several, by rank."""
-    return _server(_LIBRARIES + _LATE).run(folder, arguments, script=script, processes=processes)
+    return _server(_LIBRARIES).run(folder, arguments, script=script, processes=processes)
 
 
 class _Server:
