@@ -1,6 +1,7 @@
 """One cache for the session, the ways to load, and no skipped test where CI runs."""
 
 import functools
+import gc
 import importlib.util
 import multiprocessing
 import os
@@ -16,9 +17,12 @@ os.environ.pop("HF_DATASETS_CACHE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a process of tests already
 
 import datasets  # noqa: E402
+import patterns  # noqa: E402
 import pytest  # noqa: E402
 
 import mlt_s  # noqa: E402
+
+patterns.use()
 
 ROOT = Path(__file__).parents[1]
 # `nox -s torchvision` runs it, and any run where torchvision is installed.
@@ -129,6 +133,12 @@ LONGEST = "benchmarks resume page readme example streaming trainer build loss an
 def pytest_collection_modifyitems(items):
     rank = {f"test_{name}.py": at for at, name in enumerate(LONGEST.split())}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+def pytest_collection_finish():
+    """Spares the garbage collector the libraries and tests, which stay, and so the processes that are forked off."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -19,20 +19,28 @@ from typing import NamedTuple, Optional
 
 import mlt_s
 
-_LIBRARIES = ("datasets.distributed", "torch.utils.data", "transformers", "accelerate")
+# With what they import only when it is needed, which each copy would import anew.
+_LIBRARIES = (
+    *("datasets.distributed", "torch.utils.data", "transformers", "accelerate"),
+    *("scipy.io", "torchdata.stateful_dataloader"),
+)
 # What takes long of what `datasets` and `huggingface_hub` import, which reads no variable that a test sets.
 _BENEATH = ("pandas", "pyarrow.dataset", "pyarrow.parquet", "aiohttp", "httpx", "requests", "multiprocess", "PIL.Image")
 
 # Each job is forked off: once, or once for each of several processes that PyTorch connects, as `torchrun` starts them.
 # What runs is in a module of the name __main__: that of a file, or, as of `python -c`, without one.
 _SERVER = """
-import atexit, importlib, json, os, runpy, signal, socket, sys, tempfile, traceback, types
+import atexit, gc, importlib, json, os, runpy, signal, socket, sys, tempfile, traceback, types
 
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
 if "transformers" in sys.modules:  # its parts are imported when they are asked for
     from transformers import AutoImageProcessor, SegformerForSemanticSegmentation, SegformerImageProcessor, Trainer
+if "PIL.Image" in sys.modules:
+    sys.modules["PIL.Image"].preinit()  # the usual formats, each a module
 assert "mlt_s" not in sys.modules
+gc.collect()
+gc.freeze()  # each copy that collected garbage would go through all of the libraries, and write to their memory
 
 
 def statuses(children):

@@ -17,7 +17,7 @@ STOPS = {1: 1, 2: 2, 3: 3, 4: 4, 6: 5}  # steps, by processes: in both epochs an
 
 # One process imports this project as well, and forks all those that train.
 FORKED = """
-import hashlib, json, logging, os, socket, sys, traceback
+import gc, hashlib, json, logging, os, socket, sys, traceback
 import datasets, numpy, torch, transformers
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainingArguments
@@ -29,6 +29,7 @@ from mlt_s_tools.training import (
 
 mlt_s.logger.setLevel("ERROR")
 data_dir, out = sys.argv[1:]
+gc.freeze()  # as in forks.py, of what was imported here
 
 
 def made_transform():

@@ -10,7 +10,6 @@ from archives import mlt
 from conftest import ROOT
 
 sys.path.append(str(ROOT))
-from benchmarks import gpu  # noqa: E402
 
 pytestmark = pytest.mark.once
 
@@ -23,11 +22,19 @@ TINY = {
 SMALL = {"models": {"tiny": TINY}, "workers": (0, 1), "size": 64, "batch": 2, "steps": 3, "warm_up": 1}
 
 
+@pytest.fixture
+def gpu():
+    """Imported for these tests alone: each process of tests would import transformers for it."""
+    from benchmarks import gpu
+
+    return gpu
+
+
 def cell_of(cell):
     return cell["model"], cell["source"], cell["workers"]
 
 
-def test_each_cell_trains_on_as_many_images_as_it_says(tmp_path, capsys):
+def test_each_cell_trains_on_as_many_images_as_it_says(gpu, tmp_path, capsys):
     folder = mlt(tmp_path / "mlt", width=90, height=70)
     found = gpu.main([str(tmp_path), "--data-dir", str(folder)], **SMALL)
     wanted = {("tiny", source, workers) for source in ("zips", "prepared", "remote") for workers in (0, 1)}
@@ -43,7 +50,7 @@ def test_each_cell_trains_on_as_many_images_as_it_says(tmp_path, capsys):
     assert "crops of 64 x 64" in printed
 
 
-def test_what_there_is_no_time_for_is_left_out_and_said(tmp_path, capsys):
+def test_what_there_is_no_time_for_is_left_out_and_said(gpu, tmp_path, capsys):
     folder = mlt(tmp_path / "mlt", width=90, height=70)
     found = gpu.main([str(tmp_path), "--data-dir", str(folder)], **SMALL, budget=0)
     assert found["cells"] == [] and len(found["left_out"]) == 6
@@ -51,7 +58,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said(tmp_path, capsys):
     assert "tiny remote 1" in printed and "num_workers" not in printed
 
 
-def test_the_fewest_workers_that_are_enough_are_advised():
+def test_the_fewest_workers_that_are_enough_are_advised(gpu):
     rates = {("zips", 4): 190.0, ("zips", 8): 199.0, ("prepared", 4): 80.0, ("prepared", 8): 195.0, ("remote", 4): 60.0}
     cells = [
         {"model": "B0", "source": source, "workers": workers, "images_per_second": rate, "waiting": 1 - rate / 200}
@@ -63,7 +70,7 @@ def test_the_fewest_workers_that_are_enough_are_advised():
     assert "num_workers" not in remote and "70%" in remote
 
 
-def test_the_models_are_segformers_of_their_sizes():
+def test_the_models_are_segformers_of_their_sizes(gpu):
     """The paper's millions of parameters, with the head of 150 classes that it has: 3.8 and 27.5."""
     from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
