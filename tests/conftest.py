@@ -17,12 +17,9 @@ os.environ.pop("HF_DATASETS_CACHE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a process of tests already
 
 import datasets  # noqa: E402
-import patterns  # noqa: E402
 import pytest  # noqa: E402
 
 import mlt_s  # noqa: E402
-
-patterns.use()
 
 ROOT = Path(__file__).parents[1]
 # `nox -s torchvision` runs it, and any run where torchvision is installed.
