@@ -288,9 +288,9 @@ _OTHER_SETS = re.compile(
 )
 _OTHER_CHALLENGES = re.compile(
     r"(?<![^\W\d_])(?:ch(?:allenge)?[\W_]*0*(?:[1-79]|[1-9]\d+)|(?:icdar|rrc|mlt)[\W_]*20(?!17)\d\d|"
-    r"mlt19|icdar[\W_]*(?:03|05|11|13|15|19|21|23)|ic(?:03|11|13|15|19))(?!\d)"
+    r"mlt19|icdar[\W_]*(?:03|05|11|13|15|19|21|23)|ic(?:03|11|13|15|19))(?!\d)|"
+    r"^20(?:03|05|11|13|15|19|21|23)$"  # ICDAR's years, of a folder's whole name
 )
-_OTHER_YEARS = {"2003", "2005", "2011", "2013", "2015", "2019", "2021", "2023"}  # ICDAR's; a folder's whole name
 _MLT_2017 = re.compile(
     r"(?<![^\W\d_])(?:ch(?:allenge)?[\W_]*0*8|(?:icdar|mlt|rrc|ic)[\W_]*17)(?!\d)|(?<!\d)2017(?!\d)|"
     r"(?<![^\W\d_])mlt[\W_]*s(?![^\W\d_])"
@@ -332,7 +332,8 @@ class Listing:
         containers: (role, path from the root in parts: folders, archive, folder in it) -> number of files of that role.
         parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
-        masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are.
+        masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are;
+            empty once they are settled.
         origins: of an archive that was downloaded, or made of a built set: its address -> what it was made of.
     """
 
@@ -350,6 +351,7 @@ class Listing:
         return any(role == placed for placed, _ in self.placed)
 
     def add(self, other: "Listing") -> None:
+        """Adds what another source holds, once it is settled."""
         for place, files in other.placed.items():
             self.placed.setdefault(place, []).extend(files)
         self.unplaced += other.unplaced
@@ -357,8 +359,6 @@ class Listing:
         self.parquet += other.parquet
         for reason, places in other.left_out.items():
             self.left_out[reason] += places
-        for folder, masks in other.masks.items():
-            self.masks[folder] += masks
         self.origins.update(other.origins)
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
@@ -501,7 +501,6 @@ def list_source(
     if listing.left_out["needed"]:
         first, *rest = sorted(listing.left_out["needed"])
         raise MltSError(first + (f" Of what is needed, {len(rest):,} more cannot be read." if rest else ""))
-    listing.settle(roles)
     if mixed := mixed_sets(listing, root):
         raise MltSError(mixed)
     return listing
@@ -581,7 +580,7 @@ def survey(
     default_role: str = "image",
     leave_out: Sequence[str] = (),
 ) -> Iterator[Seen]:
-    """Goes through a source once, and fills a listing, which the caller settles. Takes the arguments of `list_source`.
+    """Goes through a source once, and fills a listing, settled at its end. Takes the arguments of `list_source`.
 
     Archives whose names say that they hold something else are not opened, and not yielded.
 
@@ -615,6 +614,7 @@ def survey(
                 folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
                 sorted_in[listing.sort_in(member, (*parts, folder), name, roles, default_role)].append(member)
             yield Seen(file, parts, sorted_in[True], sorted_in[False])
+    listing.settle(roles)
 
 
 def _with_members(files: Iterable, root: str, roles: tuple[str, ...], options: dict[str, Any]) -> Iterator[tuple]:
@@ -740,9 +740,9 @@ def _is_other_set(names: Sequence[str]) -> bool:
     for name in map(str.lower, reversed(names)):
         if _OTHER_SETS.search(name):
             return True
-        is_other = _OTHER_CHALLENGES.search(name) or name in _OTHER_YEARS
-        if bool(is_other) != bool(_MLT_2017.search(name)):
-            return bool(is_other)
+        is_other = bool(_OTHER_CHALLENGES.search(name))
+        if is_other != bool(_MLT_2017.search(name)):
+            return is_other
     return False
 
 
@@ -776,8 +776,7 @@ def walk(
     except MltSError:
         raise
     except Exception as error:  # each remote file system, and its client, has types of its own
-        remedy = _REMEDIES.get(getattr(error, "errno", None), _REMEDY)
-        raise MltSError(f"Cannot read {root}: {error}. {remedy}") from error
+        raise _cannot_read(root, error) from error
 
 
 def _local_files(
@@ -791,15 +790,18 @@ def _local_files(
     # A source that the root lies in cannot be told by its folder. Others are told by their path and, under another
     # name, by their number, which some drives do not have.
     excluded = [place for place in leave_out if not is_remote(place) and not is_below(os.path.dirname(root), [place])]
-    paths = set(map(_canonical, excluded))
     found = map(os.stat, filter(os.path.exists, excluded))
     numbers = {(status.st_dev, status.st_ino) for status in found if status.st_ino}
+
+    def is_excluded(path: str, status: os.stat_result) -> bool:
+        return (status.st_dev, status.st_ino) in numbers or is_below(path, excluded)
+
     seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
     folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
     while folders:
         folder, parts = folders.pop()
         real, status = os.path.realpath(folder), os.stat(folder)
-        if real in seen or is_below(real, excluded) or (status.st_dev, status.st_ino) in numbers:
+        if real in seen or is_excluded(real, status):
             continue
         seen.add(real)
         try:
@@ -822,17 +824,13 @@ def _local_files(
                 continue
             if is_folder:
                 folders.append((entry.path, place))
-            elif (
-                entry.is_file()
-                and (status.st_dev, status.st_ino) not in numbers
-                and os.path.normcase(os.path.join(real, entry.name)).replace(os.sep, "/") not in paths
-            ):
+            elif entry.is_file() and not (is_zip(entry.name) and is_excluded(entry.path, status)):
                 yield _loose(entry.path, status), place
 
 
 def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
     """Notes what cannot be read, as "needed" where it has the name of something that MLT or MLT_S needs."""
-    said = error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}")
+    said = error if isinstance(error, MltSError) else _cannot_read(path, error)
     if left_out is None:
         raise said from error
     reason = error.__cause__ or error
@@ -850,6 +848,7 @@ def is_needed(parts: tuple[str, ...]) -> bool:
 
 _NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
 _REMEDY = "Check that it is there and that you may read it."
+_NO_ANSWER = "The server does not answer: load again later."
 # What the machine answers, for which no file is to blame: error codes, and what to do.
 _MACHINE = (
     (("EACCES", "EPERM"), _REMEDY),
@@ -866,6 +865,11 @@ _REMEDIES = {getattr(errno, name): remedy for names, remedy in _MACHINE for name
 def is_of_machine(error: BaseException) -> bool:
     """Whether an error says something of the machine and nothing of the file that was read."""
     return isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno in _REMEDIES
+
+
+def _cannot_read(what: Any, error: BaseException) -> MltSError:
+    otherwise = _NO_ANSWER if isinstance(error, TimeoutError) else _REMEDY
+    return MltSError(f"Cannot read {what}: {error}. {_REMEDIES.get(getattr(error, 'errno', None), otherwise)}")
 
 
 def _nothing_at(root: str) -> MltSError:
@@ -913,23 +917,18 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     Raises:
         MltSError: it is not an archive, or is cut off, or holds nothing, or cannot be read.
     """
-    is_apart = _serves_threads(archive.address, options)
     try:
-        file = _Archive(archive, options) if is_apart else _opened_file(archive.address, options)
-        with file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
+        with _File(archive, options, _LARGEST_DIRECTORY) as file, zipfile.ZipFile(file) as opened:
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
             _refuse_overlap(entries)
-    except OSError as error:
-        raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
     except (MemoryError, MltSError):
         raise
-    except Exception as error:  # zipfile answers damage with a dozen types
-        # And a server that gives no answer as if the archive were damaged.
+    except Exception as error:  # zipfile has a dozen types for damage, and one of them where a server does not answer
         reason = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
         if isinstance(reason, OSError):
-            raise MltSError(f"Cannot read {archive}: {reason}. {_REMEDY}") from reason
+            raise _cannot_read(archive, reason) from reason
         raise MltSError(
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
             "Fetch it again."
@@ -943,24 +942,23 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
 _LARGEST_DIRECTORY = 1 << 24  # bytes of an archive's directory, which `zipfile` reads at once
 
 
-class _DirectoryReader:
-    """A file of which no more is read at a time than an archive's directory has."""
+class _File(fsspec.spec.AbstractBufferedFile):
+    """A file whose every read is one `read_range`. Nobody is asked for its size, which is known.
 
-    def __init__(self, file: Any):
-        self.seek, self.tell, self._read = file.seek, file.tell, file.read
+    Args:
+        file: a loose one, such as an archive.
+        options: for the fsspec file system of a remote one.
+        largest_directory: the most bytes that may be read at once of an archive.
+    """
 
-    def read(self, size: int = -1) -> bytes:
-        if size > _LARGEST_DIRECTORY:
-            raise ValueError(f"its directory claims {size:,} bytes, for more files than MLT and MLT_S have together")
-        return self._read(size)
+    def __init__(self, file: Member, options: dict[str, Any], largest_directory: Optional[int] = None):
+        super().__init__(None, file.address, size=file.size, cache_type="none")
+        self._options, self._largest_directory, self._end = options, largest_directory, b""
 
-
-class _Archive(fsspec.spec.AbstractBufferedFile):
-    """A remote archive to read its directory from. Of its size, which is known, nobody is asked."""
-
-    def __init__(self, archive: Member, options: dict[str, Any]):
-        super().__init__(None, archive.address, size=archive.size, cache_type="none")
-        self._options, self._end = options, b""
+    def read(self, length: int = -1) -> bytes:
+        if self._largest_directory is not None and length > self._largest_directory:
+            raise ValueError(f"its directory claims {length:,} bytes, for more files than MLT and MLT_S have together")
+        return super().read(length)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         first = max(0, self.size - _END_RECORDS)
@@ -1013,36 +1011,6 @@ def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
             raise ValueError(f"its members {entry.filename} and {following.filename} overlap")
 
 
-def _opened_file(address: str, options: dict[str, Any]) -> Any:
-    if not is_remote(address):
-        return open(address, "rb")
-    hidden = functools.partial(_without_secrets_in_errors, address, options)
-    with hidden():
-        filesystem, path = fsspec.core.url_to_fs(address, **options)
-        return _opened_exactly(filesystem, path, hidden)
-
-
-def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcontext) -> Any:
-    """Opens a remote file that fetches what is read of it and no more: by itself it would read 5 MiB ahead.
-
-    The file's cache is replaced after it was opened, as `cache_type="none"` is an argument that some file systems do
-    not take and others do not hand on. A cache on this machine's disk, such as "blockcache::", stays: it was asked for.
-
-    Args:
-        hidden: what every later fetch runs in, as errors come then too.
-    """
-    file = filesystem.open(path, "rb")
-    if isinstance(file, fsspec.spec.AbstractBufferedFile) and not isinstance(file.cache, fsspec.caching.MMapCache):
-        size, fetch = file.size, file._fetch_range
-
-        def fetch_exactly(start: int, end: int) -> bytes:
-            with hidden():
-                return fetch(start, min(end, size))
-
-        file.cache = fsspec.caching.BaseCache(file.blocksize, fetch_exactly, size)
-    return file
-
-
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
     name, flags = entry.orig_filename, entry.flag_bits
     # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
@@ -1079,10 +1047,8 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
     except (OSError, ValueError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno in _REMEDIES:
-            raise MltSError(f"Cannot read {member}: {error}. {_REMEDIES[error.errno]}") from error
-        if isinstance(error, TimeoutError):
-            raise MltSError(f"Cannot read {member}: {error}. The server does not answer: load again later.") from error
+        if is_of_machine(error) or isinstance(error, TimeoutError):
+            raise _cannot_read(member, error) from error
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
             "or load again."
@@ -1150,7 +1116,12 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
 def _remote_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
     filesystem, path = _filesystem(address, options)
     if _opens_to_cat(filesystem):
-        with _opened_exactly(filesystem, path) as file:
+        with filesystem.open(path, "rb") as file:
+            # Its own reading fetches 5 MiB ahead. A cache on this machine's disk ("blockcache::") was asked for.
+            is_cached = isinstance(getattr(file, "cache", None), fsspec.caching.MMapCache)
+            if isinstance(file, fsspec.spec.AbstractBufferedFile) and not is_cached:
+                end = min(start + size, file.size)
+                return file._fetch_range(start, end) if start < end else b""
             file.seek(start)
             return file.read(size)
     patience = {"timeout": STALLED_AFTER + size / SLOWEST} if filesystem.async_impl else {}
@@ -1226,7 +1197,7 @@ def _serves_threads(address: str, options: dict[str, Any]) -> bool:
 
 
 def _opens_to_cat(filesystem: Any) -> bool:
-    """Whether `cat_file` of a file system opens the file, which would read ahead (see `_opened_exactly`)."""
+    """Whether `cat_file` of a file system opens the file, which would read ahead."""
     from fsspec.implementations.dirfs import DirFileSystem  # which `import datasets` alone does not load everywhere
 
     while isinstance(filesystem, DirFileSystem):
@@ -2538,7 +2509,7 @@ def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str]
     import pyarrow.parquet as pq  # comes with datasets
 
     try:
-        with _opened_file(file.address, options) as stream:
+        with _File(file, options) as stream:
             metadata = pq.read_metadata(stream)
             _refuse_other_rows(file, metadata)
             # One value that a million rows refer to stays one in memory.
