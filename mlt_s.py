@@ -26,7 +26,9 @@ import itertools
 import json
 import logging
 import os
+import pathlib
 import re
+import stat
 import struct
 import threading
 import time
@@ -329,7 +331,7 @@ class Listing:
         placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
             gt_img_1.txt is that of its image, img_1.
         unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
-        containers: (role, path from the root in parts: folders, archive, folder in it) -> number of files of that role.
+        containers: (role, path from the root: folders, archive, folder in it) -> number of files of that role.
         parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
         masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are;
@@ -339,7 +341,7 @@ class Listing:
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
-    containers: Counter[tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=Counter)
+    containers: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
     parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
     left_out: dict[str, Counter] = dataclasses.field(default_factory=lambda: defaultdict(Counter))
     masks: dict[tuple[str, tuple[str, ...]], list[tuple[str, Member]]] = dataclasses.field(
@@ -367,7 +369,7 @@ class Listing:
             self.unplaced.append((role, member))
         else:
             self.placed.setdefault((role, split), []).append((stem, member))
-            self.containers[role, folders] += 1
+            self.containers[role, "/".join(folders).rstrip("/")] += 1
 
     def sort_in(
         self, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str = "image"
@@ -445,7 +447,7 @@ class Listing:
 def _no_garbage_collection() -> Iterator[None]:
     """Pauses Python's garbage collector, in the whole process, while lists of all members are made.
 
-    There are 16,000 of them for MLT_S, none is garbage, and it looks at each several times: more than half of the time.
+    There are 16,000 of them for MLT_S, none is garbage, and it looks at each several times: a third of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -494,8 +496,6 @@ def list_source(
     # The pause holds for the whole process: no network is waited for in it.
     with contextlib.nullcontext() if is_remote(root) else _no_garbage_collection():
         for seen in survey(listing, root, roles, options, default_role, leave_out):
-            if seen.error and seen.file.address == root:
-                raise seen.error
             if seen.error:
                 listing.left_out["needed"][str(seen.error)] += 1
     if listing.left_out["needed"]:
@@ -521,10 +521,9 @@ def mixed_sets(listing: Listing, root: str) -> str:
     """
     base = os.path.dirname(root) if is_zip(root) else root.rstrip("/\\")  # the path of an archive begins with its name
     sets: tuple[dict[str, set[str]], ...] = (defaultdict(set), defaultdict(set))  # corrected ones, and others, by split
-    for role, parts in listing.containers:
+    for role, path in listing.containers:
         if role == "label":
-            names = "/".join(parts).rstrip("/")
-            sets[not is_corrected(names)][role_and_split(parts)[1]].add(f"{base}/{names}")
+            sets[not is_corrected(path)][role_and_split((path,))[1]].add(f"{base}/{path}")
     split = next((split for split in PUBLISHED_COUNTS if all(split in found for found in sets)), None)
     if split is None:
         return ""
@@ -782,11 +781,11 @@ def walk(
 def _local_files(
     root: str, leave_out: Sequence[str], left_out: Optional[dict[str, Counter]]
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
-    if not os.path.isfile(root) and not os.path.isdir(root):  # a pipe would be waited for
-        raise _nothing_at(root)
     if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
+    if not os.path.isdir(root):  # a pipe would be waited for
+        raise _nothing_at(root)
     # A source that the root lies in cannot be told by its folder. Others are told by their path and, under another
     # name, by their number, which some drives do not have.
     excluded = [place for place in leave_out if not is_remote(place) and not is_below(os.path.dirname(root), [place])]
@@ -796,36 +795,30 @@ def _local_files(
     def is_excluded(path: str, status: os.stat_result) -> bool:
         return (status.st_dev, status.st_ino) in numbers or is_below(path, excluded)
 
+    def pass_over(error: OSError) -> None:
+        if error.filename == root:
+            raise error
+        _pass_over(error.filename, pathlib.PurePath(error.filename).relative_to(root).parts, error, left_out)
+
     seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
-    folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
-    while folders:
-        folder, parts = folders.pop()
-        real, status = os.path.realpath(folder), os.stat(folder)
-        if real in seen or is_excluded(real, status):
+    for folder, folders, names in os.walk(root, onerror=pass_over, followlinks=True):
+        parts, real = pathlib.PurePath(folder).relative_to(root).parts, os.path.realpath(folder)
+        if real in seen or is_excluded(real, os.stat(folder)):
+            folders.clear()
             continue
         seen.add(real)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            if not parts:
-                raise
-            _pass_over(folder, parts, error, left_out)
-            continue
-        for entry in entries:
-            place = (*parts, entry.name)
-            if is_hidden(entry.name):
-                continue
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for name in sorted(name for name in names if not is_hidden(name)):
+            path = os.path.join(folder, name)
             try:
-                is_folder, status = entry.is_dir(), entry.stat()
+                status = os.stat(path)
             except OSError as error:
                 if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
-                    error = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
-                _pass_over(entry.path, place, error, left_out)
+                    error = OSError(f"it is a link to nothing, {os.path.realpath(path)}")
+                _pass_over(path, (*parts, name), error, left_out)
                 continue
-            if is_folder:
-                folders.append((entry.path, place))
-            elif entry.is_file() and not (is_zip(entry.name) and is_excluded(entry.path, status)):
-                yield _loose(entry.path, status), place
+            if stat.S_ISREG(status.st_mode) and not (is_zip(name) and is_excluded(path, status)):
+                yield _loose(path, status), (*parts, name)
 
 
 def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
@@ -1295,13 +1288,11 @@ def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Membe
 
     Raises MltSError where two of one name have different contents.
     """
-    alone: dict[str, tuple[str, tuple[Member, ...]]] = {name_key(stem): (stem, (member,)) for stem, member in files}
-    if len(alone) == len(files):  # no name stands for two files, as a rule
-        return alone
-    found = defaultdict(list)
+    found: dict[str, tuple[str, list[Member]]] = {}
     for stem, member in files:
-        found[name_key(stem)].append((stem, member))
-    return {name: (same[0][0], agreeing_copies([member for _, member in same])) for name, same in found.items()}
+        found.setdefault(name_key(stem), (stem, []))[1].append(member)
+    # As a rule a name stands for one file.
+    return {name: (stem, agreeing_copies(same) if same[1:] else (same[0],)) for name, (stem, same) in found.items()}
 
 
 def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
@@ -1410,26 +1401,21 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
     """
     if data[:2] in _BYTE_ORDERS:
         _refuse_crowded(data)
-    is_png, changes = data.startswith(PNG_SIGNATURE), []
+    is_png, blocks, changed = data.startswith(PNG_SIGNATURE), list(_metadata(data)), bytearray(data)
     found: dict[str, int] = {}
-    blocks = [(kind, start, end, data[start:end]) for kind, start, end in _metadata(data)]
-    exif = [block for kind, *_, block in blocks if kind == "exif"]
+    exif = [data[start:end] for kind, start, end in blocks if kind == "exif"]
     for block in exif if is_png else [b"".join(exif)]:  # of a JPEG file, Pillow takes all of them for one
         _refuse_crowded(block)
-    for kind, start, end, block in blocks:
-        chunk = slice(start - 8, end + 4)
+    for kind, start, end in reversed(blocks):  # the first one counts, and nothing moves before its turn
         if kind == "text":
-            changes.append((chunk, b""))
+            del changed[start - 8 : end + 4]
             continue
-        block, orientation = _neutral_exif(block) if kind == "exif" else _neutral_xmp(block)
+        block, orientation = _neutral_exif(data[start:end]) if kind == "exif" else _neutral_xmp(data[start:end])
         if orientation:
-            found.setdefault(kind, orientation)
-            changes.append((chunk, png_chunk(data[start - 4 : start], block)) if is_png else (slice(start, end), block))
-    pieces, at = [], 0
-    for place, content in changes:
-        pieces += [data[at : place.start], content]
-        at = place.stop
-    return b"".join([*pieces, data[at:]]) if pieces else data, found.get("exif") or found.get("xmp") or 1
+            found[kind], changed[start:end] = orientation, block
+            if is_png:
+                changed[end : end + 4] = struct.pack(">I", zlib.crc32(changed[start - 4 : end]))
+    return bytes(changed) if changed != data else data, found.get("exif") or found.get("xmp") or 1
 
 
 def _metadata(data: bytes) -> Iterator[tuple[str, int, int]]:
@@ -1592,8 +1578,8 @@ def _opened(data: bytes, member: Member, with_pixels: bool = False) -> "PIL.Imag
             image.load()
         return image
     except PIL.UnidentifiedImageError:
-        starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
-        raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
+        fault = f"is not an image, or is cut off in its header: {_start(data)}"
+        raise MltSError(f"{member} {fault}. Fetch it again.") from None
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise MltSError(
             f"{member} is too large: {error} If the file is to be trusted, set PIL.Image.MAX_IMAGE_PIXELS to at least "
@@ -1610,6 +1596,10 @@ def _opened(data: bytes, member: Member, with_pixels: bool = False) -> "PIL.Imag
             ) from error
         fault = "is cut off or damaged in its pixels" if with_pixels else "cannot be opened as an image"
         raise MltSError(f"{member} {fault}: {error}. Fetch it again.") from error
+
+
+def _start(data: bytes) -> str:
+    return f"it starts with {data[:16]!r}" if data else "it is empty"
 
 
 def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], int]:
@@ -1636,10 +1626,9 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
 
 
 def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:
-    """Whether a PNG file that stands for an image shows a label map. Of photos, none is packed as tightly as that."""
-    if len(data) > 4096 + image.width * image.height // 8:
-        return False
-    if image.mode == "1":  # a scan in black and white
+    """Whether a PNG file that stands for an image shows a label map."""
+    # No photo is packed as tightly as a label map. Mode "1" is a scan in black and white.
+    if len(data) > 4096 + image.width * image.height // 8 or image.mode == "1":
         return False
     try:
         colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
@@ -1755,13 +1744,7 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
             f"A label map of another size than its image: {member} is {size[0]} x {size[1]}, "
             f"{image} is {image_size[0]} x {image_size[1]} (width x height, stored). They do not belong together."
         )
-    label = _opened(data, member)
-    try:
-        return _png(label.transpose(back), data)
-    except MemoryError:
-        raise
-    except Exception as error:  # what a broken PNG raises
-        raise MltSError(f"{member} cannot be read as a label map: {error}. Fetch its archive again.") from error
+    return _png(np.asarray(_opened(data, member, with_pixels=True).transpose(back)), data)
 
 
 def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
@@ -1785,16 +1768,13 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
         text_value = 1
     if (depth, kind, text_value) == (8, 0, 1):
         return data
-    image = _opened(data, member)
+    image = _opened(data, member, with_pixels=True)
     try:
-        values = _label_values(image, depth, text_value)
-    except MemoryError:
-        raise
-    except Exception as error:  # our ValueError, or what a broken PNG raises
+        return _png(_label_values(image, depth, text_value), data)
+    except ValueError as error:
         raise MltSError(
             f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. {_EXPECTED[text_value]}"
         ) from error
-    return _png(values, data)
 
 
 _EXPECTED = {
@@ -1828,9 +1808,7 @@ def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
             by_color = _from_colors(np.asarray(image.convert("RGB")))
             values = by_color if np.isin(by_color, known).all() else values
     if values.ndim == 3:
-        if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
-            raise ValueError("it has 16-bit colours")
-        values = _from_colors(_opaque(values))
+        values = _from_colors(_opaque(values, depth))
     if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0 to 255
         values = values // (255 // (2**depth - 1))
     if values.max(initial=0) > 255:
@@ -1850,8 +1828,10 @@ def _from_colors(pixels: np.ndarray) -> np.ndarray:
     return values
 
 
-def _opaque(pixels: np.ndarray) -> np.ndarray:
-    """Colours (height, width, 2 to 4) without their alpha."""
+def _opaque(pixels: np.ndarray, depth: int) -> np.ndarray:
+    """Colours (height, width, 2 to 4) without their alpha. Raises ValueError where that, or their depth, hides some."""
+    if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
+        raise ValueError("it has 16-bit colours")
     if pixels.shape[2] in (2, 4):
         if (pixels[:, :, -1] != 255).any():
             raise ValueError("some of its pixels are transparent")
@@ -1889,13 +1869,13 @@ def _listed(values: list[int]) -> str:
 def _png_header(data: bytes, member: Member) -> tuple[int, int, int, int]:
     """Width, height, bit depth and colour type."""
     if not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
-        starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
-        raise MltSError(f"{member} is not a PNG file, or is cut off in its header: {starts}. Fetch its archive again.")
+        fault = f"is not a PNG file, or is cut off in its header: {_start(data)}"
+        raise MltSError(f"{member} {fault}. Fetch its archive again.")
     return struct.unpack_from(">IIBB", data, 16)
 
 
-def _png(picture: Any, origin: bytes) -> bytes:
-    """An array (height, width), uint8, or a grey picture, as a PNG file, with the origin's word on who made it."""
+def _png(values: np.ndarray, origin: bytes) -> bytes:
+    """An array (height, width), uint8, as a PNG file, with the origin's word on who made it."""
     import PIL.Image
     import PIL.PngImagePlugin
 
@@ -1904,9 +1884,8 @@ def _png(picture: Any, origin: bytes) -> bytes:
         if kind == b"tEXt" and payload.startswith(_SOFTWARE):
             text.add(kind, payload)
     file = io.BytesIO()
-    picture = PIL.Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     # Runs of one value are all that a label map has to pack: smaller by a tenth than by default, in half of the time.
-    picture.save(file, "PNG", pnginfo=text, compress_type=zlib.Z_RLE)
+    PIL.Image.fromarray(values).save(file, "PNG", pnginfo=text, compress_type=zlib.Z_RLE)
     return file.getvalue()
 
 
@@ -1917,6 +1896,7 @@ def _png(picture: Any, origin: bytes) -> bytes:
 # one map that does clears its source.
 _LOOKS = 3
 _LOOKS_IN_DOUBT = 24  # where none of them holds a 1: reading these is better than refusing label maps that are right
+_AUTHORS = re.compile(r"(?:^|/)mlt_s_labels(?:\.zip|/(?:training|validation)_labels)$")  # their archive, or its folders
 
 
 class Misread(NamedTuple):
@@ -1964,10 +1944,7 @@ def find_misread(
 
 def is_authors(origin: str) -> bool:
     """Whether an archive, or a folder of loose files, is the authors' own, packed or unpacked, by its name."""
-    *_, above, name = ["", *origin.replace("\\", "/").rstrip("/").lower().split("/")]
-    unpacked = LABEL_ARCHIVE[: -len(".zip")].lower()
-    is_folder = above == unpacked and name in ("training_labels", "validation_labels")
-    return origin == LABELS_URL or name == LABEL_ARCHIVE.lower() or is_folder
+    return origin == LABELS_URL or bool(_AUTHORS.search(origin.replace("\\", "/").rstrip("/").lower()))
 
 
 def _top_folder(folder: str, roots: Sequence[str]) -> str:
@@ -2061,9 +2038,7 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
     if values.ndim == 2:
         return values
-    if depth == 16:  # of which Pillow keeps the upper 8
-        raise ValueError("it has 16-bit colours")
-    values = _opaque(values)
+    values = _opaque(values, depth)
     if (values != values[:, :, :1]).any():
         raise ValueError("it has colours, and not black and white alone")
     return values[:, :, 0]
@@ -2550,12 +2525,11 @@ def _checked_row(image_id: Any, label: Optional[bytes], file: Member) -> tuple[s
     if len(label) > _LARGEST_LABEL:
         raise _too_much(file, f"a label map of {len(label):,} bytes")
     if not label.startswith(PNG_SIGNATURE):
-        starts = f"starts with {label[:16]!r}" if label else "is empty"
-        raise MltSError(f"{file} holds a label map that is not a PNG file: it {starts}.")
+        raise MltSError(f"{file} holds a label map that is not a PNG file: {_start(label)}.")
     # The id becomes the name of a file.
     if isinstance(image_id, str) and len(image_id.encode()) <= _LONGEST_ID and re.fullmatch(r"[^/\\\0]+", image_id):
         return image_id, label
-    shown = repr(image_id[:40] if isinstance(image_id, str) else image_id)
+    shown = repr(image_id)[:60]
     raise MltSError(f"{file} holds a label map of the image_id {shown}, which cannot be the name of an image.")
 
 
@@ -2677,8 +2651,7 @@ class MltSConfig(datasets.BuilderConfig):
     def call(self, **options: Any) -> str:
         """The line that loads this with other options, in the way in which it was loaded, or an address can be."""
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
-        given = {name: getattr(self, name) for name in names}
-        given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
+        given = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(MltSConfig, name)}
         name = [f'"{self.name}"'] if self.name != MltS.DEFAULT_CONFIG_NAME else []
         words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
         if is_remote(str(self.data_dir)):
@@ -2828,8 +2801,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             found[split] = self._with_text_value(split, pairs, listing.origins)
             self._report(split, pairs)
         if not any(found.values()):
-            nothing = f"No label map in {self._places()} has its image there. {self._instructions()}"
-            raise MltSError("\n".join([*_left_out(listing), nothing]))
+            text = f"No label map in {self._places()} has its image there. {self._instructions()}"
+            raise _nothing_found(listing, text)
         return {split: pairs for split, pairs in found.items() if pairs}  # one of none could not be read back
 
     def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -2875,16 +2848,14 @@ class MltS(datasets.GeneratorBasedBuilder):
         listing = Listing()
         listing.add(config.listing)
         self._report_unplaced(listing)
-        nothing = ""
         if "image" in config.roles and not listing.has("image"):
-            nothing = f"There are no images of MLT in {self._places()}.\n{self._instructions()}"
-        elif "words" in config.roles and not listing.has("words"):
-            nothing = (
+            raise _nothing_found(listing, f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
+        if "words" in config.roles and not listing.has("words"):
+            raise _nothing_found(
+                listing,
                 f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
-                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
+                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.',
             )
-        if nothing:
-            raise MltSError("\n".join([*_left_out(listing), nothing]))
         if not listing.has("label") and listing.left_out["not-png"]:
             raise MltSError(
                 "Label maps are PNG files, as other formats change the values of pixels. These are not: "
@@ -2912,9 +2883,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         some does not mean that they were given.
         """
         files = [str(file) for of_split in (self.config.data_files or {}).values() for file in of_split]
-        known = [file for file in files if os.path.basename(file) in (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)]
-        if any(map(is_remote, known)):
-            known = []
+        names = (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)
+        known = [file for file in files if os.path.basename(file) in names and not is_remote(file)]
         said = (
             "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no data_files.\n"
             f"{self._instructions()}"
@@ -2972,14 +2942,12 @@ class MltS(datasets.GeneratorBasedBuilder):
             return
         said = [*_left_out(listing, ("unreadable",)), *said, f"Searched {self._places()}."]
         for role in lacking:
-            places: Counter[str] = Counter()
-            for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
-                places["/".join(parts).rstrip("/")] += count
-            known = {name.lower() for place in places for name in place.split("/")}
+            places = {path: count for (held, path), count in sorted(listing.containers.items()) if held == role}
+            known = {name.lower() for path in places for name in path.split("/")}
             archives, are_called = ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
             said += [
-                f"Found: {first_few([f'{at} ({counted(count, KINDS[role])})' for at, count in places.items()], 12)}.",
+                f"Found: {first_few([f'{path} ({counted(count, KINDS[role])})' for path, count in places.items()], 12)}.",
                 f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.",
             ]
         said += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
@@ -3018,6 +2986,10 @@ def report_left_out(listing: Listing) -> None:
 def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> list[str]:
     found = {why: sorted(listing.left_out[why]) for why in reasons if listing.left_out[why]}
     return [f"{LEFT_OUT[why]}: {first_few(places, 8)}." for why, places in found.items()]
+
+
+def _nothing_found(listing: Listing, text: str) -> MltSError:
+    return MltSError("\n".join([*_left_out(listing), text]))
 
 
 def take_out_strangers(listing: Listing, split: str) -> list[Member]:
