@@ -110,7 +110,7 @@ SCRIPTS = ("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Symbol
 
 
 class MltSError(Exception):
-    """Anything that keeps MLT_S from being loaded. The text says what, where, and what to do next, and no password."""
+    """Whatever keeps MLT_S from loading. The text says what, where, and what to do next, and shows no secret."""
 
     def __init__(self, text: str = ""):
         super().__init__(without_secrets(text))
@@ -222,7 +222,7 @@ class RGBImage(datasets.Image):
     result the first one.
     """
 
-    # From a factory, as `datasets` does not write what is the default of a field.
+    # A factory, because `datasets` does not serialize a field that has its default.
     mode: Optional[str] = dataclasses.field(default_factory=lambda: "RGB")
 
     def __eq__(self, other: Any) -> bool:
@@ -239,18 +239,14 @@ RGB_IMAGE = RGBImage()
 
 # --- Sources: folders and archives, listed without unpacking -------------------------------------------------------
 
-# MLT has JPEG, PNG and GIF files; the others are what people save them as.
+# MLT has JPEG, PNG and GIF files; people convert them to the others.
 _IMAGE_EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "gif", "webp", "bmp", "tif", "tiff")
 _SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
-# What a name may tell in place of a role. What lies there is left out.
+# What a name may tell in place of a role. Files there are left out.
 _UNTOLD = ""  # neither role nor split
 _CONTRADICTION = "?"  # two roles or splits at once, such as "train_and_val"
 _HIDDEN = "hidden"  # a folder of a system or a network drive
@@ -261,12 +257,8 @@ _CORRECTED = "reann"  # in training_labels_reann: label maps that others correct
 _CROP = "crop"  # words cut out of the images, as in ch8_training_word_images_gt.zip
 _MASK = "mask"  # what people call label maps, and other things too: see Listing.settle
 _ROLE_WORDS = {
-    "image": "image",
-    "images": "image",
-    "label": "label",
-    "labels": "label",
-    "labelmap": "label",
-    "labelmaps": "label",
+    **dict.fromkeys(("image", "images"), "image"),
+    **dict.fromkeys(("label", "labels", "labelmap", "labelmaps"), "label"),
     "word": _CROP,
     **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), _MASK),
     **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), _MASK),
@@ -330,13 +322,13 @@ class Listing:
     Attributes:
         placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
             gt_img_1.txt is that of its image, img_1.
-        unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
+        unplaced: (role, member) of files whose names tell no split, or two roles; the role as far as it is known.
         containers: (role, path from the root: folders, archive, folder in it) -> number of files of that role.
-        parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
+        parquet: (role, split), by its path, and member of each Parquet file of a built set.
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
         masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are;
             empty once they are settled.
-        origins: of an archive that was downloaded, or made of a built set: its address -> what it was made of.
+        origins: address of an archive that was downloaded, or made from a built set -> where it comes from.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
@@ -364,7 +356,7 @@ class Listing:
         self.origins.update(other.origins)
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
-        """Adds a file of known role; one of unknown split to `unplaced`."""
+        """Adds a file of known role; if its split is unknown, to `unplaced`."""
         if role == _CONTRADICTION or split in (_UNTOLD, _CONTRADICTION):
             self.unplaced.append((role, member))
         else:
@@ -374,7 +366,7 @@ class Listing:
     def sort_in(
         self, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str = "image"
     ) -> bool:
-        """Puts a file where its name, and the folders and archive that it lies in, say that it belongs.
+        """Sorts a file in by its name, and by those of its folders and archive.
 
         Args:
             member: the file.
@@ -384,7 +376,7 @@ class Listing:
             default_role: of a file that neither folder nor archive calls an image or a label map.
 
         Returns:
-            Whether it is of use. What is left out, and worth reporting, is counted in `left_out`.
+            Whether it is of use. Files left out that are worth reporting are counted in `left_out`.
         """
         role, split = role_and_split(folders)
         stem, _, extension = name.rpartition(".")
@@ -397,9 +389,8 @@ class Listing:
             if remedy and role not in _LEFT_OUT_BY_NAME:
                 self.left_out["packed"][f"{member} ({remedy})"] += 1
             return False
-        role = role or default_role
-        if role == _MASK and default_role == "label":
-            role = "label"
+        if not role or (role, default_role) == (_MASK, "label"):
+            role = default_role
         if split == "test":
             return False
         if role in _LEFT_OUT_BY_NAME:
@@ -415,10 +406,10 @@ class Listing:
         return False
 
     def settle(self, roles: tuple[str, ...]) -> None:
-        """Decides what lies in folders such as masks/train, once all of the source is listed.
+        """Decides what folders such as masks/train hold, once the whole source is listed.
 
-        One that holds anything but PNG files is a folder of images. One of PNG files alone holds label maps. It is left
-        out where label maps are not wanted, or where a folder or archive that says "label" has those of its split.
+        One with anything but PNG files holds images. One of PNG files alone holds label maps. It is left out where
+        label maps are not wanted, or where a folder or archive called "label" has those of its split.
         """
         named = {split for role, split in self.placed if role == "label"}
         for (split, folders), files in self.masks.items():
@@ -447,7 +438,7 @@ class Listing:
 def _no_garbage_collection() -> Iterator[None]:
     """Pauses Python's garbage collector, in the whole process, while lists of all members are made.
 
-    There are 16,000 of them for MLT_S, none is garbage, and it looks at each several times: a third of the time.
+    MLT_S has 16,000, and none is garbage. Looking at each of them several times would take half as long again.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -458,7 +449,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-# Why something is left out, as messages say it. The last two are not faults: said only where something is missing.
+# Why something is left out, as messages say it. The last two are no faults: they are said if something is missing.
 LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
     _OTHER_SET: "Other data sets by name, left out",
@@ -507,10 +498,9 @@ def list_source(
 
 
 def mixed_sets(listing: Listing, root: str) -> str:
-    """Why a source cannot say which label maps are meant: it holds corrected ones and others of one split.
+    """Why it is not clear which label maps of a source are meant: it holds corrected ones and others of one split.
 
-    Copies of one name would be told apart by their contents. But where the corrected ones lack some, the others would
-    take their places.
+    Two of one name are refused for their contents. But where a corrected one is missing, another would take its place.
 
     Args:
         listing: of the source, settled.
@@ -617,7 +607,7 @@ def survey(
 
 
 def _with_members(files: Iterable, root: str, roles: tuple[str, ...], options: dict[str, Any]) -> Iterator[tuple]:
-    """Adds to each file what gives its `archive_members`. Remote archives are opened at once."""
+    """Adds to each file a function that returns its `archive_members`. Remote archives are opened concurrently."""
     if not _serves_threads(root, options):
         yield from ((file, parts, functools.partial(archive_members, file, options)) for file, parts in files)
         return
@@ -667,7 +657,7 @@ def is_parquet(parts: tuple[str, ...]) -> bool:
     return parts[-1].lower().endswith(".parquet")
 
 
-# What may hold what is missing, but not in a form that is read, and what to do with it.
+# Files that may hold what is missing, in a form that is not read, and what to do with them.
 _PACKED = {
     r"\.(?:crdownload|part|partial|download|aria2|opdownload)$": "a download that did not end: fetch it again",
     r"\.zip\.\d+$|\.z\d\d$": "a part of a split archive: join the parts and unpack them",
@@ -686,7 +676,7 @@ def is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
-    """(role, split), each as the innermost folder or archive says that says anything; "" where none does.
+    """(role, split), each by the innermost folder or archive whose name tells it; "" where none does.
 
     >>> role_and_split(("mlt", "ch8_training_images_1.zip", ""))
     ('image', 'train')
@@ -766,12 +756,14 @@ def walk(
         leave_out: archives and folders that are passed over.
         left_out: takes what cannot be read; without it, that is an error.
     """
+    excluded = [source for source in leave_out if is_remote(source) == is_remote(root)]
+    excluded = [source for source in excluded if not is_below(os.path.dirname(root), [source])]  # it holds the root
     try:
         if is_remote(root):
             with _without_secrets_in_errors(root, options):
-                yield from _remote_files(root, options, leave_out)
+                yield from _remote_files(root, options, excluded)
         else:
-            yield from _local_files(root, leave_out, left_out)
+            yield from _local_files(root, excluded, left_out)
     except MltSError:
         raise
     except Exception as error:  # each remote file system, and its client, has types of its own
@@ -779,21 +771,19 @@ def walk(
 
 
 def _local_files(
-    root: str, leave_out: Sequence[str], left_out: Optional[dict[str, Counter]]
+    root: str, excluded: Sequence[str], left_out: Optional[dict[str, Counter]]
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
     if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
     if not os.path.isdir(root):  # a pipe would be waited for
         raise _nothing_at(root)
-    # A source that the root lies in cannot be told by its folder. Others are told by their path and, under another
-    # name, by their number, which some drives do not have.
-    excluded = [place for place in leave_out if not is_remote(place) and not is_below(os.path.dirname(root), [place])]
+    # Where a source has another name too, its inode tells it, which some drives do not have.
     found = map(os.stat, filter(os.path.exists, excluded))
     numbers = {(status.st_dev, status.st_ino) for status in found if status.st_ino}
 
     def is_excluded(path: str, status: os.stat_result) -> bool:
-        return (status.st_dev, status.st_ino) in numbers or is_below(path, excluded)
+        return is_below(path, excluded) or (status.st_dev, status.st_ino) in numbers
 
     def pass_over(error: OSError) -> None:
         if error.filename == root:
@@ -842,7 +832,7 @@ def is_needed(parts: tuple[str, ...]) -> bool:
 _NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
 _REMEDY = "Check that it is there and that you may read it."
 _NO_ANSWER = "The server does not answer: load again later."
-# What the machine answers, for which no file is to blame: error codes, and what to do.
+# Errors of the machine, for which no file is to blame, and what to do.
 _MACHINE = (
     (("EACCES", "EPERM"), _REMEDY),
     (("EMFILE", "ENFILE"), "Too many files are open: raise the limit (ulimit -n), or take fewer loader workers."),
@@ -856,7 +846,7 @@ _REMEDIES = {getattr(errno, name): remedy for names, remedy in _MACHINE for name
 
 
 def is_of_machine(error: BaseException) -> bool:
-    """Whether an error says something of the machine and nothing of the file that was read."""
+    """Whether an error comes from the machine and says nothing about the file that was read."""
     return isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno in _REMEDIES
 
 
@@ -874,10 +864,10 @@ def _loose(path: str, status: os.stat_result) -> Member:
 
 
 def _remote_files(
-    root: str, options: dict[str, Any], leave_out: Sequence[str]
+    root: str, options: dict[str, Any], excluded: Sequence[str]
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
     filesystem, path = fsspec.core.url_to_fs(root, **options)
-    # By its name, as over http a folder looks like a file.
+    # An archive by its name, because over http a folder looks like a file.
     find = functools.partial(filesystem.find, detail=True)
     found = {path: _asked_again(filesystem.info, path)} if is_zip(path) else _asked_again(find, path)
     if not found:
@@ -886,10 +876,9 @@ def _remote_files(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found.update(zip(unsized, pool.map(functools.partial(_asked_again, filesystem.info), unsized)))
     is_in_options = bool(filesystem._get_kwargs_from_urls(root))
-    excluded = [source for source in leave_out if is_remote(source) and not is_below(os.path.dirname(root), [source])]
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
-        # Of ftp://user@host/, sftp:// and others, host and user are options and no part of the name.
+        # With ftp://user@host/, sftp:// and others, host and user are options and not part of the name.
         address = root.rstrip("/") + name[len(path) :] if is_in_options else filesystem.unstrip_protocol(name)
         if not any(map(is_hidden, parts)) and not is_below(address, excluded):
             stamp = hashlib.sha256(str(sorted(info.items())).encode()).hexdigest()  # an ETag, a commit, a time, ...
@@ -911,7 +900,7 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
         MltSError: it is not an archive, or is cut off, or holds nothing, or cannot be read.
     """
     try:
-        with _File(archive, options, _LARGEST_DIRECTORY) as file, zipfile.ZipFile(file) as opened:
+        with _File(archive, options, is_archive=True) as file, zipfile.ZipFile(file) as opened:
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
@@ -931,25 +920,19 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
 
 
-# MLT and MLT_S together have 27,000 files, which take 3 MB: of a million, the list would take a gigabyte.
+# MLT and MLT_S together have 27,000 files, which take 3 MB. The list of a million files would take a gigabyte.
 _LARGEST_DIRECTORY = 1 << 24  # bytes of an archive's directory, which `zipfile` reads at once
 
 
 class _File(fsspec.spec.AbstractBufferedFile):
-    """A file whose every read is one `read_range`. Nobody is asked for its size, which is known.
+    """A loose file, local or remote, each read of which is one `read_range`. Its size is known: nobody is asked."""
 
-    Args:
-        file: a loose one, such as an archive.
-        options: for the fsspec file system of a remote one.
-        largest_directory: the most bytes that may be read at once of an archive.
-    """
-
-    def __init__(self, file: Member, options: dict[str, Any], largest_directory: Optional[int] = None):
+    def __init__(self, file: Member, options: dict[str, Any], is_archive: bool):
         super().__init__(None, file.address, size=file.size, cache_type="none")
-        self._options, self._largest_directory, self._end = options, largest_directory, b""
+        self._options, self._is_archive, self._end = options, is_archive, b""
 
     def read(self, length: int = -1) -> bytes:
-        if self._largest_directory is not None and length > self._largest_directory:
+        if self._is_archive and length > _LARGEST_DIRECTORY:
             raise ValueError(f"its directory claims {length:,} bytes, for more files than MLT and MLT_S have together")
         return super().read(length)
 
@@ -1006,9 +989,9 @@ def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
 
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
     name, flags = entry.orig_filename, entry.flag_bits
-    # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
+    # ASCII is UTF-8 too, which is encoded ten times as fast as cp437, the code page of a zip's other names.
     raw_name = name.encode("utf-8" if flags & 0x800 or name.isascii() else "cp437")
-    # In the order of the fields: by their names, 16,000 calls take twice as long.
+    # Positional, because 16,000 calls by keyword take twice as long.
     stored = entry.header_offset, entry.compress_size, entry.compress_type, bool(flags & 0x1), raw_name
     return Member(archive, entry.filename, entry.file_size, f"{entry.CRC:08x}", entry.CRC, *stored)
 
@@ -1089,9 +1072,7 @@ def _whole(member: Member, content: bytes) -> bytes:
 
 
 def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
-    """Bytes of a file from `start` on, `size` of them or as many as there are, by one access; by more, where a server
-    stalls, cuts off or is busy.
-    """
+    """`size` bytes of a file from `start` on, or as many as there are. Asks a server again that stalls or is busy."""
     if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
@@ -1100,7 +1081,7 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
             raise
         except Exception as error:  # each client of a remote file system has types of its own
             raise OSError(f"{type(error).__name__}: {error}") from error
-    # Not by `open`, which `datasets` replaces in this module by one that looks first what kind of address it gets.
+    # Not `open`, which `datasets` replaces in this module by one that inspects the address first.
     with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)
         return file.read(size)
@@ -1124,7 +1105,7 @@ def _remote_range(address: str, start: int, size: int, options: dict[str, Any]) 
 
 
 def _part_over_http(filesystem: Any, url: str, start: int, size: int, patience: dict[str, float]) -> bytes:
-    """By the file, which looks at the head of an answer first: `cat_file` would take a whole archive for a part."""
+    """Reads through the file, which checks the head of the answer: `cat_file` would take a whole archive for a part."""
     file = filesystem.open(url, size=start + size)  # with a size, it is not asked for
     try:
         return file._fetch_range(start, start + size, **patience)
@@ -1136,7 +1117,7 @@ def _part_over_http(filesystem: Any, url: str, start: int, size: int, patience: 
 
 
 STALLED_AFTER = 30.0  # seconds until a server counts as stalled; clients of their own wait for up to five minutes
-SLOWEST = 1 << 14  # and besides as long as it takes at so many bytes a second: many reads share a line
+SLOWEST = 1 << 14  # bytes a second, for which it gets more time: many reads share a line
 PAUSES = (0.5, 2, 8)  # seconds before a server is asked again
 
 
@@ -1154,15 +1135,15 @@ def _asked_again(fetch: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether a server that is asked again may answer, as each client says it."""
-    for said in (error, error.__cause__):  # of http, a file without size "is not found", whatever the server said
+    """Whether it may help to ask a server again, by what its client raised."""
+    for said in (error, error.__cause__):  # over http, a file without size "is not found", whatever the server said
         status = getattr(said, "status", None) or getattr(getattr(said, "response", None), "status_code", None)
         if isinstance(status, int):
             return status in (408, 429) or status >= 500
     lasting = (FileNotFoundError, PermissionError, NotImplementedError, ImportError, MemoryError, MltSError)
     mistakes = (AttributeError, LookupError, TypeError, ValueError)
-    full = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-    return not isinstance(error, (*lasting, *mistakes)) and getattr(error, "errno", None) not in full
+    is_full = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return not is_full and not isinstance(error, (*lasting, *mistakes))
 
 
 if hasattr(os, "register_at_fork"):  # with fsspec below 2026, forked workers would wait for a thread of their parent
@@ -1172,7 +1153,7 @@ _OF_HUB: dict[Any, Any] = {}  # file systems by process and options
 
 
 def _filesystem(address: str, options: dict[str, Any]) -> tuple[Any, str]:
-    """As `fsspec.core.url_to_fs`; of the Hub, all threads share one: one for each asks what the repository holds."""
+    """As `fsspec.core.url_to_fs`, but all threads share one of the Hub: each would list the repository anew."""
     if not address.startswith("hf://"):
         return fsspec.core.url_to_fs(address, **options)
     key = os.getpid(), str(sorted(options.items()))
@@ -1195,7 +1176,7 @@ def _opens_to_cat(filesystem: Any) -> bool:
 
     while isinstance(filesystem, DirFileSystem):
         filesystem = filesystem.fs
-    # Of the instance, where asynchronous file systems have theirs. Of ftp, it calls the inherited one.
+    # Looked up on the instance, where asynchronous file systems have theirs. That of ftp calls the inherited one.
     inherited = fsspec.AbstractFileSystem.cat_file
     return getattr(filesystem.cat_file, "__func__", None) is inherited or "ftp" in filesystem.protocol
 
@@ -1204,9 +1185,7 @@ def _opens_to_cat(filesystem: Any) -> bool:
 
 
 class Pair(NamedTuple):
-    """A label map and its image, and what else is wanted of it. Of each, the first member is read; the others are
-    copies to compare it with.
-    """
+    """A label map, its image, and its ground truth. The first member of each is read; the others must be equal."""
 
     image_id: str
     label: tuple[Member, ...] = ()  # empty of an image that has none
@@ -1219,15 +1198,15 @@ class Pair(NamedTuple):
 def join(
     listing: Listing, split: str, roles: tuple[str, ...], unlabelled: bool = False
 ) -> tuple[list[Pair], dict[str, list[str]]]:
-    """The pairs of a split in the order of their numbers, and the ids that lack something, by its role.
+    """The pairs of a split in the order of their numbers, and the ids that lack something, by the role they lack.
 
     Names match whatever their case, extension and Unicode form.
 
     Args:
-        listing: what there is; it holds nothing but the roles.
+        listing: files of these roles.
         roles: what belongs to a pair, "label" among them.
         unlabelled: whether images without a label map follow those that have one, in the order of their numbers too.
-            Otherwise they are left out, as there are 2,104 of them in MLT.
+            Otherwise they are left out: MLT has 2,104.
 
     Raises:
         MltSError: a name occurs twice in the split with different contents, or is not Unicode.
@@ -1280,7 +1259,7 @@ def _checked(pair: Pair) -> Pair:
 
 def name_key(stem: str) -> str:
     """What names of one image have in common: they match whatever their case and Unicode form."""
-    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem.lower())  # macOS takes "é" apart
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem.lower())  # macOS decomposes "é"
 
 
 def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
@@ -1376,7 +1355,7 @@ _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG_RAW_EXIF = b"Raw profile type exif\0"  # ImageMagick's EXIF from before PNG had a chunk for it
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
-SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
+SIGNATURE = _SOFTWARE + b"mlt-s weak"  # begins that of a label map by mlt-s weak, which holds 0, 1 and 255
 _TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
 
 # Far more than pictures have, so that a file of kilobytes costs neither minutes nor gigabytes before, or while, Pillow
@@ -1393,11 +1372,11 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
 
     Readers differ: `datasets` and OpenCV turn the picture by the tag, plain Pillow does not. With the tag at 1 all of
     them show the stored pixels, which MLT's annotations refer to (mmocr pull request 375). No pixel is touched; a file
-    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag. XMP that a PNG file holds
-    packed, and EXIF that it holds as text (ImageMagick's), is left out unread.
+    without such a tag comes back as it is. Knows JPEG and PNG; a GIF has no such tag. Compressed XMP of a PNG file, and
+    EXIF that it holds as text (ImageMagick's), are left out unread.
 
     Raises:
-        ValueError: there is more in the file beside its pixels than in any picture.
+        ValueError: the file holds more beside its pixels than any picture does.
     """
     if data[:2] in _BYTE_ORDERS:
         _refuse_crowded(data)
@@ -1662,7 +1641,7 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
 
 
 def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:
-    """Whether a file ends as its format does and, of a PNG file, the checksums are right: all but free to know."""
+    """Whether a file ends as its format does and the checksums of a PNG file are right. Costs next to nothing."""
     if image.format == "PNG":
         chunks = [(kind, whole) for kind, _, whole in png_chunks(data) if kind]
         if any(zlib.crc32(whole[4:-4]).to_bytes(4, "big") != whole[-4:] for _, whole in chunks):
@@ -1755,8 +1734,8 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
     depths keep their values.
 
     Args:
-        text_value: 255 of a label map of 0 and 255, of which 255 becomes 1. What `mlt-s weak` signed holds 0, 1 and 255
-            and stays as it is. See the table at `_black_or_white`.
+        text_value: 255 for a label map of 0 and 255, whose 255 becomes 1 (see the table at `_black_or_white`). One that
+            `mlt-s weak` signed holds 0, 1 and 255 and stays as it is.
 
     Raises:
         MltSError: not a PNG file, or pixels that are not a single number of 8 bits; with `text_value=255`, other values
@@ -1957,18 +1936,18 @@ def _top_folder(folder: str, roots: Sequence[str]) -> str:
 def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
     first = _evenly(members, _LOOKS)
     more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first] if text_value == 1 else []
-    seen: Counter[str] = Counter()
+    seen: list[str] = []
     doubted = None
-    for at, member in enumerate([*first, *more]):
-        if at >= len(first) and (seen["text"] or seen["sure"] and not seen["doubted"]):
+    for member in [*first, *more]:
+        if len(seen) >= len(first) and ("text" in seen or "sure" in seen and not doubted):
             break
         what, reason = _seen(member, text_value, options)
+        seen.append(what)
         if what == "wrong":
-            return Misread(source, member, reason, False, at + 1)
-        seen[what] += 1
-        if what == "doubted" and not doubted:
-            doubted = member, reason
-    return Misread(source, *doubted, True, sum(seen.values())) if doubted and not seen["text"] else None
+            return Misread(source, member, reason, False, len(seen))
+        if what == "doubted":
+            doubted = doubted or (member, reason)
+    return Misread(source, *doubted, True, len(seen)) if doubted and "text" not in seen else None
 
 
 def _evenly(members: list[Member], count: int) -> list[Member]:
@@ -2196,7 +2175,7 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
 
 
 def _made_once(path: str, make: Any, again: bool = False) -> str:
-    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process."""
+    """The path of a file. Where it is missing, one process makes it, whole or not at all."""
     if os.path.exists(path) and not again:  # for which nothing needs to be written
         return path
     folder, partial = os.path.dirname(path), path + ".incomplete"
@@ -2354,7 +2333,7 @@ _SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
 _SECRETS_OF_ADDRESSES = [
     re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
     re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    # Of a signed address; what follows it in a sentence is no part of it.
+    # Signed addresses; the punctuation behind one in a sentence is not part of it.
     re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
 ]
 
@@ -2434,8 +2413,8 @@ _LABEL_COLUMNS = ["image_id", "label.bytes"]
 def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
     """Lists the label maps at an address: in an archive, in a folder, or in the Parquet files of a built data set.
 
-    Of a built set, an archive is made once and kept among the downloads of `datasets`, as the authors' own is, so that
-    label maps are joined, streamed and cached in one way, wherever they come from.
+    The label maps of a built set are put into an archive once, which is kept among the downloads of `datasets` like the
+    authors' own. So label maps are joined, streamed and cached in one way, wherever they come from.
 
     Args:
         address: of an archive, a folder, or the folder or Hub repository of a data set of Parquet files with the
@@ -2453,7 +2432,7 @@ def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
 
 
 def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: dict[str, Any]) -> Optional[str]:
-    """The path of the archive of the label maps in Parquet files (see `Listing`); None where none is told its split."""
+    """The path of the archive of the label maps in Parquet files (see `Listing`); None where no split is known."""
     files = [(place, file) for place, file in sorted(parquet) if place[1] in PUBLISHED_COUNTS]
     labels = [(place, file) for place, file in files if place[0] == "label"]
     found = [(split, file) for (_, split), file in labels or files]
@@ -2484,7 +2463,7 @@ def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str]
     import pyarrow.parquet as pq  # comes with datasets
 
     try:
-        with _File(file, options) as stream:
+        with _File(file, options, is_archive=False) as stream:
             metadata = pq.read_metadata(stream)
             _refuse_other_rows(file, metadata)
             # One value that a million rows refer to stays one in memory.
@@ -2802,7 +2781,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             self._report(split, pairs)
         if not any(found.values()):
             text = f"No label map in {self._places()} has its image there. {self._instructions()}"
-            raise _nothing_found(listing, text)
+            raise _incomplete(listing, text)
         return {split: pairs for split, pairs in found.items() if pairs}  # one of none could not be read back
 
     def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -2849,9 +2828,9 @@ class MltS(datasets.GeneratorBasedBuilder):
         listing.add(config.listing)
         self._report_unplaced(listing)
         if "image" in config.roles and not listing.has("image"):
-            raise _nothing_found(listing, f"There are no images of MLT in {self._places()}.\n{self._instructions()}")
+            raise _incomplete(listing, f"There are no images of MLT in {self._places()}.", self._instructions())
         if "words" in config.roles and not listing.has("words"):
-            raise _nothing_found(
+            raise _incomplete(
                 listing,
                 f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
                 f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.',
@@ -2930,7 +2909,7 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
         """Says what lacks something: of each split, the role that is lacking, and the ids that lack it."""
-        said, lacking = [], sorted({role for of_split in missing.values() for role in of_split})
+        said = []
         skipped = ", skipped" if self.config.missing_images == "skip" else ""
         for split, of_split in missing.items():
             for role, ids in of_split.items():
@@ -2940,19 +2919,18 @@ class MltS(datasets.GeneratorBasedBuilder):
             for line in said:
                 logger.warning("%s", line)
             return
-        said = [*_left_out(listing, ("unreadable",)), *said, f"Searched {self._places()}."]
-        for role in lacking:
+        said.append(f"Searched {self._places()}.")
+        for role in sorted({role for of_split in missing.values() for role in of_split}):
             places = {path: count for (held, path), count in sorted(listing.containers.items()) if held == role}
             known = {name.lower() for path in places for name in path.split("/")}
             archives, are_called = ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
             said += [
-                f"Found: {first_few([f'{path} ({counted(count, KINDS[role])})' for path, count in places.items()], 12)}.",
+                f"Found: {first_few([f'{at} ({counted(count, KINDS[role])})' for at, count in places.items()], 12)}.",
                 f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.",
             ]
-        said += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
         said.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
-        raise MltSError("\n".join([*said, f"    {self.config.call(missing_images='skip')}"]))
+        raise _incomplete(listing, *said, f"    {self.config.call(missing_images='skip')}")
 
     def _instructions(self) -> str:
         words = WORDS_ARCHIVES if "words" in self.config.roles else ()
@@ -2988,8 +2966,8 @@ def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> lis
     return [f"{LEFT_OUT[why]}: {first_few(places, 8)}." for why, places in found.items()]
 
 
-def _nothing_found(listing: Listing, text: str) -> MltSError:
-    return MltSError("\n".join([*_left_out(listing), text]))
+def _incomplete(listing: Listing, *said: str) -> MltSError:
+    return MltSError("\n".join([*_left_out(listing), *said]))
 
 
 def take_out_strangers(listing: Listing, split: str) -> list[Member]:
@@ -3060,7 +3038,7 @@ def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 @contextlib.contextmanager
 def _preparing(cache: Any) -> Iterator[None]:
-    """Turns what the disk of the library's cache answers into our error."""
+    """Turns errors of the disk that holds the library's cache into ours."""
     try:
         yield
     except MltSError:
@@ -3104,9 +3082,8 @@ def read_example(
         reads: of members that are being read already, as `read_examples` has them.
 
     Raises:
-        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word, or there
-            are more words than any image has; or a label map of 0 and 255 (as the pair's `text_value` has it) holds
-            another value.
+        MltSError: a file is damaged, is not a picture, or does not fit the other in size; a line of ground truth is not
+            valid, or there are more words than any image has; or the pair's `text_value` does not fit its label map.
     """
     _keep_freed_memory()
     example: dict[str, Any] = {"image_id": pair.image_id}
@@ -3136,7 +3113,7 @@ _GRACE = 1  # seconds that an early end gives reads under way to end, before a p
 
 
 def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int = 2) -> Iterator[dict[str, Any]]:
-    """`read_example` of each pair, in order. Threads fetch remote members before their turn; local ones have none.
+    """`read_example` of each pair, in order. Threads fetch remote members before their turn.
 
     No more is under way than `PAIRS_AHEAD` and `BYTES_AHEAD` allow, in the beginning less: whoever looks at the first
     example does not wait for sixteen. Each read has a thread of its own, which ends with it.
@@ -3144,7 +3121,7 @@ def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int =
     Args:
         pairs: what to read.
         options: as for `read_example`.
-        at_once: how many of the first pairs are wanted for certain.
+        at_once: how many pairs to begin with.
 
     Raises:
         MltSError: as `read_example`, when it is the turn of the pair.
@@ -3186,10 +3163,10 @@ def _begun(member: Member, options: dict[str, Any]) -> "Future[bytes]":
 
 
 class _ReadAhead(datasets.iterable_dataset.ExamplesIterable):
-    """The shards of a stream, shuffled and shared out, which are read ahead of.
+    """The shards of a stream, shuffled and shared out, with read-ahead.
 
-    The library's own class asks for one shard after the other, of one or two pairs. This one hands over all that
-    follow; orders and states are the same.
+    The library's own class asks for one shard of one or two pairs after the other. This one hands over all that follow;
+    orders and states are the same.
     """
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -3215,12 +3192,12 @@ class _ReadAhead(datasets.iterable_dataset.ExamplesIterable):
 
 @functools.cache
 def _keep_freed_memory() -> None:
-    """Lets an image have the memory of the one before it, in this process and in those that are forked from it.
+    """Lets an image reuse the memory of the one before it, in this process and in those that are forked from it.
 
-    By itself glibc gives a block that is as large as an image back to the system when it is freed, and the next one
-    consists of new pages, which the system empties first: a sixth of the time of preparing, and as much of training
-    with workers. The size from which on it does so follows the largest block that was freed, up to 32 MB (mallopt(3),
-    M_MMAP_THRESHOLD). This one is never written to, so it takes no memory itself; other systems take no notice.
+    By itself, glibc returns a freed block as large as an image to the system, and the next image gets new pages, which
+    the system clears first: a sixth of the time of preparing, and as much of training with workers. The size from which
+    on it does so follows the largest block that was freed, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD). This block is
+    never written to, so it takes no memory itself; other systems take no notice.
     """
     bytes(31 << 20)
 
