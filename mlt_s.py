@@ -26,7 +26,9 @@ import itertools
 import json
 import logging
 import os
+import pathlib
 import re
+import stat
 import struct
 import threading
 import time
@@ -108,7 +110,7 @@ SCRIPTS = ("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Symbol
 
 
 class MltSError(Exception):
-    """Anything that keeps MLT_S from being loaded. The text says what, where, and what to do next, and no password."""
+    """Whatever keeps MLT_S from loading. The text says what, where, and what to do next, and shows no secret."""
 
     def __init__(self, text: str = ""):
         super().__init__(without_secrets(text))
@@ -220,7 +222,7 @@ class RGBImage(datasets.Image):
     result the first one.
     """
 
-    # From a factory, as `datasets` does not write what is the default of a field.
+    # A factory, because `datasets` does not serialize a field that has its default.
     mode: Optional[str] = dataclasses.field(default_factory=lambda: "RGB")
 
     def __eq__(self, other: Any) -> bool:
@@ -237,18 +239,14 @@ RGB_IMAGE = RGBImage()
 
 # --- Sources: folders and archives, listed without unpacking -------------------------------------------------------
 
-# MLT has JPEG, PNG and GIF files; the others are what people save them as.
+# MLT has JPEG, PNG and GIF files; people convert them to the others.
 _IMAGE_EXTENSIONS = ("jpg", "jpeg", "jfif", "png", "gif", "webp", "bmp", "tif", "tiff")
 _SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
-# What a name may tell in place of a role. What lies there is left out.
+# What a name may tell in place of a role. Files there are left out.
 _UNTOLD = ""  # neither role nor split
 _CONTRADICTION = "?"  # two roles or splits at once, such as "train_and_val"
 _HIDDEN = "hidden"  # a folder of a system or a network drive
@@ -259,12 +257,8 @@ _CORRECTED = "reann"  # in training_labels_reann: label maps that others correct
 _CROP = "crop"  # words cut out of the images, as in ch8_training_word_images_gt.zip
 _MASK = "mask"  # what people call label maps, and other things too: see Listing.settle
 _ROLE_WORDS = {
-    "image": "image",
-    "images": "image",
-    "label": "label",
-    "labels": "label",
-    "labelmap": "label",
-    "labelmaps": "label",
+    **dict.fromkeys(("image", "images"), "image"),
+    **dict.fromkeys(("label", "labels", "labelmap", "labelmaps"), "label"),
     "word": _CROP,
     **dict.fromkeys(("mask", "masks", "seg", "segs", "segmentation", "segmentations", "gt", "groundtruth"), _MASK),
     **dict.fromkeys(("annotation", "annotations", "annot", "annots", "anno", "ann"), _MASK),
@@ -288,9 +282,9 @@ _OTHER_SETS = re.compile(
 )
 _OTHER_CHALLENGES = re.compile(
     r"(?<![^\W\d_])(?:ch(?:allenge)?[\W_]*0*(?:[1-79]|[1-9]\d+)|(?:icdar|rrc|mlt)[\W_]*20(?!17)\d\d|"
-    r"mlt19|icdar[\W_]*(?:03|05|11|13|15|19|21|23)|ic(?:03|11|13|15|19))(?!\d)"
+    r"mlt19|icdar[\W_]*(?:03|05|11|13|15|19|21|23)|ic(?:03|11|13|15|19))(?!\d)|"
+    r"^20(?:03|05|11|13|15|19|21|23)$"  # ICDAR's years, of a folder's whole name
 )
-_OTHER_YEARS = {"2003", "2005", "2011", "2013", "2015", "2019", "2021", "2023"}  # ICDAR's; a folder's whole name
 _MLT_2017 = re.compile(
     r"(?<![^\W\d_])(?:ch(?:allenge)?[\W_]*0*8|(?:icdar|mlt|rrc|ic)[\W_]*17)(?!\d)|(?<!\d)2017(?!\d)|"
     r"(?<![^\W\d_])mlt[\W_]*s(?![^\W\d_])"
@@ -328,17 +322,18 @@ class Listing:
     Attributes:
         placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
             gt_img_1.txt is that of its image, img_1.
-        unplaced: (role, member) of files whose split or role no name tells, the role as far as told.
-        containers: (role, path from the root in parts: folders, archive, folder in it) -> number of files of that role.
-        parquet: (role, split) and member of each Parquet file, as its place tells them: of a built set, and no archive.
+        unplaced: (role, member) of files whose names tell no split, or two roles; the role as far as it is known.
+        containers: (role, path from the root: folders, archive, folder in it) -> number of files of that role.
+        parquet: (role, split), by its path, and member of each Parquet file of a built set.
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
-        masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are.
-        origins: of an archive that was downloaded, or made of a built set: its address -> what it was made of.
+        masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are;
+            empty once they are settled.
+        origins: address of an archive that was downloaded, or made from a built set -> where it comes from.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
-    containers: Counter[tuple[str, tuple[str, ...]]] = dataclasses.field(default_factory=Counter)
+    containers: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
     parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
     left_out: dict[str, Counter] = dataclasses.field(default_factory=lambda: defaultdict(Counter))
     masks: dict[tuple[str, tuple[str, ...]], list[tuple[str, Member]]] = dataclasses.field(
@@ -350,6 +345,7 @@ class Listing:
         return any(role == placed for placed, _ in self.placed)
 
     def add(self, other: "Listing") -> None:
+        """Adds what another source holds, once it is settled."""
         for place, files in other.placed.items():
             self.placed.setdefault(place, []).extend(files)
         self.unplaced += other.unplaced
@@ -357,22 +353,20 @@ class Listing:
         self.parquet += other.parquet
         for reason, places in other.left_out.items():
             self.left_out[reason] += places
-        for folder, masks in other.masks.items():
-            self.masks[folder] += masks
         self.origins.update(other.origins)
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
-        """Adds a file of known role; one of unknown split to `unplaced`."""
+        """Adds a file of known role; if its split is unknown, to `unplaced`."""
         if role == _CONTRADICTION or split in (_UNTOLD, _CONTRADICTION):
             self.unplaced.append((role, member))
         else:
             self.placed.setdefault((role, split), []).append((stem, member))
-            self.containers[role, folders] += 1
+            self.containers[role, "/".join(folders).rstrip("/")] += 1
 
     def sort_in(
         self, member: Member, folders: tuple[str, ...], name: str, roles: tuple[str, ...], default_role: str = "image"
     ) -> bool:
-        """Puts a file where its name, and the folders and archive that it lies in, say that it belongs.
+        """Sorts a file in by its name, and by those of its folders and archive.
 
         Args:
             member: the file.
@@ -382,7 +376,7 @@ class Listing:
             default_role: of a file that neither folder nor archive calls an image or a label map.
 
         Returns:
-            Whether it is of use. What is left out, and worth reporting, is counted in `left_out`.
+            Whether it is of use. Files left out that are worth reporting are counted in `left_out`.
         """
         role, split = role_and_split(folders)
         stem, _, extension = name.rpartition(".")
@@ -395,9 +389,8 @@ class Listing:
             if remedy and role not in _LEFT_OUT_BY_NAME:
                 self.left_out["packed"][f"{member} ({remedy})"] += 1
             return False
-        role = role or default_role
-        if role == _MASK and default_role == "label":
-            role = "label"
+        if not role or (role, default_role) == (_MASK, "label"):
+            role = default_role
         if split == "test":
             return False
         if role in _LEFT_OUT_BY_NAME:
@@ -413,10 +406,10 @@ class Listing:
         return False
 
     def settle(self, roles: tuple[str, ...]) -> None:
-        """Decides what lies in folders such as masks/train, once all of the source is listed.
+        """Decides what folders such as masks/train hold, once the whole source is listed.
 
-        One that holds anything but PNG files is a folder of images. One of PNG files alone holds label maps. It is left
-        out where label maps are not wanted, or where a folder or archive that says "label" has those of its split.
+        One with anything but PNG files holds images. One of PNG files alone holds label maps. It is left out where
+        label maps are not wanted, or where a folder or archive called "label" has those of its split.
         """
         named = {split for role, split in self.placed if role == "label"}
         for (split, folders), files in self.masks.items():
@@ -445,7 +438,7 @@ class Listing:
 def _no_garbage_collection() -> Iterator[None]:
     """Pauses Python's garbage collector, in the whole process, while lists of all members are made.
 
-    There are 16,000 of them for MLT_S, none is garbage, and it looks at each several times: more than half of the time.
+    MLT_S has 16,000, and none is garbage. Looking at each of them several times would take half as long again.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -456,7 +449,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-# Why something is left out, as messages say it. The last two are not faults: said only where something is missing.
+# Why something is left out, as messages say it. The last two are no faults: they are said if something is missing.
 LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
     _OTHER_SET: "Other data sets by name, left out",
@@ -494,24 +487,20 @@ def list_source(
     # The pause holds for the whole process: no network is waited for in it.
     with contextlib.nullcontext() if is_remote(root) else _no_garbage_collection():
         for seen in survey(listing, root, roles, options, default_role, leave_out):
-            if seen.error and seen.file.address == root:
-                raise seen.error
             if seen.error:
                 listing.left_out["needed"][str(seen.error)] += 1
     if listing.left_out["needed"]:
         first, *rest = sorted(listing.left_out["needed"])
         raise MltSError(first + (f" Of what is needed, {len(rest):,} more cannot be read." if rest else ""))
-    listing.settle(roles)
     if mixed := mixed_sets(listing, root):
         raise MltSError(mixed)
     return listing
 
 
 def mixed_sets(listing: Listing, root: str) -> str:
-    """Why a source cannot say which label maps are meant: it holds corrected ones and others of one split.
+    """Why it is not clear which label maps of a source are meant: it holds corrected ones and others of one split.
 
-    Copies of one name would be told apart by their contents. But where the corrected ones lack some, the others would
-    take their places.
+    Two of one name are refused for their contents. But where a corrected one is missing, another would take its place.
 
     Args:
         listing: of the source, settled.
@@ -522,10 +511,9 @@ def mixed_sets(listing: Listing, root: str) -> str:
     """
     base = os.path.dirname(root) if is_zip(root) else root.rstrip("/\\")  # the path of an archive begins with its name
     sets: tuple[dict[str, set[str]], ...] = (defaultdict(set), defaultdict(set))  # corrected ones, and others, by split
-    for role, parts in listing.containers:
+    for role, path in listing.containers:
         if role == "label":
-            names = "/".join(parts).rstrip("/")
-            sets[not is_corrected(names)][role_and_split(parts)[1]].add(f"{base}/{names}")
+            sets[not is_corrected(path)][role_and_split((path,))[1]].add(f"{base}/{path}")
     split = next((split for split in PUBLISHED_COUNTS if all(split in found for found in sets)), None)
     if split is None:
         return ""
@@ -581,7 +569,7 @@ def survey(
     default_role: str = "image",
     leave_out: Sequence[str] = (),
 ) -> Iterator[Seen]:
-    """Goes through a source once, and fills a listing, which the caller settles. Takes the arguments of `list_source`.
+    """Goes through a source once, and fills a listing, settled at its end. Takes the arguments of `list_source`.
 
     Archives whose names say that they hold something else are not opened, and not yielded.
 
@@ -615,10 +603,11 @@ def survey(
                 folder, _, name = str(member.name).replace("\\", "/").rpartition("/")
                 sorted_in[listing.sort_in(member, (*parts, folder), name, roles, default_role)].append(member)
             yield Seen(file, parts, sorted_in[True], sorted_in[False])
+    listing.settle(roles)
 
 
 def _with_members(files: Iterable, root: str, roles: tuple[str, ...], options: dict[str, Any]) -> Iterator[tuple]:
-    """Adds to each file what gives its `archive_members`. Remote archives are opened at once."""
+    """Adds to each file a function that returns its `archive_members`. Remote archives are opened concurrently."""
     if not _serves_threads(root, options):
         yield from ((file, parts, functools.partial(archive_members, file, options)) for file, parts in files)
         return
@@ -668,7 +657,7 @@ def is_parquet(parts: tuple[str, ...]) -> bool:
     return parts[-1].lower().endswith(".parquet")
 
 
-# What may hold what is missing, but not in a form that is read, and what to do with it.
+# Files that may hold what is missing, in a form that is not read, and what to do with them.
 _PACKED = {
     r"\.(?:crdownload|part|partial|download|aria2|opdownload)$": "a download that did not end: fetch it again",
     r"\.zip\.\d+$|\.z\d\d$": "a part of a split archive: join the parts and unpack them",
@@ -687,7 +676,7 @@ def is_wanted(archive: tuple[str, ...], roles: tuple[str, ...]) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def role_and_split(folders: tuple[str, ...]) -> tuple[str, str]:
-    """(role, split), each as the innermost folder or archive says that says anything; "" where none does.
+    """(role, split), each by the innermost folder or archive whose name tells it; "" where none does.
 
     >>> role_and_split(("mlt", "ch8_training_images_1.zip", ""))
     ('image', 'train')
@@ -740,9 +729,9 @@ def _is_other_set(names: Sequence[str]) -> bool:
     for name in map(str.lower, reversed(names)):
         if _OTHER_SETS.search(name):
             return True
-        is_other = _OTHER_CHALLENGES.search(name) or name in _OTHER_YEARS
-        if bool(is_other) != bool(_MLT_2017.search(name)):
-            return bool(is_other)
+        is_other = bool(_OTHER_CHALLENGES.search(name))
+        if is_other != bool(_MLT_2017.search(name)):
+            return is_other
     return False
 
 
@@ -767,72 +756,64 @@ def walk(
         leave_out: archives and folders that are passed over.
         left_out: takes what cannot be read; without it, that is an error.
     """
+    excluded = [source for source in leave_out if is_remote(source) == is_remote(root)]
+    excluded = [source for source in excluded if not is_below(os.path.dirname(root), [source])]  # it holds the root
     try:
         if is_remote(root):
             with _without_secrets_in_errors(root, options):
-                yield from _remote_files(root, options, leave_out)
+                yield from _remote_files(root, options, excluded)
         else:
-            yield from _local_files(root, leave_out, left_out)
+            yield from _local_files(root, excluded, left_out)
     except MltSError:
         raise
     except Exception as error:  # each remote file system, and its client, has types of its own
-        remedy = _REMEDIES.get(getattr(error, "errno", None), _REMEDY)
-        raise MltSError(f"Cannot read {root}: {error}. {remedy}") from error
+        raise _cannot_read(root, error) from error
 
 
 def _local_files(
-    root: str, leave_out: Sequence[str], left_out: Optional[dict[str, Counter]]
+    root: str, excluded: Sequence[str], left_out: Optional[dict[str, Counter]]
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
-    if not os.path.isfile(root) and not os.path.isdir(root):  # a pipe would be waited for
-        raise _nothing_at(root)
     if os.path.isfile(root):
         yield _loose(root, os.stat(root)), (os.path.basename(root),)
         return
-    # A source that the root lies in cannot be told by its folder. Others are told by their path and, under another
-    # name, by their number, which some drives do not have.
-    excluded = [place for place in leave_out if not is_remote(place) and not is_below(os.path.dirname(root), [place])]
-    paths = set(map(_canonical, excluded))
+    if not os.path.isdir(root):  # a pipe would be waited for
+        raise _nothing_at(root)
+    # Where a source has another name too, its inode tells it, which some drives do not have.
     found = map(os.stat, filter(os.path.exists, excluded))
     numbers = {(status.st_dev, status.st_ino) for status in found if status.st_ino}
+
+    def is_excluded(path: str, status: os.stat_result) -> bool:
+        return is_below(path, excluded) or (status.st_dev, status.st_ino) in numbers
+
+    def pass_over(error: OSError) -> None:
+        if error.filename == root:
+            raise error
+        _pass_over(error.filename, pathlib.PurePath(error.filename).relative_to(root).parts, error, left_out)
+
     seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
-    folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
-    while folders:
-        folder, parts = folders.pop()
-        real, status = os.path.realpath(folder), os.stat(folder)
-        if real in seen or is_below(real, excluded) or (status.st_dev, status.st_ino) in numbers:
+    for folder, folders, names in os.walk(root, onerror=pass_over, followlinks=True):
+        parts, real = pathlib.PurePath(folder).relative_to(root).parts, os.path.realpath(folder)
+        if real in seen or is_excluded(real, os.stat(folder)):
+            folders.clear()
             continue
         seen.add(real)
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            if not parts:
-                raise
-            _pass_over(folder, parts, error, left_out)
-            continue
-        for entry in entries:
-            place = (*parts, entry.name)
-            if is_hidden(entry.name):
-                continue
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for name in sorted(name for name in names if not is_hidden(name)):
+            path = os.path.join(folder, name)
             try:
-                is_folder, status = entry.is_dir(), entry.stat()
+                status = os.stat(path)
             except OSError as error:
                 if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
-                    error = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
-                _pass_over(entry.path, place, error, left_out)
+                    error = OSError(f"it is a link to nothing, {os.path.realpath(path)}")
+                _pass_over(path, (*parts, name), error, left_out)
                 continue
-            if is_folder:
-                folders.append((entry.path, place))
-            elif (
-                entry.is_file()
-                and (status.st_dev, status.st_ino) not in numbers
-                and os.path.normcase(os.path.join(real, entry.name)).replace(os.sep, "/") not in paths
-            ):
-                yield _loose(entry.path, status), place
+            if stat.S_ISREG(status.st_mode) and not (is_zip(name) and is_excluded(path, status)):
+                yield _loose(path, status), (*parts, name)
 
 
 def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
     """Notes what cannot be read, as "needed" where it has the name of something that MLT or MLT_S needs."""
-    said = error if isinstance(error, MltSError) else MltSError(f"Cannot read {path}: {error}. {_REMEDY}")
+    said = error if isinstance(error, MltSError) else _cannot_read(path, error)
     if left_out is None:
         raise said from error
     reason = error.__cause__ or error
@@ -850,7 +831,8 @@ def is_needed(parts: tuple[str, ...]) -> bool:
 
 _NEEDED = {name.lower() for name in (LABEL_ARCHIVE, *IMAGE_ARCHIVES, *WORDS_ARCHIVES)}
 _REMEDY = "Check that it is there and that you may read it."
-# What the machine answers, for which no file is to blame: error codes, and what to do.
+_NO_ANSWER = "The server does not answer: load again later."
+# Errors of the machine, for which no file is to blame, and what to do.
 _MACHINE = (
     (("EACCES", "EPERM"), _REMEDY),
     (("EMFILE", "ENFILE"), "Too many files are open: raise the limit (ulimit -n), or take fewer loader workers."),
@@ -864,8 +846,13 @@ _REMEDIES = {getattr(errno, name): remedy for names, remedy in _MACHINE for name
 
 
 def is_of_machine(error: BaseException) -> bool:
-    """Whether an error says something of the machine and nothing of the file that was read."""
+    """Whether an error comes from the machine and says nothing about the file that was read."""
     return isinstance(error, MemoryError) or isinstance(error, OSError) and error.errno in _REMEDIES
+
+
+def _cannot_read(what: Any, error: BaseException) -> MltSError:
+    otherwise = _NO_ANSWER if isinstance(error, TimeoutError) else _REMEDY
+    return MltSError(f"Cannot read {what}: {error}. {_REMEDIES.get(getattr(error, 'errno', None), otherwise)}")
 
 
 def _nothing_at(root: str) -> MltSError:
@@ -877,10 +864,10 @@ def _loose(path: str, status: os.stat_result) -> Member:
 
 
 def _remote_files(
-    root: str, options: dict[str, Any], leave_out: Sequence[str]
+    root: str, options: dict[str, Any], excluded: Sequence[str]
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
     filesystem, path = fsspec.core.url_to_fs(root, **options)
-    # By its name, as over http a folder looks like a file.
+    # An archive by its name, because over http a folder looks like a file.
     find = functools.partial(filesystem.find, detail=True)
     found = {path: _asked_again(filesystem.info, path)} if is_zip(path) else _asked_again(find, path)
     if not found:
@@ -889,10 +876,9 @@ def _remote_files(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found.update(zip(unsized, pool.map(functools.partial(_asked_again, filesystem.info), unsized)))
     is_in_options = bool(filesystem._get_kwargs_from_urls(root))
-    excluded = [source for source in leave_out if is_remote(source) and not is_below(os.path.dirname(root), [source])]
     for name, info in sorted(found.items()):
         parts = tuple(name[len(path) :].strip("/").split("/")) if name != path else (name.rsplit("/", 1)[-1],)
-        # Of ftp://user@host/, sftp:// and others, host and user are options and no part of the name.
+        # With ftp://user@host/, sftp:// and others, host and user are options and not part of the name.
         address = root.rstrip("/") + name[len(path) :] if is_in_options else filesystem.unstrip_protocol(name)
         if not any(map(is_hidden, parts)) and not is_below(address, excluded):
             stamp = hashlib.sha256(str(sorted(info.items())).encode()).hexdigest()  # an ETag, a commit, a time, ...
@@ -913,23 +899,18 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     Raises:
         MltSError: it is not an archive, or is cut off, or holds nothing, or cannot be read.
     """
-    is_apart = _serves_threads(archive.address, options)
     try:
-        file = _Archive(archive, options) if is_apart else _opened_file(archive.address, options)
-        with file, zipfile.ZipFile(_DirectoryReader(file)) as opened:
+        with _File(archive, options, is_archive=True) as file, zipfile.ZipFile(file) as opened:
             entries = opened.infolist()
             if archive.size > _WRAP:
                 _unwrap(entries, file)
             _refuse_overlap(entries)
-    except OSError as error:
-        raise MltSError(f"Cannot read {archive}: {error}. {_REMEDIES.get(error.errno, _REMEDY)}") from error
     except (MemoryError, MltSError):
         raise
-    except Exception as error:  # zipfile answers damage with a dozen types
-        # And a server that gives no answer as if the archive were damaged.
+    except Exception as error:  # zipfile has a dozen types for damage, and one of them where a server does not answer
         reason = error.__context__ if isinstance(error, zipfile.BadZipFile) else error
         if isinstance(reason, OSError):
-            raise MltSError(f"Cannot read {archive}: {reason}. {_REMEDY}") from reason
+            raise _cannot_read(archive, reason) from reason
         raise MltSError(
             f"{archive} ({archive.size:,} bytes) is not a zip archive, or is cut off or damaged: {error}. "
             "Fetch it again."
@@ -939,28 +920,21 @@ def archive_members(archive: Member, options: dict[str, Any]) -> list[Member]:
     return [_member(archive.address, entry) for entry in entries if entry.filename[-1:] not in ("/", "\\")]
 
 
-# MLT and MLT_S together have 27,000 files, which take 3 MB: of a million, the list would take a gigabyte.
+# MLT and MLT_S together have 27,000 files, which take 3 MB. The list of a million files would take a gigabyte.
 _LARGEST_DIRECTORY = 1 << 24  # bytes of an archive's directory, which `zipfile` reads at once
 
 
-class _DirectoryReader:
-    """A file of which no more is read at a time than an archive's directory has."""
+class _File(fsspec.spec.AbstractBufferedFile):
+    """A loose file, local or remote, each read of which is one `read_range`. Its size is known: nobody is asked."""
 
-    def __init__(self, file: Any):
-        self.seek, self.tell, self._read = file.seek, file.tell, file.read
+    def __init__(self, file: Member, options: dict[str, Any], is_archive: bool):
+        super().__init__(None, file.address, size=file.size, cache_type="none")
+        self._options, self._is_archive, self._end = options, is_archive, b""
 
-    def read(self, size: int = -1) -> bytes:
-        if size > _LARGEST_DIRECTORY:
-            raise ValueError(f"its directory claims {size:,} bytes, for more files than MLT and MLT_S have together")
-        return self._read(size)
-
-
-class _Archive(fsspec.spec.AbstractBufferedFile):
-    """A remote archive to read its directory from. Of its size, which is known, nobody is asked."""
-
-    def __init__(self, archive: Member, options: dict[str, Any]):
-        super().__init__(None, archive.address, size=archive.size, cache_type="none")
-        self._options, self._end = options, b""
+    def read(self, length: int = -1) -> bytes:
+        if self._is_archive and length > _LARGEST_DIRECTORY:
+            raise ValueError(f"its directory claims {length:,} bytes, for more files than MLT and MLT_S have together")
+        return super().read(length)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         first = max(0, self.size - _END_RECORDS)
@@ -1013,41 +987,11 @@ def _refuse_overlap(entries: list[zipfile.ZipInfo]) -> None:
             raise ValueError(f"its members {entry.filename} and {following.filename} overlap")
 
 
-def _opened_file(address: str, options: dict[str, Any]) -> Any:
-    if not is_remote(address):
-        return open(address, "rb")
-    hidden = functools.partial(_without_secrets_in_errors, address, options)
-    with hidden():
-        filesystem, path = fsspec.core.url_to_fs(address, **options)
-        return _opened_exactly(filesystem, path, hidden)
-
-
-def _opened_exactly(filesystem: Any, path: str, hidden: Any = contextlib.nullcontext) -> Any:
-    """Opens a remote file that fetches what is read of it and no more: by itself it would read 5 MiB ahead.
-
-    The file's cache is replaced after it was opened, as `cache_type="none"` is an argument that some file systems do
-    not take and others do not hand on. A cache on this machine's disk, such as "blockcache::", stays: it was asked for.
-
-    Args:
-        hidden: what every later fetch runs in, as errors come then too.
-    """
-    file = filesystem.open(path, "rb")
-    if isinstance(file, fsspec.spec.AbstractBufferedFile) and not isinstance(file.cache, fsspec.caching.MMapCache):
-        size, fetch = file.size, file._fetch_range
-
-        def fetch_exactly(start: int, end: int) -> bytes:
-            with hidden():
-                return fetch(start, min(end, size))
-
-        file.cache = fsspec.caching.BaseCache(file.blocksize, fetch_exactly, size)
-    return file
-
-
 def _member(archive: str, entry: zipfile.ZipInfo) -> Member:
     name, flags = entry.orig_filename, entry.flag_bits
-    # UTF-8 has ASCII in it, and is encoded ten times as fast as the code page that a zip's other names are in.
+    # ASCII is UTF-8 too, which is encoded ten times as fast as cp437, the code page of a zip's other names.
     raw_name = name.encode("utf-8" if flags & 0x800 or name.isascii() else "cp437")
-    # In the order of the fields: by their names, 16,000 calls take twice as long.
+    # Positional, because 16,000 calls by keyword take twice as long.
     stored = entry.header_offset, entry.compress_size, entry.compress_type, bool(flags & 0x1), raw_name
     return Member(archive, entry.filename, entry.file_size, f"{entry.CRC:08x}", entry.CRC, *stored)
 
@@ -1079,10 +1023,8 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
             raise MltSError(f"{member} is {kind}, which this loader does not read. Unpack the archive into a folder.")
         return _unpacked(member, _read_packed(member, options))
     except (OSError, ValueError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno in _REMEDIES:
-            raise MltSError(f"Cannot read {member}: {error}. {_REMEDIES[error.errno]}") from error
-        if isinstance(error, TimeoutError):
-            raise MltSError(f"Cannot read {member}: {error}. The server does not answer: load again later.") from error
+        if is_of_machine(error) or isinstance(error, TimeoutError):
+            raise _cannot_read(member, error) from error
         raise MltSError(
             f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
             "or load again."
@@ -1130,9 +1072,7 @@ def _whole(member: Member, content: bytes) -> bytes:
 
 
 def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
-    """Bytes of a file from `start` on, `size` of them or as many as there are, by one access; by more, where a server
-    stalls, cuts off or is busy.
-    """
+    """`size` bytes of a file from `start` on, or as many as there are. Asks a server again that stalls or is busy."""
     if is_remote(address):
         try:
             with _without_secrets_in_errors(address, options):
@@ -1141,7 +1081,7 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
             raise
         except Exception as error:  # each client of a remote file system has types of its own
             raise OSError(f"{type(error).__name__}: {error}") from error
-    # Not by `open`, which `datasets` replaces in this module by one that looks first what kind of address it gets.
+    # Not `open`, which `datasets` replaces in this module by one that inspects the address first.
     with io.BufferedReader(io.FileIO(address)) as file:
         file.seek(start)
         return file.read(size)
@@ -1150,7 +1090,12 @@ def read_range(address: str, start: int, size: int, options: dict[str, Any]) -> 
 def _remote_range(address: str, start: int, size: int, options: dict[str, Any]) -> bytes:
     filesystem, path = _filesystem(address, options)
     if _opens_to_cat(filesystem):
-        with _opened_exactly(filesystem, path) as file:
+        with filesystem.open(path, "rb") as file:
+            # Its own reading fetches 5 MiB ahead. A cache on this machine's disk ("blockcache::") was asked for.
+            is_cached = isinstance(getattr(file, "cache", None), fsspec.caching.MMapCache)
+            if isinstance(file, fsspec.spec.AbstractBufferedFile) and not is_cached:
+                end = min(start + size, file.size)
+                return file._fetch_range(start, end) if start < end else b""
             file.seek(start)
             return file.read(size)
     patience = {"timeout": STALLED_AFTER + size / SLOWEST} if filesystem.async_impl else {}
@@ -1160,7 +1105,7 @@ def _remote_range(address: str, start: int, size: int, options: dict[str, Any]) 
 
 
 def _part_over_http(filesystem: Any, url: str, start: int, size: int, patience: dict[str, float]) -> bytes:
-    """By the file, which looks at the head of an answer first: `cat_file` would take a whole archive for a part."""
+    """Reads through the file, which checks the head of the answer: `cat_file` would take a whole archive for a part."""
     file = filesystem.open(url, size=start + size)  # with a size, it is not asked for
     try:
         return file._fetch_range(start, start + size, **patience)
@@ -1172,7 +1117,7 @@ def _part_over_http(filesystem: Any, url: str, start: int, size: int, patience: 
 
 
 STALLED_AFTER = 30.0  # seconds until a server counts as stalled; clients of their own wait for up to five minutes
-SLOWEST = 1 << 14  # and besides as long as it takes at so many bytes a second: many reads share a line
+SLOWEST = 1 << 14  # bytes a second, for which it gets more time: many reads share a line
 PAUSES = (0.5, 2, 8)  # seconds before a server is asked again
 
 
@@ -1190,15 +1135,15 @@ def _asked_again(fetch: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether a server that is asked again may answer, as each client says it."""
-    for said in (error, error.__cause__):  # of http, a file without size "is not found", whatever the server said
+    """Whether it may help to ask a server again, by what its client raised."""
+    for said in (error, error.__cause__):  # over http, a file without size "is not found", whatever the server said
         status = getattr(said, "status", None) or getattr(getattr(said, "response", None), "status_code", None)
         if isinstance(status, int):
             return status in (408, 429) or status >= 500
     lasting = (FileNotFoundError, PermissionError, NotImplementedError, ImportError, MemoryError, MltSError)
     mistakes = (AttributeError, LookupError, TypeError, ValueError)
-    full = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-    return not isinstance(error, (*lasting, *mistakes)) and getattr(error, "errno", None) not in full
+    is_full = getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return not is_full and not isinstance(error, (*lasting, *mistakes))
 
 
 if hasattr(os, "register_at_fork"):  # with fsspec below 2026, forked workers would wait for a thread of their parent
@@ -1208,7 +1153,7 @@ _OF_HUB: dict[Any, Any] = {}  # file systems by process and options
 
 
 def _filesystem(address: str, options: dict[str, Any]) -> tuple[Any, str]:
-    """As `fsspec.core.url_to_fs`; of the Hub, all threads share one: one for each asks what the repository holds."""
+    """As `fsspec.core.url_to_fs`, but all threads share one of the Hub: each would list the repository anew."""
     if not address.startswith("hf://"):
         return fsspec.core.url_to_fs(address, **options)
     key = os.getpid(), str(sorted(options.items()))
@@ -1226,12 +1171,12 @@ def _serves_threads(address: str, options: dict[str, Any]) -> bool:
 
 
 def _opens_to_cat(filesystem: Any) -> bool:
-    """Whether `cat_file` of a file system opens the file, which would read ahead (see `_opened_exactly`)."""
+    """Whether `cat_file` of a file system opens the file, which would read ahead."""
     from fsspec.implementations.dirfs import DirFileSystem  # which `import datasets` alone does not load everywhere
 
     while isinstance(filesystem, DirFileSystem):
         filesystem = filesystem.fs
-    # Of the instance, where asynchronous file systems have theirs. Of ftp, it calls the inherited one.
+    # Looked up on the instance, where asynchronous file systems have theirs. That of ftp calls the inherited one.
     inherited = fsspec.AbstractFileSystem.cat_file
     return getattr(filesystem.cat_file, "__func__", None) is inherited or "ftp" in filesystem.protocol
 
@@ -1240,9 +1185,7 @@ def _opens_to_cat(filesystem: Any) -> bool:
 
 
 class Pair(NamedTuple):
-    """A label map and its image, and what else is wanted of it. Of each, the first member is read; the others are
-    copies to compare it with.
-    """
+    """A label map, its image, and its ground truth. The first member of each is read; the others must be equal."""
 
     image_id: str
     label: tuple[Member, ...] = ()  # empty of an image that has none
@@ -1255,15 +1198,15 @@ class Pair(NamedTuple):
 def join(
     listing: Listing, split: str, roles: tuple[str, ...], unlabelled: bool = False
 ) -> tuple[list[Pair], dict[str, list[str]]]:
-    """The pairs of a split in the order of their numbers, and the ids that lack something, by its role.
+    """The pairs of a split in the order of their numbers, and the ids that lack something, by the role they lack.
 
     Names match whatever their case, extension and Unicode form.
 
     Args:
-        listing: what there is; it holds nothing but the roles.
+        listing: files of these roles.
         roles: what belongs to a pair, "label" among them.
         unlabelled: whether images without a label map follow those that have one, in the order of their numbers too.
-            Otherwise they are left out, as there are 2,104 of them in MLT.
+            Otherwise they are left out: MLT has 2,104.
 
     Raises:
         MltSError: a name occurs twice in the split with different contents, or is not Unicode.
@@ -1316,7 +1259,7 @@ def _checked(pair: Pair) -> Pair:
 
 def name_key(stem: str) -> str:
     """What names of one image have in common: they match whatever their case and Unicode form."""
-    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem.lower())  # macOS takes "é" apart
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem.lower())  # macOS decomposes "é"
 
 
 def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Member, ...]]]:
@@ -1324,13 +1267,11 @@ def by_name(files: list[tuple[str, Member]]) -> dict[str, tuple[str, tuple[Membe
 
     Raises MltSError where two of one name have different contents.
     """
-    alone: dict[str, tuple[str, tuple[Member, ...]]] = {name_key(stem): (stem, (member,)) for stem, member in files}
-    if len(alone) == len(files):  # no name stands for two files, as a rule
-        return alone
-    found = defaultdict(list)
+    found: dict[str, tuple[str, list[Member]]] = {}
     for stem, member in files:
-        found[name_key(stem)].append((stem, member))
-    return {name: (same[0][0], agreeing_copies([member for _, member in same])) for name, same in found.items()}
+        found.setdefault(name_key(stem), (stem, []))[1].append(member)
+    # As a rule a name stands for one file.
+    return {name: (stem, agreeing_copies(same) if same[1:] else (same[0],)) for name, (stem, same) in found.items()}
 
 
 def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
@@ -1414,7 +1355,7 @@ _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG_RAW_EXIF = b"Raw profile type exif\0"  # ImageMagick's EXIF from before PNG had a chunk for it
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
-SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
+SIGNATURE = _SOFTWARE + b"mlt-s weak"  # begins that of a label map by mlt-s weak, which holds 0, 1 and 255
 _TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
 
 # Far more than pictures have, so that a file of kilobytes costs neither minutes nor gigabytes before, or while, Pillow
@@ -1431,34 +1372,29 @@ def neutral_orientation(data: bytes) -> tuple[bytes, int]:
 
     Readers differ: `datasets` and OpenCV turn the picture by the tag, plain Pillow does not. With the tag at 1 all of
     them show the stored pixels, which MLT's annotations refer to (mmocr pull request 375). No pixel is touched; a file
-    without such a tag comes back as it is. Knows JPEG and PNG; in a GIF there is no such tag. XMP that a PNG file holds
-    packed, and EXIF that it holds as text (ImageMagick's), is left out unread.
+    without such a tag comes back as it is. Knows JPEG and PNG; a GIF has no such tag. Compressed XMP of a PNG file, and
+    EXIF that it holds as text (ImageMagick's), are left out unread.
 
     Raises:
-        ValueError: there is more in the file beside its pixels than in any picture.
+        ValueError: the file holds more beside its pixels than any picture does.
     """
     if data[:2] in _BYTE_ORDERS:
         _refuse_crowded(data)
-    is_png, changes = data.startswith(PNG_SIGNATURE), []
+    is_png, blocks, changed = data.startswith(PNG_SIGNATURE), list(_metadata(data)), bytearray(data)
     found: dict[str, int] = {}
-    blocks = [(kind, start, end, data[start:end]) for kind, start, end in _metadata(data)]
-    exif = [block for kind, *_, block in blocks if kind == "exif"]
+    exif = [data[start:end] for kind, start, end in blocks if kind == "exif"]
     for block in exif if is_png else [b"".join(exif)]:  # of a JPEG file, Pillow takes all of them for one
         _refuse_crowded(block)
-    for kind, start, end, block in blocks:
-        chunk = slice(start - 8, end + 4)
+    for kind, start, end in reversed(blocks):  # the first one counts, and nothing moves before its turn
         if kind == "text":
-            changes.append((chunk, b""))
+            del changed[start - 8 : end + 4]
             continue
-        block, orientation = _neutral_exif(block) if kind == "exif" else _neutral_xmp(block)
+        block, orientation = _neutral_exif(data[start:end]) if kind == "exif" else _neutral_xmp(data[start:end])
         if orientation:
-            found.setdefault(kind, orientation)
-            changes.append((chunk, png_chunk(data[start - 4 : start], block)) if is_png else (slice(start, end), block))
-    pieces, at = [], 0
-    for place, content in changes:
-        pieces += [data[at : place.start], content]
-        at = place.stop
-    return b"".join([*pieces, data[at:]]) if pieces else data, found.get("exif") or found.get("xmp") or 1
+            found[kind], changed[start:end] = orientation, block
+            if is_png:
+                changed[end : end + 4] = struct.pack(">I", zlib.crc32(changed[start - 4 : end]))
+    return bytes(changed) if changed != data else data, found.get("exif") or found.get("xmp") or 1
 
 
 def _metadata(data: bytes) -> Iterator[tuple[str, int, int]]:
@@ -1621,8 +1557,8 @@ def _opened(data: bytes, member: Member, with_pixels: bool = False) -> "PIL.Imag
             image.load()
         return image
     except PIL.UnidentifiedImageError:
-        starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
-        raise MltSError(f"{member} is not an image, or is cut off in its header: {starts}. Fetch it again.") from None
+        fault = f"is not an image, or is cut off in its header: {_start(data)}"
+        raise MltSError(f"{member} {fault}. Fetch it again.") from None
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
         raise MltSError(
             f"{member} is too large: {error} If the file is to be trusted, set PIL.Image.MAX_IMAGE_PIXELS to at least "
@@ -1639,6 +1575,10 @@ def _opened(data: bytes, member: Member, with_pixels: bool = False) -> "PIL.Imag
             ) from error
         fault = "is cut off or damaged in its pixels" if with_pixels else "cannot be opened as an image"
         raise MltSError(f"{member} {fault}: {error}. Fetch it again.") from error
+
+
+def _start(data: bytes) -> str:
+    return f"it starts with {data[:16]!r}" if data else "it is empty"
 
 
 def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], int]:
@@ -1665,10 +1605,9 @@ def stored_image(data: bytes, member: Member) -> tuple[bytes, tuple[int, int], i
 
 
 def _is_drawn_label_map(image: "PIL.Image.Image", data: bytes) -> bool:
-    """Whether a PNG file that stands for an image shows a label map. Of photos, none is packed as tightly as that."""
-    if len(data) > 4096 + image.width * image.height // 8:
-        return False
-    if image.mode == "1":  # a scan in black and white
+    """Whether a PNG file that stands for an image shows a label map."""
+    # No photo is packed as tightly as a label map. Mode "1" is a scan in black and white.
+    if len(data) > 4096 + image.width * image.height // 8 or image.mode == "1":
         return False
     try:
         colors = image.convert("RGB").getcolors(len(LABEL_MAP.colors))  # None where there are more
@@ -1702,7 +1641,7 @@ def _neutral(data: bytes, member: Member) -> tuple["PIL.Image.Image", bytes, int
 
 
 def _looks_whole(image: "PIL.Image.Image", data: bytes) -> bool:
-    """Whether a file ends as its format does and, of a PNG file, the checksums are right: all but free to know."""
+    """Whether a file ends as its format does and the checksums of a PNG file are right. Costs next to nothing."""
     if image.format == "PNG":
         chunks = [(kind, whole) for kind, _, whole in png_chunks(data) if kind]
         if any(zlib.crc32(whole[4:-4]).to_bytes(4, "big") != whole[-4:] for _, whole in chunks):
@@ -1784,13 +1723,7 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
             f"A label map of another size than its image: {member} is {size[0]} x {size[1]}, "
             f"{image} is {image_size[0]} x {image_size[1]} (width x height, stored). They do not belong together."
         )
-    label = _opened(data, member)
-    try:
-        return _png(label.transpose(back), data)
-    except MemoryError:
-        raise
-    except Exception as error:  # what a broken PNG raises
-        raise MltSError(f"{member} cannot be read as a label map: {error}. Fetch its archive again.") from error
+    return _png(np.asarray(_opened(data, member, with_pixels=True).transpose(back)), data)
 
 
 def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
@@ -1801,8 +1734,8 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
     depths keep their values.
 
     Args:
-        text_value: 255 of a label map of 0 and 255, of which 255 becomes 1. What `mlt-s weak` signed holds 0, 1 and 255
-            and stays as it is. See the table at `_black_or_white`.
+        text_value: 255 for a label map of 0 and 255, whose 255 becomes 1 (see the table at `_black_or_white`). One that
+            `mlt-s weak` signed holds 0, 1 and 255 and stays as it is.
 
     Raises:
         MltSError: not a PNG file, or pixels that are not a single number of 8 bits; with `text_value=255`, other values
@@ -1814,16 +1747,13 @@ def indexed_label(data: bytes, member: Member, text_value: int = 1) -> bytes:
         text_value = 1
     if (depth, kind, text_value) == (8, 0, 1):
         return data
-    image = _opened(data, member)
+    image = _opened(data, member, with_pixels=True)
     try:
-        values = _label_values(image, depth, text_value)
-    except MemoryError:
-        raise
-    except Exception as error:  # our ValueError, or what a broken PNG raises
+        return _png(_label_values(image, depth, text_value), data)
+    except ValueError as error:
         raise MltSError(
             f"{member} cannot be read as a label map (PNG, mode {image.mode}): {error}. {_EXPECTED[text_value]}"
         ) from error
-    return _png(values, data)
 
 
 _EXPECTED = {
@@ -1857,9 +1787,7 @@ def single_channel(image: "PIL.Image.Image", depth: int) -> np.ndarray:
             by_color = _from_colors(np.asarray(image.convert("RGB")))
             values = by_color if np.isin(by_color, known).all() else values
     if values.ndim == 3:
-        if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
-            raise ValueError("it has 16-bit colours")
-        values = _from_colors(_opaque(values))
+        values = _from_colors(_opaque(values, depth))
     if image.mode == "L" and depth < 8:  # Pillow spreads 2 and 4 bits over 0 to 255
         values = values // (255 // (2**depth - 1))
     if values.max(initial=0) > 255:
@@ -1879,8 +1807,10 @@ def _from_colors(pixels: np.ndarray) -> np.ndarray:
     return values
 
 
-def _opaque(pixels: np.ndarray) -> np.ndarray:
-    """Colours (height, width, 2 to 4) without their alpha."""
+def _opaque(pixels: np.ndarray, depth: int) -> np.ndarray:
+    """Colours (height, width, 2 to 4) without their alpha. Raises ValueError where that, or their depth, hides some."""
+    if depth == 16:  # of which Pillow keeps the upper 8, where a 1 is a 0
+        raise ValueError("it has 16-bit colours")
     if pixels.shape[2] in (2, 4):
         if (pixels[:, :, -1] != 255).any():
             raise ValueError("some of its pixels are transparent")
@@ -1918,13 +1848,13 @@ def _listed(values: list[int]) -> str:
 def _png_header(data: bytes, member: Member) -> tuple[int, int, int, int]:
     """Width, height, bit depth and colour type."""
     if not data.startswith(PNG_SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
-        starts = "it is empty" if not data else f"it starts with {data[:16]!r}"
-        raise MltSError(f"{member} is not a PNG file, or is cut off in its header: {starts}. Fetch its archive again.")
+        fault = f"is not a PNG file, or is cut off in its header: {_start(data)}"
+        raise MltSError(f"{member} {fault}. Fetch its archive again.")
     return struct.unpack_from(">IIBB", data, 16)
 
 
-def _png(picture: Any, origin: bytes) -> bytes:
-    """An array (height, width), uint8, or a grey picture, as a PNG file, with the origin's word on who made it."""
+def _png(values: np.ndarray, origin: bytes) -> bytes:
+    """An array (height, width), uint8, as a PNG file, with the origin's word on who made it."""
     import PIL.Image
     import PIL.PngImagePlugin
 
@@ -1933,9 +1863,8 @@ def _png(picture: Any, origin: bytes) -> bytes:
         if kind == b"tEXt" and payload.startswith(_SOFTWARE):
             text.add(kind, payload)
     file = io.BytesIO()
-    picture = PIL.Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     # Runs of one value are all that a label map has to pack: smaller by a tenth than by default, in half of the time.
-    picture.save(file, "PNG", pnginfo=text, compress_type=zlib.Z_RLE)
+    PIL.Image.fromarray(values).save(file, "PNG", pnginfo=text, compress_type=zlib.Z_RLE)
     return file.getvalue()
 
 
@@ -1946,6 +1875,7 @@ def _png(picture: Any, origin: bytes) -> bytes:
 # one map that does clears its source.
 _LOOKS = 3
 _LOOKS_IN_DOUBT = 24  # where none of them holds a 1: reading these is better than refusing label maps that are right
+_AUTHORS = re.compile(r"(?:^|/)mlt_s_labels(?:\.zip|/(?:training|validation)_labels)$")  # their archive, or its folders
 
 
 class Misread(NamedTuple):
@@ -1993,10 +1923,7 @@ def find_misread(
 
 def is_authors(origin: str) -> bool:
     """Whether an archive, or a folder of loose files, is the authors' own, packed or unpacked, by its name."""
-    *_, above, name = ["", *origin.replace("\\", "/").rstrip("/").lower().split("/")]
-    unpacked = LABEL_ARCHIVE[: -len(".zip")].lower()
-    is_folder = above == unpacked and name in ("training_labels", "validation_labels")
-    return origin == LABELS_URL or name == LABEL_ARCHIVE.lower() or is_folder
+    return origin == LABELS_URL or bool(_AUTHORS.search(origin.replace("\\", "/").rstrip("/").lower()))
 
 
 def _top_folder(folder: str, roots: Sequence[str]) -> str:
@@ -2009,18 +1936,18 @@ def _top_folder(folder: str, roots: Sequence[str]) -> str:
 def _misread(source: str, members: list[Member], text_value: int, options: dict[str, Any]) -> Optional[Misread]:
     first = _evenly(members, _LOOKS)
     more = [member for member in _evenly(members, _LOOKS_IN_DOUBT) if member not in first] if text_value == 1 else []
-    seen: Counter[str] = Counter()
+    seen: list[str] = []
     doubted = None
-    for at, member in enumerate([*first, *more]):
-        if at >= len(first) and (seen["text"] or seen["sure"] and not seen["doubted"]):
+    for member in [*first, *more]:
+        if len(seen) >= len(first) and ("text" in seen or "sure" in seen and not doubted):
             break
         what, reason = _seen(member, text_value, options)
+        seen.append(what)
         if what == "wrong":
-            return Misread(source, member, reason, False, at + 1)
-        seen[what] += 1
-        if what == "doubted" and not doubted:
-            doubted = member, reason
-    return Misread(source, *doubted, True, sum(seen.values())) if doubted and not seen["text"] else None
+            return Misread(source, member, reason, False, len(seen))
+        if what == "doubted":
+            doubted = doubted or (member, reason)
+    return Misread(source, *doubted, True, len(seen)) if doubted and "text" not in seen else None
 
 
 def _evenly(members: list[Member], count: int) -> list[Member]:
@@ -2090,9 +2017,7 @@ def _black_or_white(image: "PIL.Image.Image", depth: int) -> np.ndarray:
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
     if values.ndim == 2:
         return values
-    if depth == 16:  # of which Pillow keeps the upper 8
-        raise ValueError("it has 16-bit colours")
-    values = _opaque(values)
+    values = _opaque(values, depth)
     if (values != values[:, :, :1]).any():
         raise ValueError("it has colours, and not black and white alone")
     return values[:, :, 0]
@@ -2250,7 +2175,7 @@ def fetch_label_archive(url: str, folder: str, again: bool = False) -> str:
 
 
 def _made_once(path: str, make: Any, again: bool = False) -> str:
-    """The path of a file, which `make` writes where it is not there: whole or not at all, by one process."""
+    """The path of a file. Where it is missing, one process makes it, whole or not at all."""
     if os.path.exists(path) and not again:  # for which nothing needs to be written
         return path
     folder, partial = os.path.dirname(path), path + ".incomplete"
@@ -2408,7 +2333,7 @@ _SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
 _SECRETS_OF_ADDRESSES = [
     re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
     re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    # Of a signed address; what follows it in a sentence is no part of it.
+    # Signed addresses; the punctuation behind one in a sentence is not part of it.
     re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
 ]
 
@@ -2488,8 +2413,8 @@ _LABEL_COLUMNS = ["image_id", "label.bytes"]
 def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
     """Lists the label maps at an address: in an archive, in a folder, or in the Parquet files of a built data set.
 
-    Of a built set, an archive is made once and kept among the downloads of `datasets`, as the authors' own is, so that
-    label maps are joined, streamed and cached in one way, wherever they come from.
+    The label maps of a built set are put into an archive once, which is kept among the downloads of `datasets` like the
+    authors' own. So label maps are joined, streamed and cached in one way, wherever they come from.
 
     Args:
         address: of an archive, a folder, or the folder or Hub repository of a data set of Parquet files with the
@@ -2507,7 +2432,7 @@ def list_label_maps(address: str, options: dict[str, Any]) -> Listing:
 
 
 def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: dict[str, Any]) -> Optional[str]:
-    """The path of the archive of the label maps in Parquet files (see `Listing`); None where none is told its split."""
+    """The path of the archive of the label maps in Parquet files (see `Listing`); None where no split is known."""
     files = [(place, file) for place, file in sorted(parquet) if place[1] in PUBLISHED_COUNTS]
     labels = [(place, file) for place, file in files if place[0] == "label"]
     found = [(split, file) for (_, split), file in labels or files]
@@ -2538,7 +2463,7 @@ def _rows(file: Member, options: dict[str, Any]) -> Iterator[tuple[Optional[str]
     import pyarrow.parquet as pq  # comes with datasets
 
     try:
-        with _opened_file(file.address, options) as stream:
+        with _File(file, options, is_archive=False) as stream:
             metadata = pq.read_metadata(stream)
             _refuse_other_rows(file, metadata)
             # One value that a million rows refer to stays one in memory.
@@ -2579,12 +2504,11 @@ def _checked_row(image_id: Any, label: Optional[bytes], file: Member) -> tuple[s
     if len(label) > _LARGEST_LABEL:
         raise _too_much(file, f"a label map of {len(label):,} bytes")
     if not label.startswith(PNG_SIGNATURE):
-        starts = f"starts with {label[:16]!r}" if label else "is empty"
-        raise MltSError(f"{file} holds a label map that is not a PNG file: it {starts}.")
+        raise MltSError(f"{file} holds a label map that is not a PNG file: {_start(label)}.")
     # The id becomes the name of a file.
     if isinstance(image_id, str) and len(image_id.encode()) <= _LONGEST_ID and re.fullmatch(r"[^/\\\0]+", image_id):
         return image_id, label
-    shown = repr(image_id[:40] if isinstance(image_id, str) else image_id)
+    shown = repr(image_id)[:60]
     raise MltSError(f"{file} holds a label map of the image_id {shown}, which cannot be the name of an image.")
 
 
@@ -2706,8 +2630,7 @@ class MltSConfig(datasets.BuilderConfig):
     def call(self, **options: Any) -> str:
         """The line that loads this with other options, in the way in which it was loaded, or an address can be."""
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
-        given = {name: getattr(self, name) for name in names}
-        given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
+        given = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(MltSConfig, name)}
         name = [f'"{self.name}"'] if self.name != MltS.DEFAULT_CONFIG_NAME else []
         words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
         if is_remote(str(self.data_dir)):
@@ -2857,8 +2780,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             found[split] = self._with_text_value(split, pairs, listing.origins)
             self._report(split, pairs)
         if not any(found.values()):
-            nothing = f"No label map in {self._places()} has its image there. {self._instructions()}"
-            raise MltSError("\n".join([*_left_out(listing), nothing]))
+            text = f"No label map in {self._places()} has its image there. {self._instructions()}"
+            raise _incomplete(listing, text)
         return {split: pairs for split, pairs in found.items() if pairs}  # one of none could not be read back
 
     def _generate_examples(self, shards: list[tuple[Pair, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -2904,16 +2827,14 @@ class MltS(datasets.GeneratorBasedBuilder):
         listing = Listing()
         listing.add(config.listing)
         self._report_unplaced(listing)
-        nothing = ""
         if "image" in config.roles and not listing.has("image"):
-            nothing = f"There are no images of MLT in {self._places()}.\n{self._instructions()}"
-        elif "words" in config.roles and not listing.has("words"):
-            nothing = (
+            raise _incomplete(listing, f"There are no images of MLT in {self._places()}.", self._instructions())
+        if "words" in config.roles and not listing.has("words"):
+            raise _incomplete(
+                listing,
                 f"There is no ground truth of MLT in {self._places()}. Fetch {' and '.join(WORDS_ARCHIVES)} from "
-                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.'
+                f'{IMAGES_URL} and put them there too; or load "segmentation", which needs none.',
             )
-        if nothing:
-            raise MltSError("\n".join([*_left_out(listing), nothing]))
         if not listing.has("label") and listing.left_out["not-png"]:
             raise MltSError(
                 "Label maps are PNG files, as other formats change the values of pixels. These are not: "
@@ -2941,9 +2862,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         some does not mean that they were given.
         """
         files = [str(file) for of_split in (self.config.data_files or {}).values() for file in of_split]
-        known = [file for file in files if os.path.basename(file) in (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)]
-        if any(map(is_remote, known)):
-            known = []
+        names = (*IMAGE_ARCHIVES, *WORDS_ARCHIVES, LABEL_ARCHIVE)
+        known = [file for file in files if os.path.basename(file) in names and not is_remote(file)]
         said = (
             "MLT's images have to be fetched by hand. This loader takes their folder as data_dir, and no data_files.\n"
             f"{self._instructions()}"
@@ -2989,7 +2909,7 @@ class MltS(datasets.GeneratorBasedBuilder):
 
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
         """Says what lacks something: of each split, the role that is lacking, and the ids that lack it."""
-        said, lacking = [], sorted({role for of_split in missing.values() for role in of_split})
+        said = []
         skipped = ", skipped" if self.config.missing_images == "skip" else ""
         for split, of_split in missing.items():
             for role, ids in of_split.items():
@@ -2999,21 +2919,18 @@ class MltS(datasets.GeneratorBasedBuilder):
             for line in said:
                 logger.warning("%s", line)
             return
-        said = [*_left_out(listing, ("unreadable",)), *said, f"Searched {self._places()}."]
-        for role in lacking:
-            places: Counter[str] = Counter()
-            for (_, parts), count in sorted(item for item in listing.containers.items() if item[0][0] == role):
-                places["/".join(parts).rstrip("/")] += count
-            known = {name.lower() for place in places for name in place.split("/")}
+        said.append(f"Searched {self._places()}.")
+        for role in sorted({role for of_split in missing.values() for role in of_split}):
+            places = {path: count for (held, path), count in sorted(listing.containers.items()) if held == role}
+            known = {name.lower() for path in places for name in path.split("/")}
             archives, are_called = ARCHIVES[role]
             absent = [name for name in archives if known.isdisjoint((name, name[: -len(".zip")]))]
             said += [
                 f"Found: {first_few([f'{at} ({counted(count, KINDS[role])})' for at, count in places.items()], 12)}.",
                 f"Not found, of MLT's {are_called}: {', '.join(absent) or 'none, so one is not whole'}.",
             ]
-        said += _left_out(listing, [reason for reason in LEFT_OUT if reason != "unreadable"])
         said.append(f"Fetch what is missing from {IMAGES_URL}, or load the pairs that are there:")
-        raise MltSError("\n".join([*said, f"    {self.config.call(missing_images='skip')}"]))
+        raise _incomplete(listing, *said, f"    {self.config.call(missing_images='skip')}")
 
     def _instructions(self) -> str:
         words = WORDS_ARCHIVES if "words" in self.config.roles else ()
@@ -3047,6 +2964,10 @@ def report_left_out(listing: Listing) -> None:
 def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> list[str]:
     found = {why: sorted(listing.left_out[why]) for why in reasons if listing.left_out[why]}
     return [f"{LEFT_OUT[why]}: {first_few(places, 8)}." for why, places in found.items()]
+
+
+def _incomplete(listing: Listing, *said: str) -> MltSError:
+    return MltSError("\n".join([*_left_out(listing), *said]))
 
 
 def take_out_strangers(listing: Listing, split: str) -> list[Member]:
@@ -3117,7 +3038,7 @@ def _causes(error: Optional[BaseException]) -> Iterator[BaseException]:
 
 @contextlib.contextmanager
 def _preparing(cache: Any) -> Iterator[None]:
-    """Turns what the disk of the library's cache answers into our error."""
+    """Turns errors of the disk that holds the library's cache into ours."""
     try:
         yield
     except MltSError:
@@ -3161,9 +3082,8 @@ def read_example(
         reads: of members that are being read already, as `read_examples` has them.
 
     Raises:
-        MltSError: a file is damaged, no picture, or of a size that does not fit the other; a line is no word, or there
-            are more words than any image has; or a label map of 0 and 255 (as the pair's `text_value` has it) holds
-            another value.
+        MltSError: a file is damaged, is not a picture, or does not fit the other in size; a line of ground truth is not
+            valid, or there are more words than any image has; or the pair's `text_value` does not fit its label map.
     """
     _keep_freed_memory()
     example: dict[str, Any] = {"image_id": pair.image_id}
@@ -3193,7 +3113,7 @@ _GRACE = 1  # seconds that an early end gives reads under way to end, before a p
 
 
 def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int = 2) -> Iterator[dict[str, Any]]:
-    """`read_example` of each pair, in order. Threads fetch remote members before their turn; local ones have none.
+    """`read_example` of each pair, in order. Threads fetch remote members before their turn.
 
     No more is under way than `PAIRS_AHEAD` and `BYTES_AHEAD` allow, in the beginning less: whoever looks at the first
     example does not wait for sixteen. Each read has a thread of its own, which ends with it.
@@ -3201,7 +3121,7 @@ def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int =
     Args:
         pairs: what to read.
         options: as for `read_example`.
-        at_once: how many of the first pairs are wanted for certain.
+        at_once: how many pairs to begin with.
 
     Raises:
         MltSError: as `read_example`, when it is the turn of the pair.
@@ -3243,10 +3163,10 @@ def _begun(member: Member, options: dict[str, Any]) -> "Future[bytes]":
 
 
 class _ReadAhead(datasets.iterable_dataset.ExamplesIterable):
-    """The shards of a stream, shuffled and shared out, which are read ahead of.
+    """The shards of a stream, shuffled and shared out, with read-ahead.
 
-    The library's own class asks for one shard after the other, of one or two pairs. This one hands over all that
-    follow; orders and states are the same.
+    The library's own class asks for one shard of one or two pairs after the other. This one hands over all that follow;
+    orders and states are the same.
     """
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -3272,12 +3192,12 @@ class _ReadAhead(datasets.iterable_dataset.ExamplesIterable):
 
 @functools.cache
 def _keep_freed_memory() -> None:
-    """Lets an image have the memory of the one before it, in this process and in those that are forked from it.
+    """Lets an image reuse the memory of the one before it, in this process and in those that are forked from it.
 
-    By itself glibc gives a block that is as large as an image back to the system when it is freed, and the next one
-    consists of new pages, which the system empties first: a sixth of the time of preparing, and as much of training
-    with workers. The size from which on it does so follows the largest block that was freed, up to 32 MB (mallopt(3),
-    M_MMAP_THRESHOLD). This one is never written to, so it takes no memory itself; other systems take no notice.
+    By itself, glibc returns a freed block as large as an image to the system, and the next image gets new pages, which
+    the system clears first: a sixth of the time of preparing, and as much of training with workers. The size from which
+    on it does so follows the largest block that was freed, up to 32 MB (mallopt(3), M_MMAP_THRESHOLD). This block is
+    never written to, so it takes no memory itself; other systems take no notice.
     """
     bytes(31 << 20)
 

@@ -366,12 +366,14 @@ def test_a_cut_off_label_archive(check, tmp_path):
 def test_an_archive_without_rights_to_read(check, tmp_path, monkeypatch):
     folder = whole_set(tmp_path / "mlt")
 
-    def refusing(path, *mode):
-        if str(path).endswith(IMAGES[1]):
-            raise PermissionError(13, "Permission denied", str(path))
-        return open(path, *mode)
+    read_range = mlt_s.read_range
 
-    monkeypatch.setattr(mlt_s, "open", refusing, raising=False)
+    def refusing(address, *arguments):
+        if address.endswith(IMAGES[1]):
+            raise PermissionError(13, "Permission denied", address)
+        return read_range(address, *arguments)
+
+    monkeypatch.setattr(mlt_s, "read_range", refusing)
     checked = check(folder)
     assert (checked.status, kinds(checked)[-1]) == (1, "damaged-archive")
     assert f"Cannot read {IMAGES[1]}: [Errno 13] Permission denied" in checked.flat

@@ -20,6 +20,7 @@ import pytest
 from archives import encoded, failure, label_file, label_members, label_values, mlt, write_zip
 from conftest import ROOT, VERSION
 from hub import Hub
+from test_built_labels import labels_set
 from test_streaming import ids, names, stopped_after
 from torch.utils.data import DataLoader
 from web import Web
@@ -450,6 +451,25 @@ def test_a_server_that_fails_while_archives_are_listed_is_asked_again(web, patie
     web.before = before
     assert len(mlt_s.MltS(data_dir=web.url, cache_dir=str(tmp_path)).pairs()["train"]) == 20
     assert {name for _, name, *_ in failed} == {"", *web.files} and len(failed) > 3 * len(web.files)
+
+
+@pytest.mark.once
+def test_a_server_that_fails_while_built_label_maps_are_read_is_asked_again(patient, tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
+    failed = set()
+
+    def before(request):
+        if request not in failed:
+            failed.add(request)
+            return 503
+        return None
+
+    with Web(labels_set(tmp_path / "set") / "labels") as web:
+        web.before = before
+        listing = mlt_s.list_label_maps(web.url, {})
+    found = {stem: mlt_s.read_member(member, {}) for stem, member in listing.placed["label", "train"]}
+    assert found == {f"img_{n}": label_file(n) for n in range(1, 6)}
+    assert {name for _, name, first, _ in failed if first is not None} == set(web.files)
 
 
 # --- The Hub

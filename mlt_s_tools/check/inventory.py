@@ -105,7 +105,6 @@ def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
                 _take_archive(inventory, seen)
             else:
                 _take_loose(inventory, seen)
-        listing.settle(roles)
         if mixed := mlt_s.mixed_sets(listing, root):
             inventory.problems.append(Finding("two-sets", mixed))
         inventory.listing.add(listing)
