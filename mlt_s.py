@@ -2602,7 +2602,8 @@ class MltSConfig(datasets.BuilderConfig):
         name: "segmentation" (images and label maps), "words" (and MLT's word boxes) or "labels" (label maps alone).
         data_dir: folder of the archives, unpacked or not, in any mixture: a path or an fsspec address.
         missing_images: "error" refuses label maps without image, and images without ground truth where words are
-            wanted; "skip" leaves them out and says how many.
+            wanted; "skip" leaves them out and says how many. An archive that is needed and cannot be read is an error
+            in either case, as it is fetched again.
         unlabelled: whether MLT's images that have no label map follow those that have one, with `label=None`.
         label_maps: the label archive or its folder where it is not in `data_dir`: a path, an fsspec address, or an
             http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.

@@ -354,6 +354,20 @@ def test_a_cut_off_archive_hides_no_other(check, tmp_path):
     assert checked.json["pixels"]["shares"]["train"]["label_maps"] == 6
 
 
+@pytest.mark.parametrize("config, name, kept", [("segmentation", IMAGES[1], 5), ("words", TRUTH[1], 6)])
+def test_the_way_round_a_cut_off_archive_is_one(check, tmp_path, config, name, kept):
+    folder = whole_set(tmp_path / "mlt")
+    archive = folder / name
+    archive.write_bytes(archive.read_bytes()[:-40])
+    some = {"data_dir": str(folder), "missing_images": "skip"}
+    with pytest.raises(mlt_s.MltSError, match=re.escape(name)):
+        mlt_s.MltS(config_name=config, **some).pairs()
+    (problem,) = found(check(folder), "damaged-archive")
+    assert re.search('with missing_images="skip" too: .*move it out of the folder', problem["advice"])
+    archive.rename(tmp_path / name)
+    assert len(mlt_s.MltS(config_name=config, **some).pairs()["train"]) == kept
+
+
 def test_a_cut_off_label_archive(check, tmp_path):
     folder = whole_set(tmp_path / "mlt")
     archive = folder / LABELS
