@@ -318,6 +318,16 @@ def test_a_name_with_two_contents(check, tmp_path):
     assert checked.json["splits"]["train"]["without_image"] == []
 
 
+def test_label_maps_that_are_taken_for_images_are_named_by_a_line_that_works_anywhere(check, tmp_path, monkeypatch):
+    folder = whole_set(tmp_path / "my mlt")
+    (folder / LABELS).rename(tmp_path / LABELS)
+    write_zip(folder / "my training.zip", {f"img_{number}.png": png(label()) for number in range(1, 7)})
+    monkeypatch.chdir(tmp_path)
+    (option,) = set(re.findall(r'label_maps="[^"]+"', check("my mlt").out))
+    monkeypatch.chdir(folder)
+    assert len(eval(f"mlt_s.MltS(data_dir={str(folder)!r}, {option})").pairs()["train"]) == 6
+
+
 def test_a_name_with_one_content_twice_is_a_note(check, tmp_path):
     folder = whole_set(tmp_path / "mlt")
     shutil.copy(folder / IMAGES[1], folder / "ch8_training_images_2 (1).zip")

@@ -41,7 +41,10 @@ PROBLEMS = {
         'missing_images="skip", and at an archive that cannot be read in any case. No other configuration needs ground '
         "truth.",
     ),
-    "two-sets": ("Two sets of label maps", "The loader refuses to mix them, or to choose."),
+    "two-sets": (
+        "Two sets of label maps",
+        "The loader refuses to mix them, or to choose. Commands take --label-maps PATH.",
+    ),
     "two-contents": (
         "One name, two contents",
         "The loader refuses to choose. Find out which of the two is MLT's. Label maps belong in a folder that says "

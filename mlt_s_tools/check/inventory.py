@@ -77,6 +77,7 @@ class Inventory:
         listing: images, label maps and ground truth, as the loader lists them.
         others: members of no use to the loader, whose CRC can be checked all the same.
         problems: of archives that cannot be read, and of sources that hold two sets of label maps.
+        two_sets: roots of these sources.
         weak: archives and folders of label maps that mlt-s weak made, as its record beside them says.
     """
 
@@ -84,6 +85,7 @@ class Inventory:
     listing: mlt_s.Listing = dataclasses.field(default_factory=mlt_s.Listing)
     others: list[mlt_s.Member] = dataclasses.field(default_factory=list)
     problems: list[Finding] = dataclasses.field(default_factory=list)
+    two_sets: list[str] = dataclasses.field(default_factory=list)
     weak: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -108,6 +110,7 @@ def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
         listing.settle(roles)
         if mixed := mlt_s.mixed_sets(listing, root):
             inventory.problems.append(Finding("two-sets", mixed))
+            inventory.two_sets.append(root)
         inventory.listing.add(listing)
     return inventory
 
