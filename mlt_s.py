@@ -654,6 +654,22 @@ def _canonical(address: str) -> str:
     return os.path.normcase(os.path.realpath(address)).replace(os.sep, "/").rstrip("/")
 
 
+def above_split(source: str) -> str:
+    """The folder above one that is itself named for a split, or lies in one that is; any other as it is.
+
+    What lies in a source tells the split by its names. That of the source does not count.
+
+    >>> above_split("/mlt/training_labels"), above_split("/mlt/val/labels"), above_split("/mlt/labels")
+    ('/mlt', '/mlt', '/mlt/labels')
+    """
+    for path in (source, os.path.dirname(source)):
+        folder, name = os.path.split(path)
+        if role_and_split((name,))[1] in PUBLISHED_COUNTS:
+            is_place = is_remote(folder) == is_remote(source) and not re.fullmatch(r"hf://(\w+/)?[^/]+", folder)
+            return folder if is_place else source
+    return source
+
+
 def place_of(member: Member) -> str:
     """The folder or archive that a file lies in, as messages name it."""
     return os.path.dirname(member.address) if member.name is None else member.address
@@ -1351,10 +1367,10 @@ def _conflict(first: Member, second: Member) -> MltSError:
     hint = ""
     if _is_png(first) != _is_png(second):
         place = place_of(first if _is_png(first) else second)
-        hint = (
-            f" {place} may hold label maps or predictions: if it holds label maps, load them by "
-            f"label_maps={quoted(place)}."
-        )
+        remedy = f"load them by label_maps={quoted(place)}"
+        if not is_zip(place) and above_split(place) != place:  # given as label_maps, nothing would tell its split
+            remedy = "write label into its name, as in training_labels"
+        hint = f" {place} may hold label maps or predictions: if it holds label maps, {remedy}."
     elif _is_png(first):
         hint = " If both are label maps, choose one set of them by label_maps=..."
     kinds = [(member.name or member.address).rpartition(".")[2].upper() for member in (first, second)]
@@ -2705,12 +2721,14 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
 
     def call(self, **options: Any) -> str:
-        """The line that loads this with other options, in the way in which it was loaded, or an address can be."""
+        """The line that loads this with other options, or without those of None, in the way in which it was loaded, or
+        an address can be.
+        """
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self, name) for name in names}
         given = {name: value for name, value in given.items() if value != getattr(MltSConfig, name)}
         name = [f'"{self.name}"'] if self.name != MltS.DEFAULT_CONFIG_NAME else []
-        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
+        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items() if value is not None]
         if is_remote(str(self.data_dir)):
             return f"mlt_s.MltS({', '.join([f'config_name={text}' for text in name] + words)})"
         path, end = ('"path/to/mlt_s.py"', ["trust_remote_code=True"]) if _IS_SCRIPT else ('"mlt_s"', [])
@@ -2966,9 +2984,27 @@ class MltS(datasets.GeneratorBasedBuilder):
             # What is not even known to be a label map or ground truth has the extension of an image.
             members = [member for told, member in listing.unplaced if (told if told in KINDS else "image") == role]
             if members and (role == "label" or role in self.config.roles and not listing.has(role)):
-                raise MltSError(f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}")
+                said = f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
+                raise MltSError(said + self._call_from_above(role, members))
             if members:
                 report_unplaced(members, kind)
+
+    def _call_from_above(self, role: str, members: list[Member]) -> str:
+        """Where a folder that was given is itself named for a split: the line that gives the one above it."""
+        data_dir = absolute_address(self.config.data_dir) if self.config.data_dir else ""
+        option = "label_maps" if role == "label" and self.config.label_sources else "data_dir"
+        given = self.config.label_sources if option == "label_maps" else [data_dir]
+        unplaced = {place_of(member) for member in members}
+        above = [above_split(root) if any(is_below(at, [root]) for at in unplaced) else root for root in given]
+        if above == given:
+            return ""
+        above = list(dict.fromkeys(above))
+        # What data_dir holds is found without label_maps.
+        value = None if above == [data_dir] and option == "label_maps" else above if len(above) > 1 else above[0]
+        return (
+            " The own name of a folder that is given tells nothing: give the one above it.\n"
+            f"    {self.config.call(**{option: value})}"
+        )
 
     def _report(self, split: str, pairs: list[Pair]) -> None:
         """Warns of other counts than the published ones, and of images that may be another data set's."""
