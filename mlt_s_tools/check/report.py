@@ -13,6 +13,7 @@ import mlt_s
 from mlt_s_tools.check.findings import NOTES, PROBLEMS, Finding
 from mlt_s_tools.check.inventory import Place
 from mlt_s_tools.check.pixels import Totals
+from mlt_s_tools.output import size
 from mlt_s_tools.terminal import printable
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ def _write_places(page: Page, places: list[Place]) -> None:
         faint = place.kind == "ground truth" and place.state == "missing"
         state = "not there" if faint else _STATES.get(place.state, place.state)
         style = "faint" if faint else "red" if place.state in ("missing", "damaged") else None
-        known = [f"{place.files:,}", _size(place.size)] if place.path else ["", ""]
+        known = [f"{place.files:,}", size(place.size)] if place.path else ["", ""]
         rows.append([(place.name, style), (state, style), *known, *[_md5(place)] * with_md5])
     page.add()
     page.table(["Archive", "found", "files", "size"] + ["MD5"] * with_md5, rows)
@@ -246,15 +247,6 @@ def _md5(place: Place) -> Cell:
     if not place.md5_known:
         return "no value"
     return "same" if place.md5 == place.md5_known else ("differs", "yellow")
-
-
-def _size(number: float) -> str:
-    """Bytes in the units of MLT's download page."""
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.2f} GB"
 
 
 def _write_splits(page: Page, splits: dict[str, Split]) -> None:
