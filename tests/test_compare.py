@@ -273,13 +273,18 @@ def test_the_images_that_differ_most_are_drawn_in_their_order(a, images, run, tm
     assert f"The 2 images that differ most: {tmp_path / 'differ.png'}" in said
 
 
-def test_the_sheet_shows_where_they_differ(run, tmp_path):
+@pytest.mark.parametrize("with_images", [True, False])
+def test_the_sheet_shows_where_they_differ(run, tmp_path, with_images):
     height, width = 192, 256  # of a panel, so that no pixel is resized
     maps = np.zeros((2, height, width), np.uint8)
     maps[0, 20:40, 20:60] = maps[1, 20:40, 40:80] = 1
     maps[:, 100:120, 20:60] = 255
     a, b = (write_zip(tmp_path / f"{at}.zip", label_members({"img_1": png(maps[at])}, {})) for at in (0, 1))
-    assert run(a, b, "--worst", 1, "--out", tmp_path / "differ.png")[0] == 0
+    words = []
+    if with_images:
+        grey = encoded(PIL.Image.new("RGB", (width, height), (77, 88, 99)), "PNG")
+        words = [write_zip(tmp_path / "mlt" / "ch8_training_images_1.zip", {"img_1.png": grey}).parent]
+    assert run(a, b, *words, "--worst", 1, "--out", tmp_path / "differ.png")[0] == 0
     sheet = np.asarray(PIL.Image.open(tmp_path / "differ.png"))
 
     def count_of(*color):
@@ -288,6 +293,7 @@ def test_the_sheet_shows_where_they_differ(run, tmp_path):
     swatch = 17**2
     assert count_of(150, 150, 150) - swatch == count_of(255, 40, 160) - swatch == count_of(0, 190, 255) - swatch == 400
     assert count_of(255, 0, 0) - swatch == 2 * 800 and count_of(255, 222, 0) - swatch == 2 * 800
+    assert count_of(77, 88, 99) == (width * height if with_images else 0)
 
 
 @pytest.mark.parametrize("option", ["--json", "--out"])

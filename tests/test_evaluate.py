@@ -603,7 +603,7 @@ def test_the_sheet_is_written(folder, predictions, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert evaluate(predictions, folder, "--worst", 2) == 0
     with PIL.Image.open("worst.png") as sheet:
-        assert sheet.width == 2 * preview.MARGIN + 2 * preview.GROUP_WIDTH + preview.COLUMN_GAP
+        assert sheet.width == 2 * preview.MARGIN + 2 * preview.group_width(3) + preview.COLUMN_GAP
 
 
 # --- The command ---------------------------------------------------------------------------------------------------

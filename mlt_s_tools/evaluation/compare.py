@@ -34,7 +34,7 @@ CLASSES = ("background", "text", "uncertain")
 _VALUES = {mlt_s.LABEL_MAP.label2id["background"]: 0, mlt_s.LABEL_MAP.label2id["text"]: 1}
 _UNCERTAIN = CLASSES.index("uncertain")
 _SHOWN = 5  # names of a kind; JSON has all of them
-# The colour of each kind of pixel in the first panel, if there is no image to show.
+# The colour of each kind of pixel in the panel of differences.
 DIFFERENCES = {"text in both": (150, 150, 150), "text only in A": (255, 40, 160), "text only in B": (0, 190, 255)}
 
 
@@ -313,10 +313,10 @@ def _write_sheet(
         print("\nNo image differs where both are sure, so there is no sheet.")
         return
     names = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
-    legends = [("label maps", _swatches(names)), *([] if with_images else [("differences", _swatches(DIFFERENCES))])]
+    legends = [("label maps", _swatches(names)), ("differences", _swatches(DIFFERENCES))]
     rows = [_row(sources, result, with_images) for result in results]
-    first = "image" if with_images else "differences"
-    writing.write_picture(path, preview.sheet_of(rows, (first, "A", "B"), legends))
+    panels = (*["image"] * with_images, "differences", "A", "B")
+    writing.write_picture(path, preview.sheet_of(rows, panels, legends))
     print(f"\nThe {len(results):,} images that differ most: {output.written(path, replaces)}")
 
 
@@ -324,20 +324,17 @@ def _swatches(colors: dict[str, tuple[int, int, int]]) -> list[tuple[str, str, I
     return [(name, "", preview.swatch_of(color)) for name, color in colors.items()]
 
 
-def _row(
-    sources: Sequence[Source], result: Result, with_images: bool
-) -> tuple[str, tuple[Image.Image, Image.Image, Image.Image], str]:
-    """Title, three panels and size, as `preview.sheet_of` takes them."""
+def _row(sources: Sequence[Source], result: Result, with_images: bool) -> tuple[str, list[Image.Image], str]:
+    """Title, panels and size, as `preview.sheet_of` takes them."""
     a, b = (source.read_label(choice) for source, choice in zip(sources, (result.a, result.b)))
     size = preview.fitting(Image.fromarray(a))
+    differences = preview.shrunk(Image.fromarray(_differences(a, b)), (a == 1) | (b == 1), size)[0]
+    panels = list(map(preview.as_picture, (differences, *(preview.colored(label, size)[0] for label in (a, b)))))
     if with_images:
-        first = sources[0].read(result.a)["image"].resize(size, Image.Resampling.LANCZOS)
-    else:
-        first = preview.as_picture(preview.shrunk(Image.fromarray(_differences(a, b)), (a == 1) | (b == 1), size)[0])
-    panels = (preview.as_picture(preview.colored(label, size)[0]) for label in (a, b))
+        panels.insert(0, sources[0].read(result.a)["image"].resize(size, Image.Resampling.LANCZOS))
     counts = result.agreement
     title = f"{result.a.title}   IoU {100 * counts.iou:.1f} %, text only in A {counts.fp:,}, only in B {counts.fn:,}"
-    return title, (first, *panels), preview.size_in_words(Image.fromarray(a))
+    return title, panels, preview.size_in_words(Image.fromarray(a))
 
 
 def _differences(a: Labels, b: Labels) -> Labels:
