@@ -1366,9 +1366,11 @@ def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
 def _conflict(first: Member, second: Member) -> MltSError:
     hint = ""
     if _is_png(first) != _is_png(second):
-        place = place_of(first if _is_png(first) else second)
-        remedy = f"load them by label_maps={quoted(place)}"
-        if not is_zip(place) and above_split(place) != place:  # given as label_maps, nothing would tell its split
+        mask, image = (first, second) if _is_png(first) else (second, first)
+        place = place_of(mask)
+        source = place if is_zip(place) else above_split(place)  # of a folder given, the name would not tell the split
+        remedy = f"load them by label_maps={quoted(source)}"
+        if source != place and is_below(image.address, [source]):
             remedy = "write label into its name, as in training_labels"
         hint = f" {place} may hold label maps or predictions: if it holds label maps, {remedy}."
     elif _is_png(first):
