@@ -334,6 +334,7 @@ class Listing:
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
         masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are.
         origins: of an archive that was downloaded, or made of a built set: its address -> what it was made of.
+        weak: archives and folders with the record of mlt-s weak, which made the label maps in them.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
@@ -345,6 +346,7 @@ class Listing:
         default_factory=lambda: defaultdict(list)
     )
     origins: dict[str, str] = dataclasses.field(default_factory=dict)
+    weak: set[str] = dataclasses.field(default_factory=set)
 
     def has(self, role: str) -> bool:
         return any(role == placed for placed, _ in self.placed)
@@ -360,6 +362,7 @@ class Listing:
         for folder, masks in other.masks.items():
             self.masks[folder] += masks
         self.origins.update(other.origins)
+        self.weak |= other.weak
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
         """Adds a file of known role; one of unknown split to `unplaced`."""
@@ -391,6 +394,8 @@ class Listing:
         if found := _WORDS_FILE.fullmatch(name):
             stem, role = found[1], role if role in (_CROP, _OTHER_SET) else "words"
         elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
+            if name == WEAK_RECORD:
+                self.weak.add(place_of(member))
             remedy = next((remedy for packed, remedy in _PACKED.items() if re.search(packed, name.lower())), None)
             if remedy and role not in _LEFT_OUT_BY_NAME:
                 self.left_out["packed"][f"{member} ({remedy})"] += 1
@@ -1433,6 +1438,7 @@ _PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG_RAW_EXIF = b"Raw profile type exif\0"  # ImageMagick's EXIF from before PNG had a chunk for it
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
 SIGNATURE = _SOFTWARE + b"mlt-s weak"  # and this one that of a label map by mlt-s weak, which holds 0, 1 and 255
+WEAK_RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
 _TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
 
 # Far more than pictures have, so that a file of kilobytes costs neither minutes nor gigabytes before, or while, Pillow
@@ -2672,6 +2678,8 @@ class MltSConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
         report_left_out(self.listing)  # here, as a set from the cache is listed and not prepared
+        if not self.label_sources:  # whoever names them knows them
+            report_weak(self.listing)
         options = [self.missing_images, self.unlabelled, self.text_value]
         key = [self.name, *options, self.listing.fingerprint(), self.label_urls]
         if custom_features is not None:
@@ -3081,6 +3089,22 @@ def report_left_out(listing: Listing) -> None:
     """Warns of what a complete folder does not hold: one warning per reason."""
     for line in _left_out(listing, [reason for reason in LEFT_OUT if reason not in ONLY_IF_MISSING]):
         logger.warning("%s", line)
+
+
+def report_weak(listing: Listing) -> None:
+    """Warns of label maps by mlt-s weak: one warning per split."""
+    for split in PUBLISHED_COUNTS if listing.weak else ():
+        placed = [place_of(member) for _, member in listing.placed.get(("label", split), ())]
+        places = {place for place in set(placed) if is_below(place, list(listing.weak))}
+        if weak := [place for place in placed if place in places]:
+            logger.warning(
+                "%s: %s by mlt-s weak, and not the authors', among %s: %s. They load as the others do; label_maps=... "
+                "chooses.",
+                split,
+                counted(weak, "label map"),
+                f"{len(placed):,}",
+                first_few(sorted(listing.weak)),
+            )
 
 
 def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
 REPAIRED, REPAIRED_OTHERS = "repair by", "repair of others by"  # before the model's name: of the authors', or of others
-RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
+RECORD = mlt_s.WEAK_RECORD
 
 
 def is_signature(kind: bytes, payload: bytes) -> bool:

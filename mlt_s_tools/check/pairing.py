@@ -65,19 +65,16 @@ class Joined:
     notes: list[Finding]
 
 
-def join(
-    listing: mlt_s.Listing, split: str, weak: Sequence[str] = (), text_value: int = 1, two_sets: Sequence[str] = ()
-) -> Joined:
+def join(listing: mlt_s.Listing, split: str, text_value: int = 1, two_sets: Sequence[str] = ()) -> Joined:
     """Joins a split as the loader does, around the names that the loader would stop at.
 
     Args:
         listing: what there is.
         split: its name.
-        weak: archives and folders of label maps that mlt-s weak made.
         text_value: what text is in the label maps: 1, or 255.
         two_sets: roots of sources of which one set of label maps has to be chosen.
     """
-    strangers = mlt_s.take_out_strangers(listing, split)
+    strangers, weak = mlt_s.take_out_strangers(listing, split), sorted(listing.weak)
     groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
     sound, problems, notes = {}, [], _strangers(strangers, split)
     for role, kind in _ROLES.items():
