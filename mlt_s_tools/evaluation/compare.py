@@ -262,6 +262,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     for name, of in report["splits"].items():
         yield ""
         yield f"{name}: {mlt_s.counted(of['images'], 'image')} with a label map in both"
+        yield from _not_compared(of)
         if of["images"]:
             yield from _figure_lines(of)
         for kind in ("script", "height"):
@@ -270,13 +271,17 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 yield from (f"    {line}" for line in _uncertain(figures["pixels"]))
         if without := of.get("without_words"):
             yield f"  No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
-        for letter, ids in (("A", of["only_in_a"]), ("B", of["only_in_b"])):
-            if ids:
-                yield f"  Only in {letter}, {mlt_s.counted(ids, 'label map')}: {mlt_s.first_few(ids, _SHOWN)}."
-        reasons = list(of["refused"].values())
-        yield from (f"  Not compared: {reason}" for reason in reasons[:_SHOWN])
-        if len(reasons) > _SHOWN:
-            yield f"  Not compared either: {mlt_s.counted(len(reasons) - _SHOWN, 'more image')}."
+
+
+def _not_compared(of: dict[str, Any]) -> Iterator[str]:
+    """What the figures of a split leave out, which stands above them."""
+    for letter, ids in (("A", of["only_in_a"]), ("B", of["only_in_b"])):
+        if ids:
+            yield f"  Only in {letter}, {mlt_s.counted(ids, 'label map')}: {mlt_s.first_few(ids, _SHOWN)}."
+    reasons = list(of["refused"].values())
+    yield from (f"  Not compared: {reason}" for reason in reasons[:_SHOWN])
+    if len(reasons) > _SHOWN:
+        yield f"  Not compared either: {mlt_s.counted(len(reasons) - _SHOWN, 'more image')}."
 
 
 def _figure_lines(of: dict[str, Any]) -> Iterator[str]:
