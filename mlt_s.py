@@ -329,6 +329,7 @@ class Listing:
         masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are;
             empty once they are settled.
         origins: address of an archive that was downloaded, or made from a built set -> where it comes from.
+        weak: archives and folders with the record of mlt-s weak, which made the label maps in them.
     """
 
     placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
@@ -340,6 +341,7 @@ class Listing:
         default_factory=lambda: defaultdict(list)
     )
     origins: dict[str, str] = dataclasses.field(default_factory=dict)
+    weak: set[str] = dataclasses.field(default_factory=set)
 
     def has(self, role: str) -> bool:
         return any(role == placed for placed, _ in self.placed)
@@ -354,6 +356,7 @@ class Listing:
         for reason, places in other.left_out.items():
             self.left_out[reason] += places
         self.origins.update(other.origins)
+        self.weak |= other.weak
 
     def put(self, role: str, split: str, folders: tuple[str, ...], stem: str, member: Member) -> None:
         """Adds a file of known role; if its split is unknown, to `unplaced`."""
@@ -385,6 +388,8 @@ class Listing:
         if found := _WORDS_FILE.fullmatch(name):
             stem, role = found[1], role if role in (_CROP, _OTHER_SET) else "words"
         elif not stem or extension.lower() not in _IMAGE_EXTENSIONS:
+            if name == WEAK_RECORD:
+                self.weak.add(place_of(member))
             remedy = next((remedy for packed, remedy in _PACKED.items() if re.search(packed, name.lower())), None)
             if remedy and role not in _LEFT_OUT_BY_NAME:
                 self.left_out["packed"][f"{member} ({remedy})"] += 1
@@ -641,6 +646,22 @@ def _canonical(address: str) -> str:
         protocol, _, path = address.partition("://")
         return f"{protocol}://{os.path.normpath(path.strip('/'))}"
     return os.path.normcase(os.path.realpath(address)).replace(os.sep, "/").rstrip("/")
+
+
+def above_split(source: str) -> str:
+    """The folder above one that is itself named for a split, or lies in one that is; any other as it is.
+
+    What lies in a source tells the split by its names. That of the source does not count.
+
+    >>> above_split("/mlt/training_labels"), above_split("/mlt/val/labels"), above_split("/mlt/labels")
+    ('/mlt', '/mlt', '/mlt/labels')
+    """
+    for path in (source, os.path.dirname(source)):
+        folder, name = os.path.split(path)
+        if role_and_split((name,))[1] in PUBLISHED_COUNTS:
+            is_place = is_remote(folder) == is_remote(source) and not re.fullmatch(r"hf://(\w+/)?[^/]+", folder)
+            return folder if is_place else source
+    return source
 
 
 def place_of(member: Member) -> str:
@@ -1291,11 +1312,13 @@ def agreeing_copies(same: list[Member]) -> tuple[Member, ...]:
 def _conflict(first: Member, second: Member) -> MltSError:
     hint = ""
     if _is_png(first) != _is_png(second):
-        place = place_of(first if _is_png(first) else second)
-        hint = (
-            f" {place} may hold label maps or predictions: if it holds label maps, load them by "
-            f"label_maps={quoted(place)}."
-        )
+        mask, image = (first, second) if _is_png(first) else (second, first)
+        place = place_of(mask)
+        source = place if is_zip(place) else above_split(place)  # of a folder given, the name would not tell the split
+        remedy = f"load them by label_maps={quoted(source)}"
+        if source != place and is_below(image.address, [source]):
+            remedy = "write label into its name, as in training_labels"
+        hint = f" {place} may hold label maps or predictions: if it holds label maps, {remedy}."
     elif _is_png(first):
         hint = " If both are label maps, choose one set of them by label_maps=..."
     kinds = [(member.name or member.address).rpartition(".")[2].upper() for member in (first, second)]
@@ -1356,6 +1379,7 @@ _PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG_RAW_EXIF = b"Raw profile type exif\0"  # ImageMagick's EXIF from before PNG had a chunk for it
 _SOFTWARE = b"Software\0"  # begins a text chunk that says which program made the picture
 SIGNATURE = _SOFTWARE + b"mlt-s weak"  # begins that of a label map by mlt-s weak, which holds 0, 1 and 255
+WEAK_RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
 _TEXT_LIMIT = re.compile("decompressed data too large|too much memory used in text", re.IGNORECASE)  # Pillow's words
 
 # Far more than pictures have, so that a file of kilobytes costs neither minutes nor gigabytes before, or while, Pillow
@@ -2526,7 +2550,8 @@ class MltSConfig(datasets.BuilderConfig):
         name: "segmentation" (images and label maps), "words" (and MLT's word boxes) or "labels" (label maps alone).
         data_dir: folder of the archives, unpacked or not, in any mixture: a path or an fsspec address.
         missing_images: "error" refuses label maps without image, and images without ground truth where words are
-            wanted; "skip" leaves them out and says how many.
+            wanted; "skip" leaves them out and says how many. An archive that is needed and cannot be read is an error
+            in either case, as it is fetched again.
         unlabelled: whether MLT's images that have no label map follow those that have one, with `label=None`.
         label_maps: the label archive or its folder where it is not in `data_dir`: a path, an fsspec address, or an
             http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.
@@ -2577,6 +2602,8 @@ class MltSConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict, custom_features: Optional[datasets.Features] = None) -> str:
         """The key of the prepared cache: by what the sources hold, not by where they are or when they were copied."""
         report_left_out(self.listing)  # here, as a set from the cache is listed and not prepared
+        if not self.label_sources:  # whoever names them knows them
+            report_weak(self.listing)
         options = [self.missing_images, self.unlabelled, self.text_value]
         key = [self.name, *options, self.listing.fingerprint(), self.label_urls]
         if custom_features is not None:
@@ -2628,11 +2655,13 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
 
     def call(self, **options: Any) -> str:
-        """The line that loads this with other options, in the way in which it was loaded, or an address can be."""
+        """The line that loads this with other options, or without those of None, in the way in which it was loaded, or
+        an address can be.
+        """
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(MltSConfig, name)}
         name = [f'"{self.name}"'] if self.name != MltS.DEFAULT_CONFIG_NAME else []
-        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items()]
+        words = [f"{option}={quoted(value)}" for option, value in {**given, **options}.items() if value is not None]
         if is_remote(str(self.data_dir)):
             return f"mlt_s.MltS({', '.join([f'config_name={text}' for text in name] + words)})"
         path, end = ('"path/to/mlt_s.py"', ["trust_remote_code=True"]) if _IS_SCRIPT else ('"mlt_s"', [])
@@ -2885,9 +2914,27 @@ class MltS(datasets.GeneratorBasedBuilder):
             # What is not even known to be a label map or ground truth has the extension of an image.
             members = [member for told, member in listing.unplaced if (told if told in KINDS else "image") == role]
             if members and (role == "label" or role in self.config.roles and not listing.has(role)):
-                raise MltSError(f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}")
+                said = f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
+                raise MltSError(said + self._call_from_above(role, members))
             if members:
                 report_unplaced(members, kind)
+
+    def _call_from_above(self, role: str, members: list[Member]) -> str:
+        """Where a folder that was given is itself named for a split: the line that gives the one above it."""
+        data_dir = absolute_address(self.config.data_dir) if self.config.data_dir else ""
+        option = "label_maps" if role == "label" and self.config.label_sources else "data_dir"
+        given = self.config.label_sources if option == "label_maps" else [data_dir]
+        unplaced = {place_of(member) for member in members}
+        above = [above_split(root) if any(is_below(at, [root]) for at in unplaced) else root for root in given]
+        if above == given:
+            return ""
+        above = list(dict.fromkeys(above))
+        # What data_dir holds is found without label_maps.
+        value = None if above == [data_dir] and option == "label_maps" else above if len(above) > 1 else above[0]
+        return (
+            " The own name of a folder that is given tells nothing: give the one above it.\n"
+            f"    {self.config.call(**{option: value})}"
+        )
 
     def _report(self, split: str, pairs: list[Pair]) -> None:
         """Warns of other counts than the published ones, and of images that may be another data set's."""
@@ -2959,6 +3006,22 @@ def report_left_out(listing: Listing) -> None:
     """Warns of what a complete folder does not hold: one warning per reason."""
     for line in _left_out(listing, [reason for reason in LEFT_OUT if reason not in ONLY_IF_MISSING]):
         logger.warning("%s", line)
+
+
+def report_weak(listing: Listing) -> None:
+    """Warns of label maps by mlt-s weak: one warning per split."""
+    for split in PUBLISHED_COUNTS if listing.weak else ():
+        placed = [place_of(member) for _, member in listing.placed.get(("label", split), ())]
+        places = {place for place in set(placed) if is_below(place, list(listing.weak))}
+        if weak := [place for place in placed if place in places]:
+            logger.warning(
+                "%s: %s by mlt-s weak, and not the authors', among %s: %s. They load as the others do; label_maps=... "
+                "chooses.",
+                split,
+                counted(weak, "label map"),
+                f"{len(placed):,}",
+                first_few(sorted(listing.weak)),
+            )
 
 
 def _left_out(listing: Listing, reasons: Iterable[str] = tuple(LEFT_OUT)) -> list[str]:

@@ -6,17 +6,18 @@ a picture. So it goes wherever the file goes, and `example["label"].info["Softwa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import mlt_s
+from mlt_s_tools import SAMPLE
 
 if TYPE_CHECKING:
     import PIL.Image
 
 KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
 REPAIRED, REPAIRED_OTHERS = "repair by", "repair of others by"  # before the model's name: of the authors', or of others
-RECORD = "weak.json"  # lies beside the label maps in an archive that mlt-s weak made
+RECORD = mlt_s.WEAK_RECORD
 
 
 def is_signature(kind: bytes, payload: bytes) -> bool:
@@ -61,6 +62,25 @@ def has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
     else:
         found = [place for place in places if mlt_s.is_below(place, [mlt_s.absolute_address(config.data_dir)])]
     return any(_is_other(places.get(place), config) for place in found if not mlt_s.is_authors(place))
+
+
+def is_sample(splits: Mapping[str, Sequence[mlt_s.Pair]]) -> bool:
+    """Whether pairs are those of the bundled sample, which lie under names of MLT's and of the authors'.
+
+    Args:
+        splits: split -> pairs. They are told by the names and sizes of their images, or where there are none, of their
+            label maps: whoever unpacked or copied the sample has these.
+    """
+    role = "image" if any(pair.image for pairs in splits.values() for pair in pairs) else "label"
+    placed = mlt_s.list_source(str(SAMPLE), ("image", "label"), {}).placed
+    drawn = {
+        (split, stem, member.size) for (of, split), files in placed.items() if of == role for stem, member in files
+    }
+    return all(
+        (split, pair.image_id, getattr(pair, role)[0].size) in drawn
+        for split, pairs in splits.items()
+        for pair in pairs
+    )
 
 
 def places_in(source: str, places: Iterable[str]) -> list[str]:

@@ -45,6 +45,19 @@ def written(path: str | os.PathLike[str], was_there: bool) -> str:
     return f"{Path(path).resolve()}{' (replaced)' if was_there else ''}"
 
 
+def size(number: float) -> str:
+    """How a command names a number of bytes: in the units of MLT's download page.
+
+    >>> size(0), size(3324), size(102_000_000), size(7_010_000_000)
+    ('0 B', '3.3 kB', '102 MB', '7.01 GB')
+    """
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.2f} GB"
+
+
 def _is_ours(path: Path) -> bool:
     with open(path, "rb") as file:
         start = file.read(4096)

@@ -1,5 +1,7 @@
 """The archives as a data set of random access, for loaders and trainers."""
 
+import re
+
 import numpy as np
 import pytest
 import torch.utils.data
@@ -25,6 +27,47 @@ def test_it_has_the_pairs_of_a_split_by_number(folder):
     assert train[4]["image_id"] == "img_5"
     assert_is_pair(train[4], 5)
     assert_is_pair(validation[0], 501)
+
+
+@pytest.mark.parametrize("last", [4, -1, np.int64(4), np.uint8(4), np.array(4), torch.tensor(4), torch.tensor(-1)])
+def test_a_number_is_what_python_takes_for_one(folder, last):
+    assert ArchiveDataset(folder, "train")[last]["image_id"] == "img_5"
+
+
+@pytest.mark.parametrize("beyond", [5, -6, np.int64(5), torch.tensor(5)])
+def test_a_number_beyond_the_split(folder, beyond):
+    with pytest.raises(IndexError, match=rf"{int(beyond)}\b.* 5\b"):
+        ArchiveDataset(folder, "train")[beyond]
+
+
+def test_a_loop_over_it_ends(folder):
+    assert [example["image_id"] for example in ArchiveDataset(folder, "validation")] == ["img_1", "img_2", "img_3"]
+
+
+@pytest.mark.parametrize(
+    "part, numbers", [(slice(0, 3), [1, 2, 3]), (slice(None, None, -2), [5, 3, 1]), ([1, 2], [2, 3])]
+)
+def test_several_at_once_are_refused_with_what_gives_them(folder, part, numbers):
+    """As the data sets of torchvision, and not as a `datasets.Dataset`, whose batches are a dict of lists."""
+    dataset = ArchiveDataset(folder, "train")
+    with pytest.raises(TypeError, match=type(part).__name__) as raised:
+        dataset[part]
+    subset, listed = re.findall(r"torch\S+\(.+?\)(?= is )|\[.+\](?= reads)", str(raised.value))
+    names = {"torch": torch, "dataset": dataset, "indices": part}
+    for examples in eval(subset, names), eval(listed, names):
+        assert [example["image_id"] for example in examples] == [f"img_{number}" for number in numbers]
+
+
+@pytest.mark.parametrize("index", [1.0, "image", None, np.float32(1), torch.tensor([1, 2]), [True, False]])
+def test_what_is_no_number(folder, index):
+    with pytest.raises(TypeError, match=rf"{type(index).__name__}.*Subset"):
+        ArchiveDataset(folder, "train")[index]
+
+
+def test_a_subset_takes_its_examples_by_batches(folder):
+    subset = torch.utils.data.Subset(ArchiveDataset(folder, "train"), range(1, 4))
+    (batch,) = torch.utils.data.DataLoader(subset, batch_size=3, collate_fn=as_list)
+    assert [example["image_id"] for example in batch] == ["img_2", "img_3", "img_4"]
 
 
 def test_a_pair_is_read_when_it_is_asked_for(folder, monkeypatch):

@@ -325,7 +325,7 @@ def test_it_says_what_was_written_and_how_to_open_it(source, out, small, capsys)
     said = capsys.readouterr().out
     size = sum((out / path).stat().st_size for path in parquet(out))
     assert said.splitlines() == [
-        f"{out}: 5 Parquet files, {size / 1e6:.1f} MB, read back and compared with the archives",
+        f"{out}: 5 Parquet files, {size / 1e3:.1f} kB, read back and compared with the archives",
         "  segmentation: train 5, validation 3",
         "  words: train 5, validation 3",
         f'It opens without this project: load_dataset("{out}")',
@@ -512,7 +512,7 @@ def test_a_build_that_waited_while_another_one_took_its_folder_away(source, out,
 def test_too_little_space_is_found_before(source, out, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6, 1))
     text = refused(source, out)
-    assert text.startswith(f"There is not enough space for {out}: the build takes ") and "0.0 MB are free" in text
+    assert text.startswith(f"There is not enough space for {out}: the build takes ") and "1 B are free" in text
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

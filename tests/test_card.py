@@ -1,16 +1,21 @@
 """The card of a built repository: its metadata are those of the data, what it shows runs, what it says is so."""
 
+import dataclasses
 import importlib.util
+import io
 import json
 import os
 import re
+import shutil
 import sys
+import zipfile
 
 import datasets
 import forks
 import jinja2.meta
 import numpy as np
 import PIL.Image
+import pyarrow.parquet as pq
 import pytest
 from archives import add_words, label_file, label_members, label_values, mlt, png_with, unpacked, write_zip
 from conftest import ROOT
@@ -18,7 +23,7 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import mlt_s
-from mlt_s_tools import build, cli
+from mlt_s_tools import SAMPLE, build, cli
 from mlt_s_tools.hub import card, layout
 from mlt_s_tools.looking.preview import contact_sheet, label_sheet
 from mlt_s_tools.origin import REPAIRED_OTHERS
@@ -231,12 +236,14 @@ def test_every_section_of_the_hubs_template_is_there_in_its_order_and_none_is_em
         assert body or next_level > level, f"nothing stands below {heading}"
 
 
-def test_the_template_takes_what_it_is_given_and_nothing_else(repositories):
-    template = jinja2.Environment().parse((ROOT / "mlt_s_tools/hub/card.md").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["card.md", "sample_card.md"])
+def test_the_template_takes_what_it_is_given_and_nothing_else(repositories, name):
+    template = jinja2.Environment().parse((ROOT / "mlt_s_tools/hub" / name).read_text(encoding="utf-8"))
     given = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jinja2.Template, "render", lambda self, **words: given.extend(words) or "")
-        card.made(repositories["all"].built, DatasetCardData())
+        built = dataclasses.replace(repositories["all"].built, is_sample="sample" in name)
+        card.made(built, DatasetCardData())
     assert jinja2.meta.find_undeclared_variables(template) == set(given)
 
 
@@ -372,6 +379,85 @@ def test_where_all_is_by_weak_nobody_is_named_as_its_author(tmp_path):
     assert "Bonechi" not in curated and "all by `mlt-s weak`" in curated
     told = json.loads((tmp_path / "out" / "croissant.json").read_text(encoding="utf-8"))
     assert "creator" not in told and told["rai:machineAnnotationTools"] == ["mlt-s weak"]
+
+
+OF_MLT = ("Nayef", "Bonechi", "cc-by-4.0", "creativecommons", "challenge", mlt_s.CITATION.strip()[:40])
+SAMPLE_CONFIGS = [("segmentation",), ("labels",), ("segmentation", "words", "labels")]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("configs", SAMPLE_CONFIGS)
+@pytest.mark.parametrize("place", ["bundled", "unpacked"])
+def test_the_bundled_sample_is_called_drawn_and_nobody_elses(tmp_path, place, configs):
+    folder = SAMPLE
+    if place == "unpacked":
+        folder = shutil.copytree(SAMPLE, tmp_path / "mlt")
+        for archive in folder.glob("*.zip"):
+            unpacked(archive)
+    build(folder, tmp_path / "out", configs, jobs=1, palette="words" in configs)
+    made = DatasetCard((tmp_path / "out" / "README.md").read_text(encoding="utf-8"))
+    croissant = (tmp_path / "out" / "croissant.json").read_text(encoding="utf-8")
+    assert "No image of MLT is in here, and no label map of MLT_S" in made.text
+    assert not [claim for claim in OF_MLT for text in (made.content, croissant) if claim in text]
+    assert (made.data.license, made.data.source_datasets) == ("apache-2.0", ["original"])
+    assert json.loads(croissant)["license"].startswith("https://www.apache.org/")
+    assert ("palette" in made.text) == ("words" in configs)
+    (block,) = re.findall(r"```python\n(.*?)```", made.text, re.DOTALL)
+    names = {}
+    exec(block.replace(card.PLACEHOLDER, str(tmp_path / "out")), names)
+    for config in configs:
+        assert {split: len(of) for split, of in names[config].items()} == {"train": 14, "validation": 6}
+        assert f'| "{config}" | 14 | 6 | ' in made.text
+
+
+def test_what_only_bears_the_names_of_the_sample_is_mlts(repositories, home):
+    source = mlt_s.MltS(data_dir=str(home / "mlt")).pairs()
+    ids = {(split, pair.image_id) for split, pairs in source.items() for pair in pairs}
+    sample = mlt_s.MltS(data_dir=str(SAMPLE)).pairs()
+    assert ids & {(split, pair.image_id) for split, pairs in sample.items() for pair in pairs}
+    assert not repositories["all"].built.is_sample and "Nayef" in repositories["all"].text
+
+
+def test_other_label_maps_of_the_sample_are_not_said_to_be_drawn_with_it(tmp_path):
+    with zipfile.ZipFile(SAMPLE / "MLT_S_labels.zip") as authors:
+        label = authors.read("MLT_S_labels/training_labels/img_2.png")
+    others = write_zip(tmp_path / "others.zip", {"training_labels/img_2.png": label})
+    build(SAMPLE, tmp_path / "out", label_maps=str(others), jobs=1, missing_images="skip")
+    made = DatasetCard((tmp_path / "out" / "README.md").read_text(encoding="utf-8"))
+    assert made.data.license == "unknown" and "which others made" in made.text
+
+
+@pytest.mark.parametrize("weak", [False, True])
+def test_of_masks_of_0_and_255_nothing_is_called_uncertain_but_what_mlt_s_weak_made(tmp_path, weak):
+    mlt(tmp_path / "mlt")
+    options = given(tmp_path / "masks", 255)
+    if weak:
+        signed = png_with(label_file(4), b"tEXt", mlt_s.SIGNATURE + b" baseline")
+        options["label_maps"] = [
+            options["label_maps"],
+            str(write_zip(tmp_path / "weak.zip", label_members({"img_4": signed}, {}))),
+        ]
+    made = card_of(tmp_path / "out", configs=("segmentation", "labels"), **options).text
+    seen = {value for of in shown(tmp_path / "out") for value in np.unique(of).tolist()}
+    assert (255 in seen) == weak
+    for said in ("| 255 |", "yellow", "255 as white", "Ignore 255", "**Uncertain**", "# 0, 1 and 255\n"):
+        assert (said in made) == weak, said
+    told = (tmp_path / "out" / "croissant.json").read_text(encoding="utf-8")
+    assert ("255 uncertain" in told, "nothing in them is uncertain" in told) == (weak, not weak)
+
+
+def shown(out):
+    """The label maps of a build, as arrays."""
+    for file in (out / "labels").iterdir():
+        for row in pq.read_table(file)["label"].to_pylist():
+            yield np.asarray(PIL.Image.open(io.BytesIO(row["bytes"])))
+
+
+def test_a_download_is_never_nothing(repositories):
+    for config, size in re.findall(r'^\| "(\w+)" \|.*\| ([^|]+) \|$', repositories["all"].text, re.MULTILINE):
+        files = (repositories["all"].out / layout.FOLDERS[config]).iterdir()
+        number, unit = size.split()
+        assert unit == "kB" and float(number) == pytest.approx(sum(f.stat().st_size for f in files) / 1000, abs=0.06)
 
 
 def test_without_jinja2_it_is_said_before_the_work(tmp_path, monkeypatch, capsys):

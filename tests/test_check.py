@@ -318,6 +318,16 @@ def test_a_name_with_two_contents(check, tmp_path):
     assert checked.json["splits"]["train"]["without_image"] == []
 
 
+def test_label_maps_that_are_taken_for_images_are_named_by_a_line_that_works_anywhere(check, tmp_path, monkeypatch):
+    folder = whole_set(tmp_path / "my mlt")
+    (folder / LABELS).rename(tmp_path / LABELS)
+    write_zip(folder / "my training.zip", {f"img_{number}.png": png(label()) for number in range(1, 7)})
+    monkeypatch.chdir(tmp_path)
+    (option,) = set(re.findall(r'label_maps="[^"]+"', check("my mlt").out))
+    monkeypatch.chdir(folder)
+    assert len(eval(f"mlt_s.MltS(data_dir={str(folder)!r}, {option})").pairs()["train"]) == 6
+
+
 def test_a_name_with_one_content_twice_is_a_note(check, tmp_path):
     folder = whole_set(tmp_path / "mlt")
     shutil.copy(folder / IMAGES[1], folder / "ch8_training_images_2 (1).zip")
@@ -352,6 +362,20 @@ def test_a_cut_off_archive_hides_no_other(check, tmp_path):
     assert states(checked)[IMAGES[1]] == "damaged"
     assert checked.json["splits"]["train"]["pairs"] == 5
     assert checked.json["pixels"]["shares"]["train"]["label_maps"] == 6
+
+
+@pytest.mark.parametrize("config, name, kept", [("segmentation", IMAGES[1], 5), ("words", TRUTH[1], 6)])
+def test_the_way_round_a_cut_off_archive_is_one(check, tmp_path, config, name, kept):
+    folder = whole_set(tmp_path / "mlt")
+    archive = folder / name
+    archive.write_bytes(archive.read_bytes()[:-40])
+    some = {"data_dir": str(folder), "missing_images": "skip"}
+    with pytest.raises(mlt_s.MltSError, match=re.escape(name)):
+        mlt_s.MltS(config_name=config, **some).pairs()
+    (problem,) = found(check(folder), "damaged-archive")
+    assert re.search('with missing_images="skip" too: .*move it out of the folder', problem["advice"])
+    archive.rename(tmp_path / name)
+    assert len(mlt_s.MltS(config_name=config, **some).pairs()["train"]) == kept
 
 
 def test_a_cut_off_label_archive(check, tmp_path):

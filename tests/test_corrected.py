@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 
 import forks
@@ -11,7 +12,7 @@ import pytest
 from archives import encoded, failure, image_file, label_values, mlt, write_zip
 from conftest import ROOT
 from hub import Hub
-from test_loading import ids
+from test_loading import assert_is_pair, ids
 
 import mlt_s
 from mlt_s_tools.cli import main
@@ -71,6 +72,12 @@ PLACES = {
 def images(tmp_path):
     """MLT's images, and the authors' label maps beside them."""
     return mlt(tmp_path / "mlt")
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    return tmp_path / "elsewhere"
 
 
 def assert_corrected(dataset):
@@ -162,6 +169,39 @@ def test_check_says_so_too(images, tmp_path):
     assert main(["check", str(images), "--label-maps", str(folder), "--json", str(report)]) == 1
     (text,) = (of["text"] for of in json.loads(report.read_text())["problems"] if of["kind"] == "two-sets")
     assert_both_are_named(text, folder / "training_labels_reann", folder / "training_labels")
+
+
+@once
+def test_check_says_once_what_to_choose_and_the_line_works_anywhere(
+    load_registered, tmp_path, monkeypatch, capsys, elsewhere
+):
+    """Each of the five names has two contents as well, which says no more."""
+    folder = mlt(tmp_path / "my mlt")
+    in_a_folder(folder / "TextSegmentation", {n: c for n, c in repository(1).items() if "images_new" not in n})
+    monkeypatch.chdir(folder)
+    assert main(["check", ".", "--json", str(tmp_path / "check.json")]) == 1
+    problems = json.loads((tmp_path / "check.json").read_text())["problems"]
+    assert [of["kind"] for of in problems if "two" in of["kind"]] == ["two-sets"]
+    pasted = re.findall(r'label_maps="[^"]+"', capsys.readouterr().out)
+    monkeypatch.chdir(elsewhere)
+    assert_corrected(eval(f"load_registered(folder, {pasted[0]})"))
+    assert_is_pair(eval(f"load_registered(folder, {pasted[1]})")["train"][4], 5)
+    for line in pasted:
+        main(["check", str(folder), "--label-maps", line.split('"')[1], "--json", str(tmp_path / "again.json")])
+        assert not [of for of in json.loads((tmp_path / "again.json").read_text())["problems"] if "two" in of["kind"]]
+
+
+@once
+def test_check_names_two_contents_that_no_choice_of_a_set_removes(tmp_path):
+    folder = mlt(tmp_path / "mlt")
+    in_a_folder(folder / "TextSegmentation", {n: c for n, c in repository(1).items() if "images_new" not in n})
+    write_zip(folder / "more_training_labels.zip", {"img_2.png": png(label_values(seed=99))})
+    main(["check", str(folder), "--json", str(tmp_path / "check.json")])
+    problems = json.loads((tmp_path / "check.json").read_text())["problems"]
+    assert [(of["kind"], of["image_id"]) for of in problems if "two" in of["kind"]] == [
+        ("two-contents", "img_2"),
+        ("two-sets", None),
+    ]
 
 
 @once

@@ -336,7 +336,7 @@ def test_images_without_prediction_are_named_and_nothing_is_made_up(folder, pred
     said = capsys.readouterr().out
     warning = ". NOT THE WHOLE SPLIT: do not compare these figures with published ones\n"
     assert f"validation: 2 of the 3 images of MLT_S{warning}" in said
-    assert "No prediction for 1 image: img_2.\n" in said
+    assert "No prediction for 1 image: img_2.\n" in said.split("fgIoU")[0]  # above the figures
     assert "img_2  missing\n" in said
 
 
@@ -361,7 +361,8 @@ def test_predictions_for_no_label_map_are_left_out_and_said(folder, predictions,
     status, report = report_of(predictions, folder, tmp_path)
     assert (status, report["figures"], len(report["extra"])) == (0, wanted(), 7)
     names = "img_10.png, img_11.png, img_12.png, img_13.png, img_14.png and 2 more"
-    assert f"Left out 7 predictions without a label map in this split: {names}.\n" in capsys.readouterr().out
+    above = capsys.readouterr().out.split("fgIoU")[0]
+    assert f"Left out 7 predictions without a label map in this split: {names}.\n" in above
 
 
 MASK = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -477,7 +478,8 @@ def test_many_refused_predictions_are_counted(tmp_path, monkeypatch, capsys):
     masks = {f"img_{n}.png": b"" for n in range(2, 10)}
     assert evaluate(write(tmp_path / "masks", {**masks, "img_1.png": grey(MASK)}), data) == 1
     said = capsys.readouterr().out
-    assert "Refused 8 predictions:\n" in said and said.endswith("\n  and 3 more\n")
+    above, figures = said.split("\nAs published\n")
+    assert "Refused 8 predictions:\n" in above and above.endswith("\n  and 3 more\n") and "fgIoU" in figures
 
 
 @pytest.mark.parametrize(
@@ -603,7 +605,7 @@ def test_the_sheet_is_written(folder, predictions, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert evaluate(predictions, folder, "--worst", 2) == 0
     with PIL.Image.open("worst.png") as sheet:
-        assert sheet.width == 2 * preview.MARGIN + 2 * preview.GROUP_WIDTH + preview.COLUMN_GAP
+        assert sheet.width == 2 * preview.MARGIN + 2 * preview.group_width(3) + preview.COLUMN_GAP
 
 
 # --- The command ---------------------------------------------------------------------------------------------------

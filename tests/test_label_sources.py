@@ -107,6 +107,66 @@ def test_one_that_is_not_there_is_named(load_registered, folder, authors):
     assert text == "There is nothing at /no/such.zip: check data_dir and label_maps."
 
 
+@pytest.fixture
+def folders(folder, authors, tmp_path):
+    """The label maps in folders of their own, one for each split."""
+    shutil.unpack_archive(authors, tmp_path / "unpacked")
+    return tmp_path / "unpacked" / "MLT_S_labels"
+
+
+def advised(text):
+    """What the last line of an error loads."""
+    return eval(text.splitlines()[-1].strip().replace("load_dataset(", "dict(name=", 1))
+
+
+@pytest.mark.parametrize("below", ["", "maps"])
+@pytest.mark.parametrize("splits", [("training", "validation"), ("training",)])
+def test_a_folder_named_for_its_split_is_given_by_the_one_above(load_registered, folder, folders, splits, below):
+    given = [str(folders / f"{split}_labels" / below).rstrip("/") for split in splits]
+    for place in given if below else []:
+        files = [*folders.glob(f"{place.split('/')[-2]}/*.png")]
+        (folders / place).mkdir()
+        for file in files:
+            file.rename(f"{place}/{file.name}")
+    text = str(failure(lambda: load_registered(folder, label_maps=given)))
+    call = advised(text)
+    assert text.startswith("Cannot tell the split of ") and call == {**call, "label_maps": str(folders)}
+    assert_is_pair(load_registered(call["data_dir"], label_maps=call["label_maps"])["validation"][0], 501)
+
+
+def test_beside_a_source_that_is_right_as_it_is(load_registered, folder, folders, more):
+    text = str(failure(lambda: load_registered(folder, label_maps=[more, str(folders / "training_labels")])))
+    assert advised(text)["label_maps"] == [more, str(folders)]
+    assert_all_are_paired(load_registered(folder, label_maps=advised(text)["label_maps"])["train"])
+
+
+def test_where_the_one_above_is_that_of_the_images_label_maps_are_found_there(load_registered, folder, folders):
+    inside = [str(shutil.move(folders / f"{part}_labels", folder)) for part in ("training", "validation")]
+    call = advised(str(failure(lambda: load_registered(folder, label_maps=inside))))
+    assert "label_maps" not in call
+    assert_is_pair(load_registered(call["data_dir"])["train"][0], 1)
+
+
+def test_so_is_a_folder_of_images_that_is_named_for_its_split(load_registered, folder, authors, tmp_path):
+    (tmp_path / "own" / "train").mkdir(parents=True)
+    shutil.unpack_archive(folder / "ch8_training_images_1.zip", tmp_path / "own" / "train")
+    call = advised(
+        str(failure(lambda: load_registered(tmp_path / "own" / "train", label_maps=authors, missing_images="skip")))
+    )
+    assert (call["data_dir"], call["label_maps"]) == (str(tmp_path / "own"), authors)
+    assert ids(load_registered(call["data_dir"], label_maps=authors, missing_images="skip")["train"]) == [
+        "img_1", "img_2", "img_3",
+    ]  # fmt: skip
+
+
+def test_a_folder_of_label_maps_that_no_name_tells_is_renamed(load_registered, folder, folders, authors):
+    (folders / "training_labels").rename(folder / "training")
+    text = str(failure(lambda: load_registered(folder, label_maps=authors)))
+    assert f"{folder}/training may hold label maps" in text and "as in training_labels" in text
+    (folder / "training").rename(folder / "training_labels")
+    assert_is_pair(load_registered(folder, label_maps=authors)["train"][0], 1)
+
+
 def test_none_of_them_holds_label_maps(load_registered, folder, tmp_path):
     empty = [str(write_zip(tmp_path / name, {"notes.txt": b"none"})) for name in ("a.zip", "b.zip")]
     text = str(failure(lambda: load_registered(folder, label_maps=empty)))

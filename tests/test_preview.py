@@ -28,7 +28,6 @@ from mlt_s_tools.looking.choose import Source
 from mlt_s_tools.looking.page import WORD_COLORS
 from mlt_s_tools.looking.preview import (
     GAP,
-    GROUP_WIDTH,
     LABEL_GAP,
     LEGEND_HEIGHT,
     MARGIN,
@@ -36,9 +35,12 @@ from mlt_s_tools.looking.preview import (
     PAPER,
     ROW_HEIGHT,
     contact_sheet,
+    group_width,
     label_sheet,
     overlay,
 )
+
+GROUP_WIDTH = group_width(3)
 
 
 @pytest.fixture

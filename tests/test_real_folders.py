@@ -254,7 +254,9 @@ def test_masks_beside_images_of_their_names_are_told_apart_before_anything_is_ad
     drawn(folder / "drawn", train=[1, 2, 3], validation=[])
     error = failure(lambda: load_registered(folder))
     assert_two_contents(error, folder / "train_imgs" / "img_1.jpg", folder / "drawn" / "train" / "img_1.png")
-    assert f'label_maps="{folder / "drawn" / "train"}"' in str(error)
+    assert f'label_maps="{folder / "drawn"}"' in str(error)
+    masked = load_registered(folder, label_maps=str(folder / "drawn"), split="train")
+    assert [example["image_id"] for example in masked] == ["img_1", "img_2", "img_3"]
 
 
 def test_label_maps_that_are_no_png_are_said_to_be_that(load_registered, tmp_path):

@@ -14,10 +14,22 @@ import zipfile
 import filelock
 import numpy as np
 import pytest
-from archives import add_words, encoded, image_file, label_values, mlt, words_file, words_line, words_of, write_zip
+from archives import (
+    add_words,
+    encoded,
+    image_file,
+    label_values,
+    mlt,
+    unpacked,
+    words_file,
+    words_line,
+    words_of,
+    write_zip,
+)
 from conftest import ROOT
 from networks import drawn, drawn_mlt
 from PIL import Image
+from test_loading import ids
 from web import Web
 
 import mlt_s
@@ -629,6 +641,27 @@ def test_words_that_make_no_sense_are_refused(folder, out, capsys, words, text):
 def both(folder, out):
     run(folder, out, "--unlabelled-only")
     return [str(folder / "MLT_S_labels.zip"), str(out)]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("is_unpacked", [False, True])
+def test_in_the_folder_of_the_images_it_is_said_once_that_it_joins_in(
+    load_registered, folder, both, caplog, streaming, is_unpacked
+):
+    place = folder / "weak.zip"
+    shutil.copy(both[1], place)
+    if is_unpacked:
+        place = unpacked(place) / "MLT_S_labels"
+    for _ in range(2):  # the second time it is prepared already
+        caplog.clear()
+        train = load_registered(folder, split="train", streaming=streaming)
+        assert ids(train) == [f"img_{n}" for n in (1, 2, 3, 4, 5, 7, 8)]
+        (said,) = (line for line in caplog.messages if "mlt-s weak" in line)
+        assert said.startswith("train: 2 label maps by mlt-s weak") and f"among 7: {place}" in said
+    caplog.clear()
+    load_registered(folder, label_maps=[both[0], str(place)], split="train", streaming=streaming)
+    load_registered(folder, label_maps=both[0], split="train", streaming=streaming)
+    assert "mlt-s weak" not in caplog.text  # whoever named it knows it
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -75,7 +75,7 @@ def _check(report: Report, checksums: bool, read_pixels: bool, jobs: int) -> Non
         sources = _sources(report)
         inventory = inventories.take(sources, {})
         joined = {
-            split: pairing.join(inventory.listing, split, inventory.weak, report.text_value)
+            split: pairing.join(inventory.listing, split, report.text_value, inventory.two_sets)
             for split in mlt_s.PUBLISHED_COUNTS
         }
         if report.data_dir.lower().endswith(".zip") and not any(of.split.pairs for of in joined.values()):

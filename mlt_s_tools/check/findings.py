@@ -12,7 +12,11 @@ PROBLEMS = {
         "Missing archives of images",
         f"Fetch them from {IMAGES_URL} (after a registration) and put them into the folder, zipped or unpacked.",
     ),
-    "damaged-archive": ("Archives that cannot be read", "The other archives were checked all the same."),
+    "damaged-archive": (
+        "Archives that cannot be read",
+        "The other archives were checked all the same. The loader stops at each that it needs, with "
+        'missing_images="skip" too: to load the rest until it is fetched again, move it out of the folder.',
+    ),
     "no-label-maps": (
         "No label maps",
         f"Put {LABEL_ARCHIVE} into the folder, or name it with --label-maps. The loader would download it.",
@@ -28,14 +32,19 @@ PROBLEMS = {
     ),
     "label-map-without-image": (
         "Label maps without an image",
-        'Fetch the archives of images that are missing. To load the other pairs: missing_images="skip".',
+        'Fetch the archives of images that are missing. To load the other pairs: missing_images="skip", which passes '
+        "what is missing, and no archive that cannot be read.",
     ),
     "pair-without-ground-truth": (
         "Pairs without ground truth",
         f'Fetch its archive again from {IMAGES_URL}: the configuration "words" stops here, unless told '
-        'missing_images="skip". No other configuration needs ground truth.',
+        'missing_images="skip", and at an archive that cannot be read in any case. No other configuration needs ground '
+        "truth.",
     ),
-    "two-sets": ("Two sets of label maps", "The loader refuses to mix them, or to choose."),
+    "two-sets": (
+        "Two sets of label maps",
+        "The loader refuses to mix them, or to choose. Commands take --label-maps PATH.",
+    ),
     "two-contents": (
         "One name, two contents",
         "The loader refuses to choose. Find out which of the two is MLT's. Label maps belong in a folder that says "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -13,7 +12,6 @@ import fsspec  # comes with datasets
 import mlt_s
 from mlt_s import IMAGE_ARCHIVES, LABEL_ARCHIVE, WORDS_ARCHIVES
 from mlt_s_tools.check.findings import Finding, about
-from mlt_s_tools.origin import RECORD
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -77,14 +75,14 @@ class Inventory:
         listing: images, label maps and ground truth, as the loader lists them.
         others: members of no use to the loader, whose CRC can be checked all the same.
         problems: of archives that cannot be read, and of sources that hold two sets of label maps.
-        weak: archives and folders of label maps that mlt-s weak made, as its record beside them says.
+        two_sets: roots of these sources.
     """
 
     places: dict[str, Place]
     listing: mlt_s.Listing = dataclasses.field(default_factory=mlt_s.Listing)
     others: list[mlt_s.Member] = dataclasses.field(default_factory=list)
     problems: list[Finding] = dataclasses.field(default_factory=list)
-    weak: list[str] = dataclasses.field(default_factory=list)
+    two_sets: list[str] = dataclasses.field(default_factory=list)
 
 
 def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
@@ -107,6 +105,7 @@ def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
                 _take_loose(inventory, seen)
         if mixed := mlt_s.mixed_sets(listing, root):
             inventory.problems.append(Finding("two-sets", mixed))
+            inventory.two_sets.append(root)
         inventory.listing.add(listing)
     return inventory
 
@@ -116,8 +115,6 @@ def _take_archive(inventory: Inventory, seen: mlt_s.Seen) -> None:
     place.state, place.path, place.size = "archive", seen.file.address, place.size + seen.file.size
     place.files += len(seen.used)
     inventory.others += seen.others
-    if any((member.name or "").rpartition("/")[2] == RECORD for member in seen.others):
-        inventory.weak.append(seen.file.address)
     if seen.error:
         place.state = "damaged"
         inventory.problems.append(about("damaged-archive", seen.file, seen.error))
@@ -127,8 +124,6 @@ def _take_archive(inventory: Inventory, seen: mlt_s.Seen) -> None:
 
 def _take_loose(inventory: Inventory, seen: mlt_s.Seen) -> None:
     *folders, name = seen.parts
-    if name == RECORD:
-        inventory.weak.append(os.path.dirname(seen.file.address))
     if not seen.used:
         return
     known = [f"{folder}.zip" for folder in folders if f"{folder}.zip".lower() in _WRITTEN]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -64,20 +65,20 @@ class Joined:
     notes: list[Finding]
 
 
-def join(listing: mlt_s.Listing, split: str, weak: Sequence[str] = (), text_value: int = 1) -> Joined:
+def join(listing: mlt_s.Listing, split: str, text_value: int = 1, two_sets: Sequence[str] = ()) -> Joined:
     """Joins a split as the loader does, around the names that the loader would stop at.
 
     Args:
         listing: what there is.
         split: its name.
-        weak: archives and folders of label maps that mlt-s weak made.
         text_value: what text is in the label maps: 1, or 255.
+        two_sets: roots of sources of which one set of label maps has to be chosen.
     """
-    strangers = mlt_s.take_out_strangers(listing, split)
+    strangers, weak = mlt_s.take_out_strangers(listing, split), sorted(listing.weak)
     groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
     sound, problems, notes = {}, [], _strangers(strangers, split)
     for role, kind in _ROLES.items():
-        sound[role, split], conflicts = _sound(groups[role], split)
+        sound[role, split], conflicts = _sound(groups[role], split, two_sets if role == "label" else ())
         problems += conflicts
         notes += _seen_twice(sound[role, split], f"{split}, {kind}")
     pairs, missing = mlt_s.join(mlt_s.Listing(sound), split, ("image", "label"))
@@ -144,16 +145,37 @@ def _lacking(pairs: list[mlt_s.Pair], ground_truth: Mapping[str, object]) -> lis
     return [pair.image_id for pair in pairs if ground_truth and mlt_s.name_key(pair.image_id) not in ground_truth]
 
 
-def _sound(groups: dict[str, list[Named]], split: str) -> tuple[list[Named], list[Finding]]:
-    """The files without those whose name has two contents, and a finding about each such name."""
+def _sound(
+    groups: dict[str, list[Named]], split: str, two_sets: Sequence[str] = ()
+) -> tuple[list[Named], list[Finding]]:
+    """The files without those whose name has two contents, and a finding about each such name.
+
+    There is none about a name that has one content in each of two sets, between which the user chooses.
+    """
     sound, conflicts = [], []
     for group in groups.values():
         try:
             mlt_s.agreeing_copies([member for _, member in group])
             sound += group
         except mlt_s.MltSError as error:
-            conflicts.append(about("two-contents", group[0][1], error)._replace(split=split, image_id=group[0][0]))
+            if not _differs_by_set([member for _, member in group], two_sets):
+                conflicts.append(about("two-contents", group[0][1], error)._replace(split=split, image_id=group[0][0]))
     return sound, conflicts
+
+
+def _differs_by_set(members: list[mlt_s.Member], roots: Sequence[str]) -> bool:
+    """Whether files of one name have one content once one of the two sets of their source is chosen."""
+    sets: dict[bool, list[mlt_s.Member]] = {True: [], False: []}
+    for member in members:
+        root = next((root for root in roots if mlt_s.is_below(member.address, [root])), None)
+        if root is None:
+            return False
+        base = os.path.dirname(root) if mlt_s.is_zip(root) else root
+        sets[mlt_s.is_corrected(str(member)[len(base) :])].append(member)
+    try:
+        return all([mlt_s.agreeing_copies(files) for files in sets.values() if files]) and all(sets.values())
+    except mlt_s.MltSError:
+        return False
 
 
 def _seen_twice(files: list[Named], what: str) -> Iterator[Finding]:

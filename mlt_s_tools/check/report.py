@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ import mlt_s
 from mlt_s_tools.check.findings import NOTES, PROBLEMS, Finding
 from mlt_s_tools.check.inventory import Place
 from mlt_s_tools.check.pixels import Totals
+from mlt_s_tools.output import size
 from mlt_s_tools.terminal import printable
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Report:
         return self.stopped_status or int(bool(self.problems))
 
     def add(self, problems: Iterable[Finding] = (), notes: Iterable[Finding] = ()) -> None:
-        """Adds findings, with paths as seen from the folder."""
+        """Adds findings, with paths as seen from the folder. What is to be pasted, in quotes, keeps its whole path."""
         self.problems += [self._shortened(finding) for finding in problems]
         self.notes += [self._shortened(finding) for finding in notes]
 
@@ -71,7 +73,7 @@ class Report:
         # Texts of the loader's errors come without secrets, so the folder is looked for in that form.
         root, text = (mlt_s.without_secrets(part) for part in (self.data_dir.rstrip("/") + "/", finding.text))
         archive = mlt_s.without_secrets(finding.archive).replace(root, "", 1) if finding.archive else None
-        return finding._replace(text=text.replace(root, ""), archive=archive)
+        return finding._replace(text=re.sub(f'(?<!"){re.escape(root)}', "", text), archive=archive)
 
 
 def _place_in_order(finding: Finding) -> tuple[str, list[Any], str, str]:
@@ -136,6 +138,7 @@ def by_pair(written: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
 # --- For the eye ---------------------------------------------------------------------------------------------------
 
 _STATES = {"archive": "zip", "missing": "missing", "damaged": "damaged"}
+_PASTED = re.compile(r'="(?:[^"\\]|\\.)*"')  # an option with its value, as `mlt_s.quoted` writes it
 _CODES = {"bold": "1", "faint": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -150,17 +153,19 @@ class Page:
         self.lines.append(self.styled(printable(line), *styles))
 
     def wrap(self, text: str, indent: int = 0, *styles: str, hanging: int | None = None) -> None:
-        """Adds a text, broken at blanks, indented, and its further lines by `hanging`."""
+        """Adds a text, broken at blanks but for those of a path to be pasted, indented, and its further lines by
+        `hanging`.
+        """
         hanging = indent if hanging is None else hanging
         lines = textwrap.wrap(
-            printable(text),
+            _PASTED.sub(lambda found: found[0].replace(" ", "\0"), printable(text)),
             self.width,
             initial_indent=" " * indent,
             subsequent_indent=" " * hanging,
             break_long_words=False,
             break_on_hyphens=False,
         )
-        self.lines += [self.styled(line, *styles) for line in lines]
+        self.lines += [self.styled(line.replace("\0", " "), *styles) for line in lines]
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Adds rows of cells under their heads: the first column to the left, the others to the right.
@@ -230,7 +235,7 @@ def _write_places(page: Page, places: list[Place]) -> None:
         faint = place.kind == "ground truth" and place.state == "missing"
         state = "not there" if faint else _STATES.get(place.state, place.state)
         style = "faint" if faint else "red" if place.state in ("missing", "damaged") else None
-        known = [f"{place.files:,}", _size(place.size)] if place.path else ["", ""]
+        known = [f"{place.files:,}", size(place.size)] if place.path else ["", ""]
         rows.append([(place.name, style), (state, style), *known, *[_md5(place)] * with_md5])
     page.add()
     page.table(["Archive", "found", "files", "size"] + ["MD5"] * with_md5, rows)
@@ -242,15 +247,6 @@ def _md5(place: Place) -> Cell:
     if not place.md5_known:
         return "no value"
     return "same" if place.md5 == place.md5_known else ("differs", "yellow")
-
-
-def _size(number: float) -> str:
-    """Bytes in the units of MLT's download page."""
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:,.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.2f} GB"
 
 
 def _write_splits(page: Page, splits: dict[str, Split]) -> None:

@@ -34,7 +34,7 @@ CLASSES = ("background", "text", "uncertain")
 _VALUES = {mlt_s.LABEL_MAP.label2id["background"]: 0, mlt_s.LABEL_MAP.label2id["text"]: 1}
 _UNCERTAIN = CLASSES.index("uncertain")
 _SHOWN = 5  # names of a kind; JSON has all of them
-# The colour of each kind of pixel in the first panel, if there is no image to show.
+# The colour of each kind of pixel in the panel of differences.
 DIFFERENCES = {"text in both": (150, 150, 150), "text only in A": (255, 40, 160), "text only in B": (0, 190, 255)}
 
 
@@ -262,6 +262,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     for name, of in report["splits"].items():
         yield ""
         yield f"{name}: {mlt_s.counted(of['images'], 'image')} with a label map in both"
+        yield from _not_compared(of)
         if of["images"]:
             yield from _figure_lines(of)
         for kind in ("script", "height"):
@@ -270,13 +271,17 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 yield from (f"    {line}" for line in _uncertain(figures["pixels"]))
         if without := of.get("without_words"):
             yield f"  No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
-        for letter, ids in (("A", of["only_in_a"]), ("B", of["only_in_b"])):
-            if ids:
-                yield f"  Only in {letter}, {mlt_s.counted(ids, 'label map')}: {mlt_s.first_few(ids, _SHOWN)}."
-        reasons = list(of["refused"].values())
-        yield from (f"  Not compared: {reason}" for reason in reasons[:_SHOWN])
-        if len(reasons) > _SHOWN:
-            yield f"  Not compared either: {mlt_s.counted(len(reasons) - _SHOWN, 'more image')}."
+
+
+def _not_compared(of: dict[str, Any]) -> Iterator[str]:
+    """What the figures of a split leave out, which stands above them."""
+    for letter, ids in (("A", of["only_in_a"]), ("B", of["only_in_b"])):
+        if ids:
+            yield f"  Only in {letter}, {mlt_s.counted(ids, 'label map')}: {mlt_s.first_few(ids, _SHOWN)}."
+    reasons = list(of["refused"].values())
+    yield from (f"  Not compared: {reason}" for reason in reasons[:_SHOWN])
+    if len(reasons) > _SHOWN:
+        yield f"  Not compared either: {mlt_s.counted(len(reasons) - _SHOWN, 'more image')}."
 
 
 def _figure_lines(of: dict[str, Any]) -> Iterator[str]:
@@ -313,10 +318,10 @@ def _write_sheet(
         print("\nNo image differs where both are sure, so there is no sheet.")
         return
     names = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
-    legends = [("label maps", _swatches(names)), *([] if with_images else [("differences", _swatches(DIFFERENCES))])]
+    legends = [("label maps", _swatches(names)), ("differences", _swatches(DIFFERENCES))]
     rows = [_row(sources, result, with_images) for result in results]
-    first = "image" if with_images else "differences"
-    writing.write_picture(path, preview.sheet_of(rows, (first, "A", "B"), legends))
+    panels = (*["image"] * with_images, "differences", "A", "B")
+    writing.write_picture(path, preview.sheet_of(rows, panels, legends))
     print(f"\nThe {len(results):,} images that differ most: {output.written(path, replaces)}")
 
 
@@ -324,20 +329,17 @@ def _swatches(colors: dict[str, tuple[int, int, int]]) -> list[tuple[str, str, I
     return [(name, "", preview.swatch_of(color)) for name, color in colors.items()]
 
 
-def _row(
-    sources: Sequence[Source], result: Result, with_images: bool
-) -> tuple[str, tuple[Image.Image, Image.Image, Image.Image], str]:
-    """Title, three panels and size, as `preview.sheet_of` takes them."""
+def _row(sources: Sequence[Source], result: Result, with_images: bool) -> tuple[str, list[Image.Image], str]:
+    """Title, panels and size, as `preview.sheet_of` takes them."""
     a, b = (source.read_label(choice) for source, choice in zip(sources, (result.a, result.b)))
     size = preview.fitting(Image.fromarray(a))
+    differences = preview.shrunk(Image.fromarray(_differences(a, b)), (a == 1) | (b == 1), size)[0]
+    panels = list(map(preview.as_picture, (differences, *(preview.colored(label, size)[0] for label in (a, b)))))
     if with_images:
-        first = sources[0].read(result.a)["image"].resize(size, Image.Resampling.LANCZOS)
-    else:
-        first = preview.as_picture(preview.shrunk(Image.fromarray(_differences(a, b)), (a == 1) | (b == 1), size)[0])
-    panels = (preview.as_picture(preview.colored(label, size)[0]) for label in (a, b))
+        panels.insert(0, sources[0].read(result.a)["image"].resize(size, Image.Resampling.LANCZOS))
     counts = result.agreement
     title = f"{result.a.title}   IoU {100 * counts.iou:.1f} %, text only in A {counts.fp:,}, only in B {counts.fn:,}"
-    return title, (first, *panels), preview.size_in_words(Image.fromarray(a))
+    return title, panels, preview.size_in_words(Image.fromarray(a))
 
 
 def _differences(a: Labels, b: Labels) -> Labels:

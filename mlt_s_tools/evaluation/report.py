@@ -48,6 +48,12 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
         f". {', '.join(faults)}: do not compare these figures with published ones" if faults else ""
     )
     yield from _label_map_lines(evaluation)
+    for line in _not_counted(evaluation):
+        yield ""
+        yield line
+    for line in _not_counted(comparison.other) if comparison else ():
+        yield ""
+        yield f"Of the predictions compared with: {line}"
     yield ""
     yield "As published" if evaluation.is_by_authors else "By these label maps"
     yield from _figure_lines(figures)
@@ -61,12 +67,9 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
         yield from _comparison_lines(comparison, kinds)
     yield ""
     yield from _interval_lines(evaluation, comparison)
-    for line in (*_remarks_on_split(evaluation), *_remarks(evaluation)):
+    for line in _remarks_on_split(evaluation):
         yield ""
         yield line
-    for line in _remarks(comparison.other) if comparison else ():
-        yield ""
-        yield f"Of the predictions compared with: {line}"
 
 
 def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -173,7 +176,8 @@ def _remarks_on_split(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
-def _remarks(evaluation: Evaluation) -> Iterator[str]:
+def _not_counted(evaluation: Evaluation) -> Iterator[str]:
+    """What the figures leave out, which stands above them."""
     if missing := evaluation.missing:
         yield f"No prediction for {mlt_s.counted(missing, 'image')}: {mlt_s.first_few(missing, _SHOWN)}."
     if refused := [result.refused for result in evaluation.results if result.refused]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlt_s
+from mlt_s_tools import output
 from mlt_s_tools.hub import manifest, plan, processes, shards
 from mlt_s_tools.hub import verify as verifying
 from mlt_s_tools.hub.layout import Built, File, features_of
@@ -103,7 +104,9 @@ def _write(
     try:
         _write_files(out, planned, whole, jobs)
         files = tuple(whole[shard.path] for shard in planned.shards)
-        built = Built(planned.configs, planned.palette, files, planned.text_value, planned.has_others)
+        built = Built(
+            planned.configs, planned.palette, files, planned.text_value, planned.has_others, planned.is_sample
+        )
         if verify:
             _verify_files(out, planned, built, jobs)
         if _needs_card(out, push_to):
@@ -189,17 +192,13 @@ def _check_space(out: str, planned: plan.Plan, whole: dict[str, File]) -> None:
     free = shutil.disk_usage(out).free
     if needed > free:
         raise mlt_s.MltSError(
-            f"There is not enough space for {out}: the build takes {_megabytes(needed)} there, and {_megabytes(free)} "
-            "are free. Free some, or give a folder on another disk."
+            f"There is not enough space for {out}: the build takes {output.size(needed)} there, and "
+            f"{output.size(free)} are free. Free some, or give a folder on another disk."
         )
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
 def _tell(out: str, built: Built, verified: bool) -> None:
-    files, size = mlt_s.counted(built.files, "Parquet file"), _megabytes(sum(file.size for file in built.files))
+    files, size = mlt_s.counted(built.files, "Parquet file"), output.size(sum(file.size for file in built.files))
     print(f"{out}: {files}, {size}{', read back and compared with the archives' if verified else ', not verified'}")
     for config in built.configs:
         counts = (f"{split} {built.rows_of(config, split):,}" for split in built.splits_of(config))

@@ -21,6 +21,7 @@ from mlt_s_tools.extras import needed
 from mlt_s_tools.hub import croissant
 from mlt_s_tools.hub.layout import FOLDERS, Built, features_of, widest
 from mlt_s_tools.looking.preview import contact_sheet, label_sheet
+from mlt_s_tools.output import size
 from mlt_s_tools.writing import whole, write_json, write_picture
 
 LANGUAGES = ("ar", "bn", "de", "en", "fr", "it", "ja", "ko", "zh")
@@ -29,6 +30,7 @@ PLACEHOLDER = "namespace/name"
 COLOR_NAMES = {"background": "black", "text": "red", "uncertain": "yellow"}
 
 _TEMPLATE = Path(__file__).with_name("card.md")
+_TEMPLATE_OF_SAMPLE = Path(__file__).with_name("sample_card.md")
 
 
 def check() -> None:
@@ -61,7 +63,7 @@ def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, An
         file.write(f"{card}\n".encode())
     names = {str(value): name for value, name in mlt_s.LABEL_MAP.id2label.items()}
     write_json(out / "id2label.json", names)
-    write_json(out / croissant.NAME, croissant.metadata(built, LANGUAGES, TAGS))
+    write_json(out / croissant.NAME, croissant.metadata(built, LANGUAGES, _tags(built)))
     sheet = contact_sheet if built.has_images else label_sheet
     write_picture(out / "preview.png", sheet(examples))
 
@@ -71,20 +73,24 @@ def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, An
 
 def _metadata(out: Path, built: Built) -> DatasetCardData:
     data = DatasetCardData(
-        pretty_name="MLT_S",
-        license="cc-by-4.0" if built.is_by_authors else "unknown",
+        pretty_name="Bundled sample of mlt_s" if built.is_sample else "MLT_S",
+        license=built.license,
         task_categories=["image-segmentation"],
         task_ids=["semantic-segmentation"],
         language=list(LANGUAGES),
         multilinguality=["multilingual"],
         size_categories=[size_category(max(_rows(built, config) for config in built.configs))],
         annotations_creators=["machine-generated"] if built.is_by_authors else None,
-        source_datasets=["extended"],
-        tags=list(TAGS),
+        source_datasets=["original" if built.is_sample else "extended"],
+        tags=_tags(built),
         configs=[_config(built, config) for config in built.configs],
     )
     DatasetInfosDict({config: _info(out, built, config) for config in built.configs}).to_dataset_card_data(data)
     return data
+
+
+def _tags(built: Built) -> list[str]:
+    return [tag for tag in TAGS if not (built.is_sample and "mlt" in tag)]
 
 
 def _config(built: Built, config: str) -> dict[str, Any]:
@@ -143,7 +149,16 @@ def size_category(rows: int) -> str:
 
 def made(built: Built, data: DatasetCardData, repo: str | None = None) -> DatasetCard:
     """The card of a `Built`, from its metadata and a repository's id, or None."""
-    return DatasetCard.from_template(data, template_str=_TEMPLATE.read_text(encoding="utf-8"), **_filled(built, repo))
+    template, filled = _TEMPLATE, _filled(built, repo)
+    if built.is_sample:
+        template = _TEMPLATE_OF_SAMPLE
+        filled = {name: filled[name] for name in _OF_SAMPLE}
+        filled.update(configs=built.configs, has_others=built.has_others)
+    return DatasetCard.from_template(data, template_str=template.read_text(encoding="utf-8"), **filled)
+
+
+# What the template of the sample takes of what that of MLT_S does.
+_OF_SAMPLE = "images palette uncertain weak unnamed repo counts values images_url homepage".split()
 
 
 def _filled(built: Built, repo: str | None) -> dict[str, Any]:
@@ -170,7 +185,8 @@ def _filled(built: Built, repo: str | None) -> dict[str, Any]:
         "languages": LANGUAGES,
         "scripts": ", ".join(f"{value} {name}" for value, name in enumerate(mlt_s.SCRIPTS)),
         "counts": list(_count_rows(built)),
-        "values": list(_value_rows()),
+        "values": list(_value_rows(built)),
+        "uncertain": built.has_uncertain,
         "unknown": _unknown(built),
         "id2label": str(mlt_s.LABEL_MAP.id2label),
         "and_ground_truth": " and ground truth" if "words" in built.configs else "",
@@ -195,7 +211,9 @@ def _unknown(built: Built) -> str:
 def _count_rows(built: Built) -> Iterator[list[str]]:
     for config in built.configs:
         rows = [f"{built.rows_of(config, split):,}" for split in mlt_s.PUBLISHED_COUNTS]
-        yield [f'"{config}"', *rows, _megabytes(_download(built, config))]
+        yield [f'"{config}"', *rows, size(_download(built, config))]
+    if built.is_sample:
+        return
     yield ["as published", *(f"{rows:,}" for rows in mlt_s.PUBLISHED_COUNTS.values()), ""]
 
 
@@ -205,12 +223,8 @@ def _weak_counts(built: Built) -> str:
     return " and ".join(f"{count:,} of {split}" for split, count in counts.items() if count)
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:,.1f} MB"
-
-
-def _value_rows() -> Iterator[tuple[str, str, str]]:
-    for value in mlt_s.LABEL_MAP.colors:
+def _value_rows(built: Built) -> Iterator[tuple[str, str, str]]:
+    for value in built.label_values:
         name = mlt_s.LABEL_MAP.int2str(value)
         advice = ": ignore it in the loss and in evaluation" if value == mlt_s.LABEL_MAP.ignore_index else ""
         yield str(value), f"{name}{advice}", COLOR_NAMES[name]

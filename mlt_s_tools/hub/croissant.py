@@ -18,7 +18,10 @@ from mlt_s_tools.hub.layout import FOLDERS, Built, features_of
 
 NAME = "croissant.json"
 
-_LICENSE_URL = "https://creativecommons.org/licenses/by/4.0/"
+_LICENSE_URLS = {
+    "cc-by-4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+}
 
 # As mlcroissant writes it for version 1.1; it warns where one of these is missing.
 _CONTEXT: dict[str, Any] = {
@@ -77,12 +80,11 @@ def metadata(built: Built, languages: Iterable[str], keywords: Iterable[str]) ->
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "name": "MLT_S",
+        "name": "Bundled sample of mlt_s" if built.is_sample else "MLT_S",
         "description": _description(built),
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
-        "url": mlt_s.HOMEPAGE,
-        **({"license": _LICENSE_URL} if built.is_by_authors else {}),
-        "citeAs": mlt_s.CITATION.strip(),
+        **({"license": license_url} if (license_url := _LICENSE_URLS.get(built.license)) else {}),
+        **({} if built.is_sample else {"url": mlt_s.HOMEPAGE, "citeAs": mlt_s.CITATION.strip()}),
         **({"creator": [{"@type": "sc:Person", "name": name} for name in _authors()]} if built.has_authors_own else {}),
         "version": str(mlt_s.MltS.VERSION),
         "keywords": list(keywords),
@@ -96,8 +98,13 @@ def metadata(built: Built, languages: Iterable[str], keywords: Iterable[str]) ->
 def _description(built: Built) -> str:
     if built.is_by_authors:
         return " ".join(mlt_s.MltS(config_name="labels").info.description.split())
-    values = ", ".join(f"{value} {mlt_s.LABEL_MAP.int2str(value)}" for value in mlt_s.LABEL_MAP.colors)
-    return f"Label maps of images of the ICDAR 2017 MLT challenge, not known to be those of MLT_S: {values}."
+    if built.is_sample:
+        return f"Drawn scenes to try mlt_s with, and their label maps. None is of MLT or of MLT_S: {_values(built)}."
+    return f"Label maps of images of the ICDAR 2017 MLT challenge, not known to be those of MLT_S: {_values(built)}."
+
+
+def _values(built: Built) -> str:
+    return ", ".join(f"{value} {mlt_s.LABEL_MAP.int2str(value)}" for value in built.label_values)
 
 
 def _authors() -> Iterable[str]:
@@ -113,14 +120,19 @@ def _authors() -> Iterable[str]:
 def _responsible_ai(built: Built) -> dict[str, Any]:
     """What is known of how it was made. Of biases, people in the images and upkeep, nothing was published."""
     weak = sum(built.weak_of(built.configs[0], split) for split in built.splits_of(built.configs[0]))
+    collection = f"The images are those of the ICDAR 2017 MLT challenge: {mlt_s.IMAGES_URL}"
+    use = "Semantic segmentation of text in the scripts and languages of MLT."
+    limitations = ["Other images of MLT have no label map, and there is no test split."]
+    if built.is_sample:
+        collection, use = "The images were drawn by a program.", "To try the loader mlt_s without a download."
+        limitations = ["Figures on these scenes say nothing of figures on MLT."]
     told: dict[str, Any] = {
-        "rai:dataCollection": f"The images are those of the ICDAR 2017 MLT challenge: {mlt_s.IMAGES_URL}",
+        "rai:dataCollection": collection,
         "rai:annotationsPerItem": "One label map per image.",
         "rai:dataPreprocessingProtocol": list(_changes(built)),
-        "rai:dataUseCases": "Semantic segmentation of text in the scripts and languages of MLT.",
+        "rai:dataUseCases": use,
     }
     tools: list[str] = []
-    limitations = ["Other images of MLT have no label map, and there is no test split."]
     if built.has_authors_own:  # who made others, and how, is not known
         told["rai:dataAnnotationProtocol"] = (
             "Weak supervision, not by hand: the authors of MLT_S applied a background/foreground network to each word "
@@ -144,7 +156,8 @@ def _changes(built: Built) -> Iterable[str]:
     if built.palette:
         yield "Label maps got a palette of the published colours; their values are the indices."
     if built.text_value == 255:
-        yield "Text in label maps, which was 255, got the value 1; nothing in them is uncertain."
+        uncertain = "what is uncertain comes from mlt-s weak" if built.has_uncertain else "nothing in them is uncertain"
+        yield f"Text in label maps, which was 255, got the value 1; {uncertain}."
 
 
 # --- Files, and the records in them --------------------------------------------------------------------------------
@@ -177,7 +190,7 @@ def _record_set(built: Built, config: str) -> dict[str, Any]:
         "name": config,
         "description": f"{_DESCRIPTIONS[config]} Examples: {counts}.",
         "key": [{"@id": f"{config}/split"}, {"@id": f"{config}/image_id"}],
-        "field": [_split_field(config), *(_FIELDS[column](config) for column in features_of(config))],
+        "field": [_split_field(config), *(_FIELDS[column](config, built) for column in features_of(config))],
     }
 
 
@@ -203,24 +216,24 @@ def _split_field(config: str) -> dict[str, Any]:
     return _field(config, "split", "train or validation.", ["sc:Text", "cr:Split"], source=source)
 
 
-def _id_field(config: str) -> dict[str, Any]:
+def _id_field(config: str, built: Built) -> dict[str, Any]:
     text = "Name of the image in MLT, such as img_1; unique in its split."
     return _field(config, "image_id", text, "sc:Text", source=_source(config, {"column": "image_id"}))
 
 
-def _image_field(config: str) -> dict[str, Any]:
+def _image_field(config: str, built: Built) -> dict[str, Any]:
     source = _source(config, {"column": "image"}, {"jsonPath": "bytes"})
-    return _field(config, "image", "The image file of MLT.", "sc:ImageObject", source=source)
+    text = "The image file of a drawn scene." if built.is_sample else "The image file of MLT."
+    return _field(config, "image", text, "sc:ImageObject", source=source)
 
 
-def _label_field(config: str) -> dict[str, Any]:
-    values = ", ".join(f"{value} {mlt_s.LABEL_MAP.int2str(value)}" for value in mlt_s.LABEL_MAP.colors)
-    text = f"The label map, a PNG of one channel: {values}. The ignore index is {mlt_s.LABEL_MAP.ignore_index}."
+def _label_field(config: str, built: Built) -> dict[str, Any]:
+    text = f"The label map, a PNG of one channel: {_values(built)}. The ignore index is {mlt_s.LABEL_MAP.ignore_index}."
     source = _source(config, {"column": "label"}, {"jsonPath": "bytes"})
     return _field(config, "label", text, ["sc:ImageObject", "cr:SegmentationMask"], source=source)
 
 
-def _words_field(config: str) -> dict[str, Any]:
+def _words_field(config: str, built: Built) -> dict[str, Any]:
     scripts = ", ".join(f"{value} {name}" for value, name in enumerate(mlt_s.SCRIPTS))
     parts = {
         "quad": ("Corners [x, y] in pixels of the image.", "cr:Float64", {"isArray": True, "arrayShape": "4,2"}),

@@ -62,6 +62,7 @@ class Built:
         text_value: what text was in the label maps that it was made of: 1, or 255. In the files it is 1.
         has_others: whether label maps are in it that neither lay where the authors' do, by name, nor are signed;
             or that `mlt-s weak` repaired, and that were not the authors' before.
+        is_sample: whether its images, or where it has none its label maps, are those of the bundled sample.
     """
 
     configs: tuple[str, ...]
@@ -69,11 +70,20 @@ class Built:
     files: tuple[File, ...]
     text_value: int = 1
     has_others: bool = False
+    is_sample: bool = False
 
     @property
     def is_by_authors(self) -> bool:
         """Whether the label maps are taken for the authors', apart from those that `mlt-s weak` signed."""
-        return not self.has_others and self.text_value == 1  # as text is in the authors'
+        # As text is in the authors'. The sample is named and laid out as theirs are, too.
+        return not self.has_others and self.text_value == 1 and not self.is_sample
+
+    @property
+    def license(self) -> str:
+        """The Hub's name for the licence of the label maps, "unknown" where nobody stated one."""
+        if self.is_by_authors:
+            return "cc-by-4.0"
+        return "apache-2.0" if self.is_sample and not self.has_others else "unknown"  # that of this project
 
     @property
     def is_all_weak(self) -> bool:
@@ -84,6 +94,16 @@ class Built:
     def has_authors_own(self) -> bool:
         """Whether label maps are in it that are taken for the authors' own."""
         return self.is_by_authors and not self.is_all_weak
+
+    @property
+    def has_uncertain(self) -> bool:
+        """Whether 255 can be in the label maps: in masks of 0 and 255 it was text, but for those by `mlt-s weak`."""
+        return self.text_value == 1 or any(file.weak for file in self.files)
+
+    @property
+    def label_values(self) -> list[int]:
+        """The values that label maps hold."""
+        return [value for value in mlt_s.LABEL_MAP.colors if self.has_uncertain or value in mlt_s.LABEL_MAP.id2label]
 
     @property
     def has_images(self) -> bool:

@@ -47,7 +47,7 @@ class Plan:
         source: another one where another file, or another content, is built.
         shards: the files, in the order of their paths.
         text_value: what text is in the label maps: 1, or 255.
-        has_others: as `layout.Built` has it.
+        has_others, is_sample: as `layout.Built` has them.
     """
 
     configs: tuple[str, ...]
@@ -56,6 +56,7 @@ class Plan:
     shards: tuple[Shard, ...]
     text_value: int = 1
     has_others: bool = False
+    is_sample: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -96,7 +97,8 @@ def make(
         for split, pairs in splits.items():
             shards += _shards(folder, split, config, [_reduced(pair, config) for pair in pairs])
     has_others = origin.has_others(itertools.chain(*splits.values()), builder.config)
-    return Plan(configs, palette, _fingerprint(splits), tuple(shards), text_value, has_others)
+    is_sample = origin.is_sample(splits)
+    return Plan(configs, palette, _fingerprint(splits), tuple(shards), text_value, has_others, is_sample)
 
 
 def _ordered(configs: str | Iterable[str]) -> tuple[str, ...]:

@@ -54,7 +54,6 @@ CELL = (236, 238, 241)
 INK = (28, 30, 34)
 FAINT_INK = (104, 109, 117)
 
-GROUP_WIDTH = len(PANEL_NAMES) * (PANEL_SIZE[0] + GAP) - GAP
 ROW_HEIGHT = PANEL_SIZE[1] + CAPTION_HEIGHT
 
 SHEET_COUNT = 12  # pairs to draw by chance, unless told otherwise
@@ -174,11 +173,11 @@ def sheet_of(
     names: Sequence[str],
     legends: Sequence[tuple[str, Sequence[tuple[str, str, Image.Image]]]],
 ) -> Image.Image:
-    """Rows of three panels, two rows abreast, under legends.
+    """Rows of panels, two rows abreast, under legends.
 
     Args:
-        rows: at least one triple of a title (str), three pictures that fit a panel, and what stands after the title.
-        names: of the three panels.
+        rows: at least one triple of a title (str), pictures that fit a panel, and what stands after the title.
+        names: of the panels, as many as a row has pictures.
         legends: lines, each a title (str, or "") and a list of name, value (str, or "") and swatch (a picture).
 
     Returns:
@@ -186,19 +185,26 @@ def sheet_of(
     """
     columns = min(COLUMNS, len(rows))
     lines = -(-len(rows) // columns)
-    width = 2 * MARGIN + columns * GROUP_WIDTH + (columns - 1) * COLUMN_GAP
+    group = group_width(len(names))
+    lefts = [MARGIN + column * (group + COLUMN_GAP) for column in range(columns)]
+    width = lefts[-1] + group + MARGIN
     heads = MARGIN + len(legends) * LEGEND_HEIGHT
     top = heads + HEAD_HEIGHT
     sheet = Image.new("RGB", (width, top + lines * ROW_HEIGHT + MARGIN // 2), PAPER)
     draw = ImageDraw.Draw(sheet)
     for line, legend in enumerate(legends):
         _draw_legend(sheet, draw, (MARGIN, MARGIN + line * LEGEND_HEIGHT), *legend)
-    for column in range(columns):
-        _draw_heads(draw, (_group_left(column), heads), names)
-    for index, row in enumerate(rows):
-        corner = (_group_left(index % columns), top + index // columns * ROW_HEIGHT)
-        _draw_row(sheet, draw, corner, *row)
+    for left in lefts:
+        _draw_heads(draw, (left, heads), names)
+    for index, (title, panels, size) in enumerate(rows):
+        corner = (lefts[index % columns], top + index // columns * ROW_HEIGHT)
+        _draw_row(sheet, draw, corner, _shortened(draw, title, group - SIZE_WIDTH), panels, size)
     return sheet
+
+
+def group_width(panels: int) -> int:
+    """The width of a row of so many panels."""
+    return panels * (PANEL_SIZE[0] + GAP) - GAP
 
 
 def label_sheet(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Image.Image:
@@ -333,10 +339,6 @@ def _outlined(picture: Image.Image, words: Sequence[Mapping[str, Any]], scale: f
     return outlined
 
 
-def _group_left(column: int) -> int:
-    return MARGIN + column * (GROUP_WIDTH + COLUMN_GAP)
-
-
 def _panel_left(left: int, panel: int) -> int:
     return left + panel * (PANEL_SIZE[0] + GAP)
 
@@ -398,7 +400,7 @@ def _draw_row(
     for index, panel in enumerate(panels):
         _draw_panel(sheet, draw, (_panel_left(left, index), top), panel)
     middle = top + PANEL_SIZE[1] + CAPTION_MIDDLE
-    end = left + _draw_words(draw, (left, middle), _shortened(draw, title, GROUP_WIDTH - SIZE_WIDTH), INK)
+    end = left + _draw_words(draw, (left, middle), title, INK)
     _draw_words(draw, (end + 14, middle), size, FAINT_INK)
 
 

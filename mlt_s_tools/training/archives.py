@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -74,13 +75,34 @@ class ArchiveDataset:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> Any:
+        """The example of a number: an int, or what Python takes for one (of NumPy, a tensor of one); -1 is the last.
+
+        Raises:
+            TypeError: it is a slice, a list or anything else. Several of them are `torch.utils.data.Subset`, which
+                reads none.
+            IndexError: there are fewer examples.
+        """
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The examples of these numbers, by which a `DataLoader` asks for a batch: remote ones are fetched at once."""
-        pairs = [self.pairs[index] for index in indices]
+        pairs = [self.pairs[self._number(index)] for index in indices]
         read = mlt_s.read_examples(pairs, self._remote_options, len(pairs))
         return [self._given(pair, files) for files, pair in zip(read, pairs)]
+
+    def _number(self, index: Any) -> int:
+        try:
+            number = operator.index(index)
+        except TypeError:
+            several = range(*index.indices(len(self))) if isinstance(index, slice) else "indices"
+            raise TypeError(
+                f"An ArchiveDataset takes one integer, not a {type(index).__name__}. "
+                f"torch.utils.data.Subset(dataset, {several}) is a data set of several examples; "
+                f"[dataset[i] for i in {several}] reads them."
+            ) from None
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"There is no example {number}: there are {len(self):,}, from 0 on.")
+        return number
 
     def _given(self, pair: mlt_s.Pair, files: dict[str, Any]) -> Any:
         """What the transform makes of an example as `mlt_s.read_example` gives it."""
