@@ -25,7 +25,7 @@ IN_MEMORY = 4_000_000  # numbers of 8 bytes in memory at a time
 
 
 class Difference(NamedTuple):
-    """How much greater one score is than another: the value, and [lower, upper], or None if there are too few images."""
+    """How much greater one score is than another: the value, and [lower, upper], or None for too few images."""
 
     value: float
     interval: Optional[list[float]]

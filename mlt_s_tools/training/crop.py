@@ -18,7 +18,7 @@ _BLOCK = 1 << 16  # pixels
 
 
 class Crop(NamedTuple):
-    """A box of the source that is resized to `size` and placed at `place` (left, top) of the crop. The rest is padding."""
+    """A box of the source that is resized to `size` and put at `place` (left, top) of the crop. The rest is padding."""
 
     box: tuple[int, int, int, int]
     size: tuple[int, int]
