@@ -643,7 +643,7 @@ def test_weak_label_gives_the_call_that_loads_both(load_registered, images, mask
 def test_weak_label_has_no_use_for_the_option_alone(images, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["weak", "label", str(images), str(tmp_path / "weak.zip"), "--text-value", "255"])
-    assert "--text-value goes with --unlabelled-only" in capsys.readouterr().err
+    assert "--text-value needs --unlabelled-only" in capsys.readouterr().err
 
 
 @once
