@@ -232,7 +232,7 @@ def test_a_damaged_report_of_a_check_is_refused_or_read(folder, tmp_path):
         try:
             read = read_problems(path)
         except mlt_s.MltSError as error:
-            assert str(error).startswith(f"{path} is ")
+            assert str(error).startswith(f"{path} ")
         else:
             assert all(isinstance(problem.text, str) for problems in read.values() for problem in problems)
             assert all(np.isfinite(problem.weight) for problems in read.values() for problem in problems)
@@ -252,8 +252,7 @@ def test_what_is_wrong_with_a_report_is_said(tmp_path, text, reason):
     (tmp_path / "check.json").write_text(text, encoding="latin-1")
     with pytest.raises(mlt_s.MltSError) as error:
         read_problems(tmp_path / "check.json")
-    assert f"{tmp_path / 'check.json'} is not what mlt-s check --json writes: " in str(error.value)
-    assert reason in str(error.value)
+    assert str(tmp_path / "check.json") in str(error.value) and reason in str(error.value)
 
 
 def test_a_report_larger_than_any_is_not_read(tmp_path, monkeypatch):
