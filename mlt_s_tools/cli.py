@@ -220,7 +220,7 @@ keys of the JSON file:
     words     ground truth by split: files, words, unreadable (words), by_script (words by MLT's scripts),
               unknown_scripts (words by other scripts, as the files name them), outside (list of image_id, words with a
               corner outside the stored image, inside_if_turned (how many of them the orientation tag would turn
-              inside), orientation), misshapen (list of image_id, words that cross themselves, words without_area)
+              inside), orientation), misshapen (list of image_id, words folded so that sides cross, words without_area)
   problems    list of kind, text, archive, member, split, image_id, advice
   notes       the same
 """

@@ -68,7 +68,7 @@ class Source:
         self._choices = [Choice(name, pair) for name, pairs in self._builder.pairs().items() for pair in pairs]
         self.choices = [choice for choice in self._choices if split in (None, choice.split)]
         if not self.choices:
-            raise mlt_s.MltSError(f"The {split} split in {data_dir} has no pairs.")
+            raise mlt_s.MltSError(f"There is no pair of the {split} split in {data_dir}.")
 
     @property
     def count(self) -> int:

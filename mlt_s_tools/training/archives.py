@@ -58,7 +58,7 @@ class ArchiveDataset:
         builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
         found = builder.pairs()
         if split not in found:
-            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, but of {', '.join(found)}.")
+            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, only of {', '.join(found)}.")
         self.pairs = found[split]
         self.features = builder.info.features
         self.transform = transform
