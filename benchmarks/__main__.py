@@ -13,7 +13,9 @@ import compileall
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Optional
 
 import datasets
 from tqdm import tqdm
@@ -32,6 +34,8 @@ from benchmarks import (
     server,
     stage,
 )
+from benchmarks.group import Figures, Measured
+from benchmarks.paths import Stage
 from benchmarks.plain import BareLoop
 
 HERE = Path(__file__).parent
@@ -39,18 +43,18 @@ EPOCH_SHARE = 0.054  # of the counts of MLT: 299 training pairs; of fewer, start
 
 
 def run(
-    out,
-    share,
-    rounds,
-    data_dir=None,
-    epoch_share=None,
-    only=groups.NAMES,
-    counts=1.0,
-    size=mlt_like.SIZE,
-    delay=server.DELAY,
-    other_python="",
-    command="",
-):
+    out: Path,
+    share: float,
+    rounds: int,
+    data_dir: Optional[str] = None,
+    epoch_share: Optional[float] = None,
+    only: Sequence[str] = groups.NAMES,
+    counts: float = 1.0,
+    size: tuple[int, int] = mlt_like.SIZE,
+    delay: float = server.DELAY,
+    other_python: str = "",
+    command: str = "",
+) -> Figures:
     """Measures, and writes results.json, README.md and the plots.
 
     Args:
@@ -91,21 +95,25 @@ def run(
     return results
 
 
-def _uses(only):
+def _uses(only: Sequence[str]) -> Optional[set[str]]:
     """Fields of the `Stage` that these groups use; None for all."""
-    used = [groups.named(name).uses for name in only]
-    return None if None in used else set().union(*used)
+    fields: set[str] = set()
+    for uses in (groups.named(name).uses for name in only):
+        if uses is None:
+            return None
+        fields.update(uses)
+    return fields
 
 
-def _share(uses, share, epoch_share):
+def _share(uses: Optional[set[str]], share: float, epoch_share: Optional[float]) -> float:
     return share if uses is None or not epoch_share or uses & {"archives", "unpacked"} else epoch_share
 
 
-def _earlier(path):
+def _earlier(path: Path) -> Figures:
     return json.loads(path.read_text()) if path.exists() else {"runs": [], "measured": {}}
 
 
-def _merged(earlier, this, measured):
+def _merged(earlier: Figures, this: Figures, measured: Measured) -> Figures:
     """Groups of an earlier run are kept, with what is said of it, where they were not measured again."""
     kept = [{**run, "groups": [name for name in run["groups"] if name not in measured]} for run in earlier["runs"]]
     found = {**earlier["measured"], **measured}
@@ -113,7 +121,7 @@ def _merged(earlier, this, measured):
     return {"runs": [*filter(lambda run: run["groups"], kept), this], "ratios": aims.reached(found), "measured": found}
 
 
-def _contenders(name, other_python):
+def _contenders(name: str, other_python: str) -> list[str]:
     """Those of a group whose packages are installed."""
     return [
         contender
@@ -122,14 +130,16 @@ def _contenders(name, other_python):
     ]
 
 
-def _left_out(name, measured):
+def _left_out(name: str, measured: dict[str, list[Figures]]) -> list[str]:
     """Titles of contenders of a group that were not measured, as packages are missing."""
     return [described.title for key, described in groups.named(name).contenders.items() if key not in measured]
 
 
-def _measure(set_up, folder, rounds, only):
+def _measure(set_up: Stage, folder: Path, rounds: int, only: Sequence[str]) -> Measured:
     """group -> contender -> what was measured, one a round."""
-    measured = {name: {contender: [] for contender in _contenders(name, set_up.other_python)} for name in only}
+    measured: Measured = {
+        name: {contender: [] for contender in _contenders(name, set_up.other_python)} for name in only
+    }
     turns = [
         (name, contender)
         for number in range(rounds)
@@ -151,27 +161,29 @@ def _measure(set_up, folder, rounds, only):
     return measured
 
 
-def _data(share, set_up):
+def _data(share: Optional[float], set_up: Stage) -> str:
     size = sum(map(os.path.getsize, stage.all_archives(set_up.archives))) / 1e9
     if share is None:
         return f"Archives of MLT and MLT_S, {size:.1f} GB."
     return f"Archives like MLT's and MLT_S's, {share:g} of their counts, {size:.1f} GB."
 
 
-def _entries(set_up):
+def _entries(set_up: Stage) -> int:
     """Images in the larger one of the archives of small files; 0 where none were made."""
     folder = next(filter(os.path.isdir, (set_up.many, set_up.third)), None)
     return len(stage.images(folder)) if folder else 0
 
 
-def _write(path, text):
+def _write(path: Path, text: str) -> None:
     """Whole or not at all."""
     partial = path.with_suffix(".incomplete")
     partial.write_text(text)
     os.replace(partial, path)
 
 
-def main(words=None, out=HERE, epoch_share=EPOCH_SHARE, **sizes):
+def main(
+    words: Optional[Sequence[str]] = None, out: Path = HERE, epoch_share: float = EPOCH_SHARE, **sizes: Any
+) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.split("\n\n")[0])
     parser.add_argument("share", nargs="?", type=float, default=0.1, help="of MLT's 9,000 images (default 0.1)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (default 3)")
@@ -199,13 +211,12 @@ def main(words=None, out=HERE, epoch_share=EPOCH_SHARE, **sizes):
     )
     given = parser.parse_args(words)
     earlier = json.loads(given.against.read_text()) if given.against else None  # before it is overwritten
-    share, epoch_share = (1.0, None) if given.full else (given.share, min(epoch_share, given.share))
     results = run(
         out,
-        share,
+        1.0 if given.full else given.share,
         given.rounds,
         given.data_dir,
-        epoch_share,
+        None if given.full else min(epoch_share, given.share),
         given.only,
         other_python=given.other_python,
         command=_command(given),
@@ -220,7 +231,7 @@ def main(words=None, out=HERE, epoch_share=EPOCH_SHARE, **sizes):
     return 1 if problems else 0
 
 
-def _command(given):
+def _command(given: argparse.Namespace) -> str:
     """What to type for such a run, without paths of this machine."""
     words = ["--full" if given.full else f"{given.share:g}", f"--rounds {given.rounds}"]
     words += ["--data-dir ..."] if given.data_dir else []

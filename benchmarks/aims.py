@@ -1,7 +1,10 @@
 """What is to be reached, as ratios within one run, and whether it was."""
 
 import statistics
+from collections.abc import Sequence
 from typing import NamedTuple, Optional
+
+from benchmarks.group import Measured
 
 
 class Aim(NamedTuple):
@@ -18,13 +21,13 @@ class Aim(NamedTuple):
     """
 
     title: str
-    over: tuple
-    under: Optional[tuple]
+    over: tuple[str, str, str]
+    under: Optional[tuple[str, str, str]]
     aim: float
     high: bool = False
     unit: str = ""
 
-    def met(self, value):
+    def met(self, value: float) -> bool:
         return value >= self.aim if self.high else value <= self.aim
 
 
@@ -232,7 +235,7 @@ AIMS = {
 }
 
 
-def reached(measured):
+def reached(measured: Measured) -> dict[str, dict[str, float]]:
     """What of `AIMS` was measured.
 
     Args:
@@ -251,7 +254,7 @@ def reached(measured):
     return values
 
 
-def _figures(measured, place):
+def _figures(measured: Measured, place: tuple[str, str, str]) -> list[float]:
     """One a round; none where the contender was not measured."""
     group, contender, figure = place
     contenders = measured.get(group, {})
@@ -264,11 +267,11 @@ def _figures(measured, place):
     return [one[figure] for one in contenders.get(contender, ())]
 
 
-def spread(values):
+def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
-def differing(measured):
+def differing(measured: Measured) -> list[str]:
     """Contenders whose pixels are not those of the plain PyTorch Dataset."""
     found = []
     for group, plain in (("train", "plain_0"), ("order", "plain")):
@@ -279,6 +282,6 @@ def differing(measured):
     return found
 
 
-def resumed_elsewhere(measured):
+def resumed_elsewhere(measured: Measured) -> list[str]:
     """Contenders that went on with another pair than the next one."""
     return [name for name, (taken, *_) in measured.get("order", {}).items() if not taken["resumed_right"]]

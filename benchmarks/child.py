@@ -6,9 +6,10 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 
-def measure(group, name, stage, own, started):
+def measure(group: str, name: str, stage: dict[str, Any], own: str, started: float) -> None:
     """Runs a contender.
 
     Args:
@@ -31,7 +32,7 @@ def measure(group, name, stage, own, started):
     Path(own, "result.json").write_text(json.dumps(result))
 
 
-def measure_apart(group, name, stage, own, started):
+def measure_apart(group: str, name: str, stage: dict[str, Any], own: str, started: float) -> None:
     """`measure` at the head of a process group, so that all that it starts can be ended with it. Takes the same."""
     os.setpgrp()
     measure(group, name, stage, own, started)

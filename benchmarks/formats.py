@@ -11,9 +11,10 @@ import math
 import os
 import re
 import urllib.request
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
+from benchmarks.group import Figures, Sources, Transform
 from benchmarks.plain import BareLoop, PlainDataset, decoded
 from benchmarks.unpacking import unpack, write_metadata
 
@@ -38,25 +39,25 @@ class Format(NamedTuple):
     """
 
     title: str
-    convert: Callable
-    load: Callable
-    loader: Callable
-    needs: tuple = ()
+    convert: Callable[[Sources, str], None]
+    load: Callable[[Any, Transform, bool], Any]
+    loader: Callable[..., Any]
+    needs: tuple[str, ...] = ()
     ours: bool = False
     in_order: bool = False
 
 
-def shard_size(pairs):
+def shard_size(pairs: int) -> int:
     """How many pairs a shard has: a number of shards that two workers share evenly, of at most `PAIRS_OF_A_SHARD`."""
     return math.ceil(pairs / (2 * math.ceil(pairs / (2 * PAIRS_OF_A_SHARD))))
 
 
-def collate(batch):
+def collate(batch: list[Any]) -> dict[str, list[Any]]:
     """A dict, by whose values StreamingDataLoader of mosaicml-streaming counts what it has handed over."""
     return {"pairs": batch}
 
 
-def _torch_loader(dataset, resumable=False, shuffle=False, **options):
+def _torch_loader(dataset: Any, resumable: bool = False, shuffle: bool = False, **options: Any) -> Any:
     from torch.utils.data import DataLoader, IterableDataset
 
     if resumable:
@@ -66,12 +67,12 @@ def _torch_loader(dataset, resumable=False, shuffle=False, **options):
     return DataLoader(dataset, collate_fn=collate, **options)
 
 
-def _keep_zips(sources, folder):
+def _keep_zips(sources: Sources, folder: str) -> None:
     """Nothing is converted: the archives are where they were, and the folder says where."""
     os.symlink(os.path.dirname(sources["train"][1]), os.path.join(folder, "zips"))
 
 
-def _load_stream(folder, transform, shuffled):
+def _load_stream(folder: str, transform: Transform, shuffled: bool) -> Any:
     import datasets
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -82,24 +83,24 @@ def _load_stream(folder, transform, shuffled):
     return stream.map(transform, remove_columns=stream.column_names)
 
 
-def _load_archive_dataset(folder, transform, shuffled):
+def _load_archive_dataset(folder: str, transform: Transform, shuffled: bool) -> Any:
     from mlt_s_tools.training import ArchiveDataset
 
     return ArchiveDataset(_zips(folder), "train", transform)
 
 
-def _zips(folder):
+def _zips(folder: str) -> str:
     return os.path.realpath(os.path.join(folder, "zips"))
 
 
-def _build(sources, folder):
+def _build(sources: Sources, folder: str) -> None:
     import mlt_s_tools
 
     with contextlib.redirect_stdout(io.StringIO()):
         mlt_s_tools.build(os.path.dirname(sources["train"][1]), os.path.join(folder, "built"), verify=False, jobs=1)
 
 
-def _load_built(folder, transform, shuffled):
+def _load_built(folder: str, transform: Transform, shuffled: bool) -> Any:
     import datasets
 
     data_dir = os.path.join(folder, "built")
@@ -109,49 +110,49 @@ def _load_built(folder, transform, shuffled):
     return stream.map(transform, remove_columns=stream.column_names)
 
 
-def _unzip(sources, folder):
+def _unzip(sources: Sources, folder: str) -> None:
     unpack(sources, os.path.join(folder, "tree"))
 
 
-def _load_plain(folder, transform, shuffled):
+def _load_plain(folder: str, transform: Transform, shuffled: bool) -> Any:
     return PlainDataset(os.path.join(folder, "tree"), "train", transform)
 
 
-def _convert_imagefolder(sources, folder):
+def _convert_imagefolder(sources: Sources, folder: str) -> None:
     _unzip_with_metadata(sources, folder)
     _imagefolder(folder)
 
 
-def _unzip_with_metadata(sources, folder):
+def _unzip_with_metadata(sources: Sources, folder: str) -> None:
     _unzip(sources, folder)
     write_metadata(os.path.join(folder, "tree"))
 
 
-def _imagefolder(folder):
+def _imagefolder(folder: str) -> Any:
     import datasets
 
     tree, cache = os.path.join(folder, "tree"), os.path.join(folder, "cache")
     return datasets.load_dataset("imagefolder", data_dir=tree, cache_dir=cache, split="train")
 
 
-def _load_imagefolder(folder, transform, shuffled):
+def _load_imagefolder(folder: str, transform: Transform, shuffled: bool) -> Any:
     return _Mapped(_imagefolder(folder), transform)
 
 
 class _Mapped:
     """A transform of an example in place of one of a batch, as `set_transform` has it."""
 
-    def __init__(self, dataset, transform):
+    def __init__(self, dataset: Any, transform: Transform) -> None:
         self._dataset, self._transform = dataset, transform
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         return self._transform(self._dataset[index])
 
 
-def _convert_webdataset(sources, folder):
+def _convert_webdataset(sources: Sources, folder: str) -> None:
     import webdataset
 
     for split, source in sources.items():
@@ -163,12 +164,12 @@ def _convert_webdataset(sources, folder):
                 writer.write({"__key__": image_id, "jpg": image, "png": label})
 
 
-def _load_webdataset(folder, transform, shuffled):
+def _load_webdataset(folder: str, transform: Transform, shuffled: bool) -> Any:
     folder = os.path.join(folder, "train")
     return webdataset_of([os.path.join(folder, name) for name in sorted(os.listdir(folder))], transform, shuffled)
 
 
-def webdataset_of(addresses, transform, shuffled=False):
+def webdataset_of(addresses: list[str], transform: Transform, shuffled: bool = False) -> Any:
     """The pairs of tar files, which may be URLs, by WebDataset."""
     import webdataset
 
@@ -178,7 +179,7 @@ def webdataset_of(addresses, transform, shuffled=False):
     return samples.map(lambda sample: transform(decoded(sample["__key__"], sample["jpg"], sample["png"])))
 
 
-def _convert_mds(sources, folder):
+def _convert_mds(sources: Sources, folder: str) -> None:
     from streaming import MDSWriter
 
     columns = {"image_id": "str", "image": "bytes", "label": "bytes"}
@@ -190,24 +191,24 @@ def _convert_mds(sources, folder):
                 writer.write({"image_id": image_id, "image": image, "label": label})
 
 
-def _load_mds(folder, transform, shuffled):
+def _load_mds(folder: str, transform: Transform, shuffled: bool) -> Any:
     from streaming import StreamingDataset
 
     class Pairs(StreamingDataset):
-        def __getitem__(self, index):
+        def __getitem__(self, index: int) -> Any:
             return transform(decoded(**super().__getitem__(index)))
 
     return Pairs(local=os.path.join(folder, "train"), shuffle=shuffled, shuffle_seed=SEED, batch_size=1)
 
 
-def _mds_loader(dataset, resumable=False, shuffle=False, **options):
+def _mds_loader(dataset: Any, resumable: bool = False, shuffle: bool = False, **options: Any) -> Any:
     from streaming import StreamingDataLoader
 
     dataset.batch_size = options["batch_size"]
     return StreamingDataLoader(dataset, collate_fn=collate, **options)
 
 
-def _convert_litdata(sources, folder):
+def _convert_litdata(sources: Sources, folder: str) -> None:
     import litdata
 
     for split, source in sources.items():
@@ -220,12 +221,12 @@ def _convert_litdata(sources, folder):
         )
 
 
-def _litdata_samples(source):
+def _litdata_samples(source: tuple[Any, ...]) -> Iterator[Figures]:
     for image_id, image, label in BareLoop(*source).files():
         yield {"image_id": image_id, "image": image, "label": label}
 
 
-def _load_litdata(folder, transform, shuffled):
+def _load_litdata(folder: str, transform: Transform, shuffled: bool) -> Any:
     import litdata
 
     return litdata.StreamingDataset(
@@ -237,23 +238,23 @@ def _load_litdata(folder, transform, shuffled):
     )
 
 
-def _transformed(transform, files):
+def _transformed(transform: Transform, files: dict[str, Any]) -> Any:
     return transform(decoded(**files))
 
 
-def _litdata_loader(dataset, resumable=False, shuffle=False, **options):
+def _litdata_loader(dataset: Any, resumable: bool = False, shuffle: bool = False, **options: Any) -> Any:
     import litdata
 
     return litdata.StreamingDataLoader(dataset, collate_fn=collate, **options)
 
 
-def _load_webdataset_http(options, transform, shuffled):
+def _load_webdataset_http(options: Figures, transform: Transform, shuffled: bool) -> Any:
     with urllib.request.urlopen(options["data_dir"]) as page:
         names = sorted(set(re.findall(r"\d+\.tar", page.read().decode())))
     return webdataset_of([options["data_dir"] + name for name in names], transform)
 
 
-def _load_imagefolder_hub(options, transform, shuffled):
+def _load_imagefolder_hub(options: Figures, transform: Transform, shuffled: bool) -> Any:
     import datasets
 
     stream = datasets.load_dataset("lab/mlt", split="train", streaming=True)
@@ -284,6 +285,6 @@ REMOTE = {
 }
 
 
-def named(name):
+def named(name: str) -> Format:
     """The `Format` of that name."""
     return FORMATS[name] if name in FORMATS else REMOTE[name]

@@ -10,7 +10,9 @@ import functools
 import json
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, Optional
 
 import datasets
 import torch
@@ -34,7 +36,17 @@ _SHARE = 0.01  # of the counts of MLT: 55 training pairs, which are drawn from a
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as SegFormer takes them
 
 
-def measured(data_dir, scratch, models=MODELS, workers=WORKERS, size=512, batch=16, steps=40, warm_up=8, budget=BUDGET):
+def measured(
+    data_dir: Path,
+    scratch: Path,
+    models: dict[str, dict[str, Any]] = MODELS,
+    workers: Sequence[int] = WORKERS,
+    size: int = 512,
+    batch: int = 16,
+    steps: int = 40,
+    warm_up: int = 8,
+    budget: float = BUDGET,
+) -> dict[str, Any]:
     """Trains in all cells for which there is time.
 
     Args:
@@ -58,7 +70,7 @@ def measured(data_dir, scratch, models=MODELS, workers=WORKERS, size=512, batch=
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     steps_of = {name: _training_step(options, device) for name, options in models.items()}
     batches = functools.partial(_batches, batch=batch, count=warm_up + steps, device=device)
-    found = {
+    found: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
         "batch": batch,
         "size": size,
@@ -91,40 +103,40 @@ def measured(data_dir, scratch, models=MODELS, workers=WORKERS, size=512, batch=
     return found
 
 
-def _zips(data_dir, scratch, transform):
+def _zips(data_dir: Path, scratch: Path, transform: TrainTransform) -> ArchiveDataset:
     return ArchiveDataset(data_dir, "train", transform)
 
 
-def _prepared(data_dir, scratch, transform):
+def _prepared(data_dir: Path, scratch: Path, transform: TrainTransform) -> Any:
     prepared = datasets.load_dataset("mlt_s", data_dir=str(data_dir), split="train", cache_dir=str(scratch))
     return prepared.with_transform(transform)
 
 
-def _remote(data_dir, scratch, transform):
+def _remote(data_dir: Path, scratch: Path, transform: TrainTransform) -> ArchiveDataset:
     return ArchiveDataset(_server(data_dir).options[0]["data_dir"], "train", transform)
 
 
 @functools.cache  # it serves as long as somebody holds it
-def _server(data_dir):
+def _server(data_dir: Path) -> Far:
     return Far("http", data_dir)
 
 
 _OPENED = dict(zip(SOURCES, (_zips, _prepared, _remote)))
 
 
-def _batches(examples, workers, batch, count, device):
+def _batches(examples: Any, workers: int, batch: int, count: int, device: torch.device) -> DataLoader:
     sampler = RandomSampler(examples, replacement=True, num_samples=batch * count)
     pinned = device.type == "cuda"
     return DataLoader(examples, batch, sampler=sampler, num_workers=workers, collate_fn=collate, pin_memory=pinned)
 
 
-def _training_step(options, device):
+def _training_step(options: dict[str, Any], device: torch.device) -> Callable[[Any], None]:
     """A function that takes a batch on the device, and trains on it."""
     model = SegformerForSemanticSegmentation(SegformerConfig(num_labels=mlt_s.LABEL_MAP.num_classes, **options))
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=6e-5)
 
-    def step(batch):
+    def step(batch: Any) -> None:
         with torch.autocast(device.type, torch.bfloat16):
             loss = model(**batch).loss
         loss.backward()
@@ -134,7 +146,9 @@ def _training_step(options, device):
     return step
 
 
-def _timed(step, batches, warm_up, device, deadline):
+def _timed(
+    step: Callable[[Any], None], batches: Iterable[Any], warm_up: int, device: torch.device, deadline: float
+) -> tuple[float, float, int]:
     """Seconds of the steps after the first few, how many of them the device waited for data, and how many steps."""
     began, waited, done = time.perf_counter(), 0.0, -warm_up
     asked = began
@@ -155,16 +169,16 @@ def _timed(step, batches, warm_up, device, deadline):
     return asked - began, waited, max(done, 0)
 
 
-def _on(device, batch):
+def _on(device: torch.device, batch: Any) -> dict[str, Any]:
     return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
 
-def _finish(device):
+def _finish(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
-def advice(found):
+def advice(found: dict[str, Any]) -> list[str]:
     """A line for each model and source: the fewest workers that give it `ENOUGH` of what it can take.
 
     Args:
@@ -186,7 +200,7 @@ def advice(found):
     return lines
 
 
-def table(found):
+def table(found: dict[str, Any]) -> str:
     """Markdown: a row for each model alone, and for each cell."""
     rows = [
         f"{found['device']}, {found['batch']} crops of {found['size']} x {found['size']} a step, bf16.",
@@ -208,7 +222,7 @@ def table(found):
     return "\n".join([*rows, "", *left_out, *advice(found)])
 
 
-def main(words=None, **sizes):
+def main(words: Optional[Sequence[str]] = None, **sizes: Any) -> dict[str, Any]:
     parser = argparse.ArgumentParser("python -m benchmarks.gpu", description=__doc__.split("\n\n")[0])
     parser.add_argument("out", nargs="?", type=Path, default=Path("."), help="folder for gpu.json (default: here)")
     parser.add_argument("--data-dir", type=Path, help="your own archives, in place of those that are drawn")

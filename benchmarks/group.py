@@ -1,7 +1,15 @@
 """What is measured together: contenders for one job, on the same files, in turns."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
+
+from benchmarks.paths import Stage
+
+Figures = dict[str, Any]  # what was measured, by name
+Measured = dict[str, dict[str, list[Figures]]]  # group -> contender -> figures of each round
+Action = Callable[[], Optional[Figures]]
+Transform = Callable[[dict[str, Any]], Any]
+Sources = dict[str, tuple[list[str], str, str]]  # split -> the first arguments of `BareLoop`
 
 
 class Contender(NamedTuple):
@@ -17,10 +25,10 @@ class Contender(NamedTuple):
     """
 
     title: str
-    begin: Callable
+    begin: Callable[[Stage, str], Action]
     ours: bool = False
-    needs: tuple = ()
-    here: tuple = ()
+    needs: tuple[str, ...] = ()
+    here: tuple[str, ...] = ()
 
 
 class Group(NamedTuple):
@@ -42,11 +50,11 @@ class Group(NamedTuple):
 
     title: str
     about: str
-    contenders: dict
+    contenders: dict[str, Contender]
     figure: str = "seconds"
     unit: str = "s"
     against: Optional[str] = None
     fresh: bool = False
     rounds: bool = True
-    uses: Optional[tuple] = None
-    columns: tuple = ()
+    uses: Optional[tuple[str, ...]] = None
+    columns: tuple[tuple[str, str], ...] = ()

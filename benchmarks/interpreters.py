@@ -5,9 +5,11 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
+from typing import Optional
 
 
-def having(packages, other=None):
+def having(packages: Iterable[str], other: Optional[str] = None) -> Optional[str]:
     """Path of the interpreter that has all of these packages, this one or the other one; None where neither has."""
     if all(importlib.util.find_spec(name) for name in packages):
         return sys.executable
@@ -15,7 +17,7 @@ def having(packages, other=None):
 
 
 @functools.lru_cache(None)
-def _has(python, packages):
+def _has(python: str, packages: tuple[str, ...]) -> bool:
     code = "import importlib.util, json, sys; print(all(map(importlib.util.find_spec, json.loads(sys.argv[1]))))"
     told = [python, "-c", code, json.dumps(packages)]
     return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip() == "True"

@@ -6,11 +6,12 @@ import platform
 import re
 import subprocess
 from pathlib import Path
+from typing import Union
 
 _LIBRARIES = ("datasets", "numpy", "pillow", "pyarrow", "torch")
 
 
-def described():
+def described() -> dict[str, Union[str, int]]:
     """The machine, the versions and the commit, as a dict of str and numbers."""
     return {
         "processor": _found(r"model name\s*: (.*)", "/proc/cpuinfo") or platform.machine(),
@@ -23,12 +24,12 @@ def described():
     }
 
 
-def _found(pattern, path):
+def _found(pattern: str, path: str) -> str:
     found = re.search(pattern, Path(path).read_text())
     return found[1] if found else ""
 
 
-def _commit():
+def _commit() -> str:
     """With a "+" where the code that is measured differs from it."""
     git = ["git", "-C", str(Path(__file__).parents[1])]
     try:

@@ -4,10 +4,14 @@ import os
 import re
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Optional
+
+from benchmarks.group import Figures
 
 
-def measured(action):
+def measured(action: Callable[[], Optional[Figures]]) -> Figures:
     """Calls it, and returns what it took, with the figures that it returns itself.
 
     Returns:
@@ -26,25 +30,26 @@ def measured(action):
     return {"seconds": seconds, "cpu": cpu, "peak_memory": peak_memory(), **moved, **speed, **more}
 
 
-def cpu_seconds():
+def cpu_seconds() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def peak_memory():
+def peak_memory() -> int:
     """Not `ru_maxrss`, which starts with what the parent had."""
-    return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1])
+    (kilobytes,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return 1024 * int(kilobytes)
 
 
-def bytes_read():
+def bytes_read() -> int:
     return _bytes_moved()[0]
 
 
-def _bytes_moved():
+def _bytes_moved() -> tuple[int, int]:
     counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(counts["rchar"]), int(counts["wchar"])
 
 
-def size_of(folder):
+def size_of(folder: str) -> int:
     """Bytes of the files below a folder."""
     return sum(os.lstat(path).st_size for path in Path(folder).rglob("*") if path.is_file())

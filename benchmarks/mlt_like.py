@@ -15,7 +15,7 @@ WORDS = 12  # an image: MLT's 9,000 have 107,000
 DIFFERENT = 40  # pictures, which recur under other names: drawing thousands would take longer than measuring
 
 
-def make(folder, share=0.1, size=SIZE):
+def make(folder: Path, share: float = 0.1, size: tuple[int, int] = SIZE) -> int:
     """Writes the archives.
 
     Args:
@@ -46,13 +46,13 @@ def make(folder, share=0.1, size=SIZE):
     return pairs
 
 
-def _write(path: Path, members):
+def _write(path: Path, members: dict[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
 
 
-def _photo(rng, size):
+def _photo(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
     """Smooth colours with some noise, in about 0.4 bytes a pixel, as a camera's JPEG has."""
     small = rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)
     smooth = np.asarray(Image.fromarray(small).resize(size, Image.Resampling.BICUBIC), np.int16)
@@ -62,7 +62,7 @@ def _photo(rng, size):
     return file.getvalue()
 
 
-def _label_map(rng, size):
+def _label_map(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
     """Words of strokes with uncertain pixels around them."""
     values = np.zeros(size[::-1], np.uint8)
     for _ in range(WORDS):
@@ -75,7 +75,7 @@ def _label_map(rng, size):
     return file.getvalue()
 
 
-def _ground_truth(rng, size):
+def _ground_truth(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
     lines = []
     for _ in range(WORDS):
         x, y = int(rng.integers(0, size[0] - 220)), int(rng.integers(0, size[1] - 60))

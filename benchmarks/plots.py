@@ -1,13 +1,17 @@
 """Pictures of the figures."""
 
+from pathlib import Path
+
 import matplotlib
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 from benchmarks import groups  # noqa: E402
 from benchmarks.aims import spread  # noqa: E402
+from benchmarks.group import Figures, Group, Measured  # noqa: E402
 from benchmarks.groups.resume import PLACES  # noqa: E402
 
 _OURS, _OTHERS, _INK = "#c2410c", "#94a3b8", "#1f2937"
@@ -26,7 +30,7 @@ _STYLE = {
 _LABELS = {"s": "seconds (less is better)", "pairs/s": "pairs a second (more is better)"}
 
 
-def draw(measured, folder):
+def draw(measured: Measured, folder: Path) -> dict[str, str]:
     """Writes a picture of each group that has one, and returns group -> file name.
 
     Args:
@@ -44,7 +48,7 @@ def draw(measured, folder):
     return drawn
 
 
-def _bars(group, measured):
+def _bars(group: Group, measured: dict[str, list[Figures]]) -> Figure:
     """A bar for each contender, as long as the median, with the spread on it."""
     figure, axes = plt.subplots(figsize=(8, 0.6 + 0.34 * len(measured)))
     for at, (name, rounds) in enumerate(measured.items()):
@@ -62,7 +66,7 @@ def _bars(group, measured):
     return figure
 
 
-def _panels(group, measured):
+def _panels(group: Group, measured: dict[str, list[Figures]]) -> Figure:
     """Bars of a few figures of each contender, side by side."""
     panels = {
         "convert": "seconds to convert",
@@ -87,7 +91,7 @@ def _panels(group, measured):
     return figure
 
 
-def _places(group, measured):
+def _places(group: Group, measured: dict[str, list[Figures]]) -> Figure:
     """A line for each contender, over the places of the epoch."""
     figure, axes = plt.subplots(figsize=(8, 3.4))
     ends = {}

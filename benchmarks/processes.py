@@ -12,12 +12,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.group import Figures
+from benchmarks.paths import Stage
+
 ROOT = Path(__file__).parents[1]
 # No network, no bytecode files, and a core for each process, so that workers are what is compared.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
 
 
-def run(group, name, stage, folder, fresh):
+def run(group: str, name: str, stage: Stage, folder: Path, fresh: bool) -> Figures:
     """What a contender took, as `meters.measured` has it, and besides:
 
     `since_start`, seconds since its process was started, and `kept`, bytes of the files that it left.
@@ -34,7 +37,7 @@ def run(group, name, stage, folder, fresh):
         return json.loads(Path(own, "result.json").read_text())
 
 
-def _start_fresh(group, name, stage, own):
+def _start_fresh(group: str, name: str, stage: Stage, own: str) -> None:
     scratch = os.path.join(own, "scratch")
     places = {"PYTHONPATH": str(ROOT), "HF_HOME": scratch, "TMPDIR": scratch}
     told = json.dumps([group, name, dataclasses.asdict(stage), own, time.time()])
@@ -46,7 +49,7 @@ def _start_fresh(group, name, stage, own):
         raise RuntimeError(f"{group} {name}:\n{done.stderr}")
 
 
-def _start_copy(group, name, stage, own):
+def _start_copy(group: str, name: str, stage: Stage, own: str) -> None:
     os.mkdir(os.path.join(own, "scratch"))
     from benchmarks import child
 
@@ -63,8 +66,9 @@ def _start_copy(group, name, stage, own):
         raise RuntimeError(f"{group} {name} ended with exit status {process.exitcode}.")
 
 
-def _end(process):
+def _end(process: multiprocessing.context.ForkServerProcess) -> None:
     """Ends a process and all that it started: as Ctrl-C does, so that it removes what it has to, and then for good."""
+    assert process.pid  # it was started
     for number, patience in ((signal.SIGINT, 3), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):  # as a rule it has ended already
             os.killpg(process.pid, number)

@@ -1,11 +1,12 @@
 """Whether a run is worse than an earlier one: by ratios, which hold from machine to machine, and not by seconds."""
 
 from benchmarks.aims import AIMS
+from benchmarks.group import Figures
 
 MARGIN = 1.3  # how much worse a ratio may be: the spread of a run on a machine that does other things as well
 
 
-def worsened(results, earlier):
+def worsened(results: Figures, earlier: Figures) -> list[str]:
     """A line for each ratio that is worse than in the earlier results by more than the margin.
 
     Raises:

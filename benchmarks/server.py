@@ -11,13 +11,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Union
 
 ROOT = Path(__file__).parents[1]
 DELAY = 0.05  # seconds a round trip
 FARTHER = 5  # times as long: by this, round trips are told from seconds
 LINE = 125_000_000  # bytes a second: 1 Gbit/s, for all connections together
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ")
+Served = tuple[str, Callable[[str], dict[str, Any]]]  # the server's own address, and options by the line's
 
 
 class Far:
@@ -28,36 +31,41 @@ class Far:
         delay: seconds a round trip.
     """
 
-    def __init__(self, kind, folder, delay=DELAY):
+    def __init__(self, kind: str, folder: Union[str, Path], delay: float = DELAY) -> None:
         command = [sys.executable, "-m", "benchmarks.server", kind, str(folder), str(delay)]
         self.delay = delay
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self.options = json.loads(self._process.stdout.readline())
+        self.options = json.loads(self._printed())
 
-    def counts(self):
+    def counts(self) -> dict[str, float]:
         """Requests, bytes of the answers, and CPU seconds of the server, since it was asked last."""
+        assert self._process.stdin  # a pipe, as asked for
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        return json.loads(self._printed())
+
+    def _printed(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
 
 
 class _Line:
     """Hands on what passes between clients and the server behind, later, and no faster than the line."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.requests, self.sent, self._free_at, self._cpu = 0, 0, 0.0, 0.0
 
-    async def listen(self, port, delay):
-        async def connected(reader, writer):
+    async def listen(self, port: int, delay: float) -> int:
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             behind = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
             await asyncio.gather(self._ask(reader, behind[1], delay), self._answer(behind[0], writer))
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=500)
         return server.sockets[0].getsockname()[1]
 
-    async def _ask(self, reader, writer, delay):
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
         while content := await _read(reader, 1 << 16):
             self.requests += content.startswith(_METHODS)
             await asyncio.sleep(delay)
@@ -65,7 +73,7 @@ class _Line:
             await writer.drain()
         writer.close()
 
-    async def _answer(self, reader, writer):
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while content := await _read(reader, 1 << 18):
             self.sent += len(content)
             now = time.monotonic()
@@ -78,32 +86,32 @@ class _Line:
                 break
         writer.close()
 
-    def counts(self):
+    def counts(self) -> dict[str, float]:
         cpu = time.process_time()
         counted = {"requests": self.requests, "sent": self.sent, "cpu": cpu - self._cpu}
         self.requests, self.sent, self._cpu = 0, 0, cpu
         return counted
 
 
-async def _read(reader, size):
+async def _read(reader: asyncio.StreamReader, size: int) -> bytes:
     try:
         return await reader.read(size)
     except OSError:
         return b""
 
 
-def _files(folder):
+def _files(folder: Path) -> list[tuple[str, Path]]:
     return [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def _http(folder):
+def _http(folder: Path) -> Served:
     from web import Web
 
     web = Web(folder).__enter__()
     return web.url.rstrip("/"), lambda url: {"data_dir": f"{url}/"}
 
 
-def _hf(folder):
+def _hf(folder: Path) -> Served:
     from hub import Hub
 
     hub = Hub().__enter__()
@@ -111,7 +119,7 @@ def _hf(folder):
     return hub.endpoint, lambda url: {"data_dir": "hf://datasets/lab/mlt", "storage_options": {"endpoint": url}}
 
 
-def _s3(folder):
+def _s3(folder: Path) -> Served:
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -127,7 +135,7 @@ def _s3(folder):
     return behind, lambda url: {"data_dir": "s3://mlt", "storage_options": {**keys, "endpoint_url": url}}
 
 
-def main(kind, folder, delay):
+def main(kind: str, folder: str, delay: str) -> None:
     sys.path.append(str(ROOT / "tests"))
     http.server.ThreadingHTTPServer.request_queue_size = 500  # of more clients at once, some would wait for a second
     behind, options = {"http": _http, "hf": _hf, "s3": _s3}[kind](Path(folder))

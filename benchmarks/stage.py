@@ -7,6 +7,7 @@ import itertools
 import os
 import zipfile
 from pathlib import Path
+from typing import Optional
 
 import datasets
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 import mlt_s
 import mlt_s_tools
 from benchmarks import mlt_like, server
+from benchmarks.group import Sources
 from benchmarks.paths import Stage
 from benchmarks.unpacking import unpack, write_metadata
 
@@ -23,16 +25,16 @@ SPLITS = {"train": "training", "validation": "validation"}  # and how archives a
 
 
 def set_up(
-    root,
-    share,
-    epoch_share=None,
-    counts=1.0,
-    size=mlt_like.SIZE,
-    data_dir=None,
-    uses=None,
-    delay=server.DELAY,
-    other_python="",
-):
+    root: Path,
+    share: float,
+    epoch_share: Optional[float] = None,
+    counts: float = 1.0,
+    size: tuple[int, int] = mlt_like.SIZE,
+    data_dir: Optional[str] = None,
+    uses: Optional[set[str]] = None,
+    delay: float = server.DELAY,
+    other_python: str = "",
+) -> Stage:
     """Makes all of it below a folder.
 
     Args:
@@ -95,17 +97,17 @@ def set_up(
     return stage
 
 
-def _made(folder, share, size):
+def _made(folder: Path, share: float, size: tuple[int, int]) -> Path:
     mlt_like.make(folder, share, size)
     return folder
 
 
-def _unpacked(archives, folder):
-    unpack(sources(archives), folder)
+def _unpacked(archives: Path, folder: str) -> None:
+    unpack(sources(str(archives)), folder)
     write_metadata(folder)
 
 
-def images(folder):
+def images(folder: str) -> list[str]:
     """Names of the images in the archives of a folder."""
     names = []
     for split in SPLITS:
@@ -115,25 +117,25 @@ def images(folder):
     return names
 
 
-def sources(folder):
+def sources(folder: str) -> Sources:
     """For each split, what `plain.BareLoop` takes: archives of images, that of label maps, the split's folder in it."""
     labels = all_archives(folder)[-1]
     return {split: (image_archives(folder, split), labels, called) for split, called in SPLITS.items()}
 
 
-def image_archives(folder, split):
+def image_archives(folder: str, split: str) -> list[str]:
     """The archives of a split's images that are there."""
     names = [name for name in mlt_s.IMAGE_ARCHIVES if SPLITS[split] in name]
     return [path for path in (os.path.join(folder, name) for name in names) if os.path.exists(path)]
 
 
-def all_archives(folder):
+def all_archives(folder: str) -> list[str]:
     """Of images and label maps, as a segmentation needs them."""
     images = [path for split in SPLITS for path in image_archives(folder, split)]
     return [*images, os.path.join(folder, mlt_s.LABEL_ARCHIVE)]
 
 
-def read_once(stage):
+def read_once(stage: Stage) -> None:
     """Reads each file, so that contenders find it in memory: a system may drop what was not used for minutes."""
     fields = [field for field in dataclasses.astuple(stage) if isinstance(field, str)]
     for folder in set(filter(os.path.isdir, fields)):
@@ -144,7 +146,7 @@ def read_once(stage):
                         pass
 
 
-def touch_memory(stage):
+def touch_memory(stage: Stage) -> None:
     """Uses as much memory as the archives are large, at most a gigabyte, for a moment: so a contender gets it at once.
 
     A virtual machine gives memory that is free back to its host after a few seconds, and getting it again takes longer

@@ -9,17 +9,23 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, Optional
 
 from benchmarks import formats, meters
+from benchmarks.formats import Format
+from benchmarks.group import Figures, Sources
 from benchmarks.groups.decode import BATCH, EPOCHS_OF_TWO, sizes
 from benchmarks.plain import BareLoop
 
 ROOT = Path(__file__).parents[1]
+Pixels = tuple[Any, ...]  # the name of a pair, and a checksum of each picture
 _KINDS = ("image", "label")
 
 
-def run(python, step, name, folder, *words, **environment):
+def run(python: str, step: str, name: str, folder: str, *words: Any, **environment: str) -> Figures:
     """Runs a step of a format and returns its figures, a dict.
 
     Args:
@@ -49,7 +55,7 @@ def run(python, step, name, folder, *words, **environment):
     return json.loads(done.stdout.splitlines()[-1])  # libraries print, too
 
 
-def _in_copy(step, name, folder, *words):
+def _in_copy(step: str, name: str, folder: str, *words: Any) -> Figures:
     """In a copy of this process, which has imported PyTorch already."""
     context = multiprocessing.get_context("fork")
     receiving, sending = context.Pipe(duplex=False)
@@ -64,38 +70,38 @@ def _in_copy(step, name, folder, *words):
         copied.join()
 
 
-def _send(sending, step, name, folder, *words):
+def _send(sending: Connection, step: str, name: str, folder: str, *words: Any) -> None:
     sending.send(STEPS[step](formats.named(name), folder, time.time(), *words))
 
 
-def _convert(form, folder, started, sources):
+def _convert(form: Format, folder: str, started: float, sources: Sources) -> Figures:
     """From the zips; without imports, as far as the library imports when it is imported."""
     for need in form.needs:
         __import__(need)
     return meters.measured(lambda: form.convert(sources, folder))
 
 
-def _first(form, folder, started):
+def _first(form: Format, folder: str, started: float) -> Figures:
     next(iter(form.loader(form.load(folder, sizes, False), batch_size=1, num_workers=0)))
     return {"first": time.time() - started}
 
 
-def _read(form, folder, started):
+def _read(form: Format, folder: str, started: float) -> Figures:
     """Epochs with 0, 1 and 2 workers, as in the group of decoding."""
     taken = [_epochs(form, folder, workers) for workers in (0, 1, 2)]
     # CPU seconds are those without workers, and so is memory: it is measured before others begin.
     return {**taken[0], **{f"with_{workers}": one["pairs_per_second"] for workers, one in enumerate(taken)}}
 
 
-def _remote(form, folder, started, options, workers):
+def _remote(form: Format, folder: str, started: float, options: Figures, workers: int) -> Figures:
     """The same over what a server has."""
     return _epochs(form, options, workers)
 
 
-def _epochs(form, place, workers):
+def _epochs(form: Format, place: Any, workers: int) -> Figures:
     dataset = form.load(place, sizes, False)
 
-    def action():  # the loader goes with it, and ends its workers, so that their CPU seconds count
+    def action() -> Figures:  # the loader goes with it, and ends its workers, so that their CPU seconds count
         loader = form.loader(dataset, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0)
         epochs = EPOCHS_OF_TWO if workers == 2 else 1
         return {"pairs": sum(len(batch["pairs"]) for _ in range(epochs) for batch in loader)}
@@ -103,12 +109,12 @@ def _epochs(form, place, workers):
     return meters.measured(action)
 
 
-def seen(example):
+def seen(example: Figures) -> Figures:
     """Name of a pair, and checksums of its pixels."""
     return {"image_id": example["image_id"], **{kind: zlib.crc32(example[kind].tobytes()) for kind in _KINDS}}
 
 
-def _order(form, folder, started, source):
+def _order(form: Format, folder: str, started: float, source: tuple[Any, ...]) -> Figures:
     """A shuffled epoch: its order, its pixels, and going on after half of it."""
     pairs = BareLoop(*source)
     half = len(pairs) // 2
@@ -126,7 +132,7 @@ def _order(form, folder, started, source):
     }
 
 
-def _epoch(form, folder, shuffled, place=None):
+def _epoch(form: Format, folder: str, shuffled: bool, place: Optional[int] = None) -> tuple[list[Pixels], Any]:
     """What is seen in an epoch, and the state of the loader after so many pairs."""
     loader, epoch, state = _one_by_one(form, folder, shuffled), [], None
     for batch in loader:
@@ -136,12 +142,12 @@ def _epoch(form, folder, shuffled, place=None):
     return epoch, state
 
 
-def _only(batch):
+def _only(batch: Figures) -> Pixels:
     (pair,) = batch["pairs"]
     return pair["image_id"], *(pair[kind] for kind in _KINDS)
 
 
-def _resume(form, folder, state):
+def _resume(form: Format, folder: str, state: Any) -> tuple[float, int, Pixels]:
     """Seconds to the next pair, bytes read for it, and the pair, in a process that has the data set open."""
     loader = _one_by_one(form, folder, not form.in_order)
     read, clock = meters.bytes_read(), time.perf_counter()
@@ -150,7 +156,7 @@ def _resume(form, folder, state):
     return time.perf_counter() - clock, meters.bytes_read() - read, pair
 
 
-def _one_by_one(form, folder, shuffled):
+def _one_by_one(form: Format, folder: str, shuffled: bool) -> Any:
     import torch
 
     gc.collect()  # mosaicml-streaming refuses a folder that another loader of this process has open
@@ -159,7 +165,7 @@ def _one_by_one(form, folder, shuffled):
     return form.loader(dataset, resumable=True, shuffle=shuffled, batch_size=1, num_workers=0)
 
 
-def neighbours(order):
+def neighbours(order: Sequence[int]) -> float:
     """The share of pairs that follow a neighbour in the archive, of all that follow one.
 
     Args:
@@ -171,11 +177,17 @@ def neighbours(order):
     return followed / (len(order) - 1)
 
 
-STEPS = {"convert": _convert, "first": _first, "read": _read, "order": _order, "remote": _remote}
+STEPS: dict[str, Callable[..., Figures]] = {
+    "convert": _convert,
+    "first": _first,
+    "read": _read,
+    "order": _order,
+    "remote": _remote,
+}
 FRESH = {"first", "remote"}  # imports are measured, or depend on the environment
 
 
-def main(step, name, folder, started, *words):
+def main(step: str, name: str, folder: str, started: float, *words: Any) -> None:
     print(json.dumps(STEPS[step](formats.named(name), folder, started, *words)))
 
 

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 
+from benchmarks.group import Sources
 
-def unpack(sources, folder):
+
+def unpack(sources: Sources, folder: str) -> None:
     """By `unzip` and nothing else, as people do, one folder a split and kind. Takes what `stage.sources` returns."""
     for split, (archives, label_archive, called) in sources.items():
         images, labels = (os.path.join(folder, split, kind) for kind in ("images", "labels"))
@@ -15,7 +17,7 @@ def unpack(sources, folder):
         subprocess.run(["unzip", "-q", "-j", label_archive, f"*{called}*", "-d", labels], check=True)
 
 
-def write_metadata(folder):
+def write_metadata(folder: str) -> None:
     """What `imagefolder` needs to pair images and label maps: a line for each pair, in a file for each split."""
     for split in os.listdir(folder):
         images, labels = (os.path.join(folder, split, kind) for kind in ("images", "labels"))

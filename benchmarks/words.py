@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Union
 
 import datasets
 
@@ -20,7 +21,7 @@ import mlt_s
 from benchmarks import mlt_like
 
 
-def prepare(data_dir, config):
+def prepare(data_dir: Path, config: str) -> tuple[float, float]:
     """Seconds of this process's CPU, and seconds on the clock, to prepare."""
     with tempfile.TemporaryDirectory(dir=data_dir.parent) as cache:
         clock, cpu = time.perf_counter(), time.process_time()
@@ -28,14 +29,14 @@ def prepare(data_dir, config):
         return time.process_time() - cpu, time.perf_counter() - clock
 
 
-def main(share=0.1, rounds=5):
+def main(share: Union[float, str] = 0.1, rounds: Union[int, str] = 5) -> None:
     datasets.disable_progress_bars()
     mlt_s.logger.setLevel("ERROR")
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "mlt"
         pairs = mlt_like.make(data_dir, float(share))
         print(f"{platform.machine()}, {os.cpu_count()} cores; datasets {datasets.__version__}; {pairs:,} pairs")
-        seconds = {"segmentation": [], "words": []}
+        seconds: dict[str, list[tuple[float, float]]] = {"segmentation": [], "words": []}
         for _ in range(int(rounds)):
             for config, measured in seconds.items():
                 measured.append(prepare(data_dir, config))

@@ -119,7 +119,7 @@ class Lens:
 class Photo:
     """Planes seen by the camera, back to front, and the words on them in picture pixels."""
 
-    def __init__(self, width: int, height: int):
+    def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         shape = (height * SUPERSAMPLING, width * SUPERSAMPLING)
         self.albedo = np.zeros(shape + (3,), np.float32)

@@ -72,7 +72,8 @@ def font_of(name: str, pixels: int) -> ImageFont.FreeTypeFont:
 
 def script_of(word: str, font_name: str) -> str:
     """MLT's script of a word: its letters' script, Mixed where there are two; figures alone count as Latin."""
-    scripts = {SCRIPT_OF_NAME.get(unicodedata.name(character, "").split(" ")[0]) for character in word} - {None}
+    names = [unicodedata.name(character, "").split(" ")[0] for character in word]
+    scripts = {SCRIPT_OF_NAME[name] for name in names if name in SCRIPT_OF_NAME}
     if "Han" in scripts:
         scripts = scripts - {"Han", "Japanese"} | {"Japanese" if font_name.startswith("japanese") else "Chinese"}
     if len(scripts) > 1:

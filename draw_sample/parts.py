@@ -3,14 +3,17 @@
 Positions and sizes are in the surface's units; a box is (left, top, right, bottom).
 """
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import ImageFont
 
 from drawing import materials
-from drawing.materials import Colour
-from drawing.noise import blur, cloud_noise, grid, smoothstep
+from drawing.materials import Colour, Material
+from drawing.noise import Array, blur, cloud_noise, grid, smoothstep
 
 from .fonts import direction_of, font_of, glyphs, script_of
 from .surface import Patch, Reads, Surface
@@ -23,7 +26,7 @@ WHITE, BLACK = (0.94, 0.94, 0.92), (0.07, 0.07, 0.08)
 class Fill:
     """The whole surface in one material."""
 
-    material: Callable
+    material: Material
 
     def draw(self, surface: Surface, rng: np.random.Generator) -> None:
         surface.paint(surface.everything(), self.material(rng, surface.shape, surface.scale))
@@ -34,7 +37,7 @@ class Panel:
     """A board: a face of one colour or material, a rim, and the shadow it casts on what bears it."""
 
     box: Box
-    face: Colour | Callable
+    face: Colour | Material
     radius: float = 0
     rim: Colour | None = None
     rim_width: float = 2
@@ -51,18 +54,18 @@ class Panel:
         face = self.face(rng, shape.shape, surface.scale) if callable(self.face) else self.face
         surface.paint(shape, face, own_light=self.own_light)
         if self.rim:
-            self._draw_rim(surface)
+            self._draw_rim(surface, self.rim)
         if self.bolts:
             self._draw_bolts(surface)
 
-    def _draw_rim(self, surface: Surface) -> None:
+    def _draw_rim(self, surface: Surface, colour: Colour) -> None:
         outer = surface.rect(shrunk(self.box, self.inset), max(0, self.radius - self.inset))
         step = self.inset + self.rim_width
         hole = surface.rect(shrunk(self.box, step), max(0, self.radius - step))
         mask = outer.mask.copy()
         top, left = hole.top - outer.top, hole.left - outer.left
         mask[top : top + hole.shape[0], left : left + hole.shape[1]] *= 1 - hole.mask
-        surface.paint(Patch(mask, outer.left, outer.top), self.rim, own_light=self.own_light)
+        surface.paint(Patch(mask, outer.left, outer.top), colour, own_light=self.own_light)
 
     def _draw_bolts(self, surface: Surface) -> None:
         x0, y0, x1, y1 = self.box
@@ -109,7 +112,7 @@ class Text:
             script = self.script or script_of(word, self.font)
             surface.record(patch, script, word, self.reads, pad=0.03 * self.size)
 
-    def _laid_out(self, surface: Surface, font) -> list[tuple[str, Patch]]:
+    def _laid_out(self, surface: Surface, font: ImageFont.FreeTypeFont) -> list[tuple[str, Patch]]:
         """Each word with its glyphs where they belong; right-to-left lines run from the right."""
         direction = direction_of(self.text, self.vertical)
         words = [self.text] if self.vertical else self.text.split(" ")
@@ -129,17 +132,17 @@ class Text:
         return placed
 
 
-def painted(text: Text, surface: Surface, patch: Patch, rng) -> None:
+def painted(text: Text, surface: Surface, patch: Patch, rng: np.random.Generator) -> None:
     surface.paint(patch, text.colour, 0.96, text.own_light)
 
 
-def chalked(text: Text, surface: Surface, patch: Patch, rng) -> None:
+def chalked(text: Text, surface: Surface, patch: Patch, rng: np.random.Generator) -> None:
     """Chalk catches on the board's grain."""
     grain = cloud_noise(rng, patch.shape, max(2.0, 0.06 * text.size * surface.scale), 3)
     surface.paint(Patch(patch.mask * (0.66 + 0.34 * smoothstep(-1.2, 0.6, grain)), patch.left, patch.top), text.colour)
 
 
-def raised(text: Text, surface: Surface, patch: Patch, rng) -> None:
+def raised(text: Text, surface: Surface, patch: Patch, rng: np.random.Generator) -> None:
     """Cut-out letters stand off the wall: a shadow below, a lit upper edge."""
     depth = 0.07 * text.size
     surface.cast_shadow(patch, (depth, depth * 1.4), depth * 0.4, 0.65)
@@ -148,7 +151,7 @@ def raised(text: Text, surface: Surface, patch: Patch, rng) -> None:
     surface.shade(Patch(patch.mask - lower, patch.left, patch.top), 1.25)
 
 
-def neon(text: Text, surface: Surface, patch: Patch, rng) -> None:
+def neon(text: Text, surface: Surface, patch: Patch, rng: np.random.Generator) -> None:
     """A tube: white-hot in its middle, its colour at the rim and around it."""
     surface.glow(patch, text.colour, 0.55 * text.size, 0.55)
     surface.glow(patch, text.colour, 0.08 * text.size, 0.60)
@@ -158,7 +161,7 @@ def neon(text: Text, surface: Surface, patch: Patch, rng) -> None:
     surface.paint(patch, colour + (1 - colour) * 0.80 * core, own_light=0.8)
 
 
-def led(text: Text, surface: Surface, patch: Patch, rng) -> None:
+def led(text: Text, surface: Surface, patch: Patch, rng: np.random.Generator) -> None:
     """A board of lamps: the glyph seen as dots."""
     rows, columns = grid(patch.shape)
     pitch = max(2.0, 0.075 * text.size * surface.scale)
@@ -246,7 +249,7 @@ class Window:
     frame: Colour = (0.20, 0.17, 0.15)
     frame_width: float = 5
     bars: tuple[int, int] = (1, 1)
-    glass: Callable = materials.glass
+    glass: Material = materials.glass
     own_light: float = 0
 
     def draw(self, surface: Surface, rng: np.random.Generator) -> None:
@@ -286,7 +289,7 @@ class Awning:
         self._draw_stripes(surface, roof, rng)
         self._draw_valance(surface)
 
-    def _draw_stripes(self, surface: Surface, roof: Patch, rng) -> None:
+    def _draw_stripes(self, surface: Surface, roof: Patch, rng: np.random.Generator) -> None:
         x0, y0, x1, y1 = self.box
         rows, columns = (index / surface.scale for index in grid(roof.shape))
         widen = self.spread * np.clip(rows / (y1 - y0), 0, 1)
@@ -333,7 +336,7 @@ class Foliage:
             hue = (1 + 0.10 * rng.standard_normal(), 1, 1 - 0.15 * rng.random())
             self._draw_leaf(surface, rng, x, y, np.asarray(self.colour) * tone * hue)
 
-    def _draw_leaf(self, surface: Surface, rng, x: float, y: float, colour) -> None:
+    def _draw_leaf(self, surface: Surface, rng: np.random.Generator, x: float, y: float, colour: Array) -> None:
         length, angle = self.leaf * rng.uniform(0.6, 1.3), rng.uniform(0, 2 * np.pi)
         along = np.array([np.cos(angle), np.sin(angle)]) * length
         aside = np.array([-along[1], along[0]]) * 0.38
@@ -360,7 +363,7 @@ class Fruit:
                 tint = np.asarray(self.colour) * (1 + self.variety * rng.standard_normal(3))
                 self._draw_ball(surface, x + jitter[0], y + jitter[1], self.radius * rng.uniform(0.9, 1.08), tint)
 
-    def _draw_ball(self, surface: Surface, x: float, y: float, radius: float, colour) -> None:
+    def _draw_ball(self, surface: Surface, x: float, y: float, radius: float, colour: Array) -> None:
         ball = surface.disc(x, y, radius)
         surface.cast_shadow(ball, (0, radius * 0.15), radius * 0.15, 0.5)
         rows, columns = (2 * (index + 0.5) / length - 1 for index, length in zip(grid(ball.shape), ball.shape))
@@ -385,7 +388,7 @@ class Bokeh:
         for _ in range(self.count):
             x, y = rng.uniform(x0, x1), rng.uniform(y0, y1)
             disc = surface.disc(x, y, rng.uniform(*self.radius))
-            colour = self.colours[rng.integers(len(self.colours))]
+            colour = self.colours[int(rng.integers(len(self.colours)))]
             surface.paint(disc, colour, self.strength * rng.uniform(0.35, 1), own_light=0.9)
 
 
@@ -404,11 +407,11 @@ class Houses:
         for left, right in zip([x0, *edges], [*edges, x1]):
             roof = y0 + rng.uniform(0, 0.3) * (y1 - y0)
             wall = surface.rect((left, roof, right, y1))
-            colour = np.asarray(self.colours[rng.integers(len(self.colours))])
+            colour = self.colours[int(rng.integers(len(self.colours)))]
             surface.paint(wall, materials.plaster(rng, wall.shape, surface.scale, colour=colour))
             self._draw_windows(surface, rng, (left, roof, right, y1))
 
-    def _draw_windows(self, surface: Surface, rng, box: Box) -> None:
+    def _draw_windows(self, surface: Surface, rng: np.random.Generator, box: Box) -> None:
         x0, y0, x1, y1 = box
         step = (x1 - x0) / max(2, round((x1 - x0) / 42))
         for x in np.arange(x0 + step * 0.25, x1 - step * 0.5, step):

@@ -1,5 +1,7 @@
 """A scene: planes with parts on them, seen under a light through a lens."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

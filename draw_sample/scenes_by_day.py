@@ -3,7 +3,7 @@
 from functools import partial
 from math import cos, pi, sin
 
-from drawing.materials import asphalt, enamel, light_box, masonry, meadow, paper, planks, plaster, sky
+from drawing.materials import Colour, Material, asphalt, enamel, light_box, masonry, meadow, paper, planks, plaster, sky
 
 from .camera import Light, Pose, Shadow
 from .parts import (
@@ -71,12 +71,12 @@ def country_road(
     height: int,
     horizon: int,
     *,
-    clouds=0.62,
-    leaf=(0.22, 0.32, 0.13),
-    grass=meadow,
-    road=(0.64, 0.67, 1.2, 0.43),
-    top=(0.24, 0.46, 0.78),
-    foot=(0.74, 0.85, 0.93),
+    clouds: float = 0.62,
+    leaf: Colour = (0.22, 0.32, 0.13),
+    grass: Material = meadow,
+    road: tuple[float, float, float, float] = (0.64, 0.67, 1.2, 0.43),
+    top: Colour = (0.24, 0.46, 0.78),
+    foot: Colour = (0.74, 0.85, 0.93),
 ) -> list[Plane]:
     """Sky, trees and a road through grass, out of focus behind a sign.
 

@@ -1,8 +1,11 @@
 """Lit signs after dark."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
 
-from drawing.materials import asphalt, enamel, glass, light_box, masonry, planks, plaster
+from drawing.materials import Colour, asphalt, enamel, glass, light_box, masonry, planks, plaster
 
 from .camera import Lens, Light, Pose, Shadow
 from .parts import (
@@ -31,7 +34,7 @@ PINK, CYAN, AMBER = (1.0, 0.22, 0.48), (0.20, 0.82, 1.0), (1.0, 0.66, 0.18)
 WARM_ROOM = partial(glass, inside=(0.62, 0.40, 0.20), sky_colour=(0.10, 0.10, 0.14), lamps=0.9)
 
 
-def wet_street(width: int, horizon: int, height: int, lamps=STREET_LAMPS) -> Plane:
+def wet_street(width: int, horizon: int, height: int, lamps: Sequence[Colour] = STREET_LAMPS) -> Plane:
     """Asphalt after rain, from the horizon down, with the lamps mirrored in it."""
     return Plane(
         (width, height - horizon),
@@ -44,7 +47,7 @@ def wet_street(width: int, horizon: int, height: int, lamps=STREET_LAMPS) -> Pla
     )
 
 
-def far_street(width: int, height: int, lamps=STREET_LAMPS, count: int = 46) -> Plane:
+def far_street(width: int, height: int, lamps: Sequence[Colour] = STREET_LAMPS, count: int = 46) -> Plane:
     """Houses and lamps far behind, out of focus."""
     return Plane(
         (width, height),
@@ -171,7 +174,18 @@ NEON_BAR = Scene(
 
 
 def hanging_sign(
-    text: str, x: float, y: float, width: float, face, ink, *, yaw=24, size=78, height=None, font="chinese", tube=None
+    text: str,
+    x: float,
+    y: float,
+    width: float,
+    face: Colour,
+    ink: Colour,
+    *,
+    yaw: float = 24,
+    size: float = 78,
+    height: float | None = None,
+    font: str = "chinese",
+    tube: Colour | None = None,
 ) -> Plane:
     """A lit upright sign hung out over the street, its text running down, framed by a neon tube."""
     height = height or (len(text) * size + 0.5 * size)

@@ -1,8 +1,10 @@
 """Stations, cafés and shelves."""
 
+from __future__ import annotations
+
 from functools import partial
 
-from drawing.materials import enamel, light_box, masonry, planks, plaster, slate
+from drawing.materials import Colour, enamel, light_box, masonry, planks, plaster, slate
 
 from .camera import Lens, Light, Pose, Shadow
 from .parts import BLACK, WHITE, Bokeh, Disc, Fill, Lamp, Mark, Panel, Pole, Shade, Stroke, Text
@@ -24,7 +26,7 @@ CHALK, CHALK_YELLOW, CHALK_PINK = (0.90, 0.90, 0.86), (0.95, 0.85, 0.45), (0.95,
 LED_AMBER = (1.0, 0.62, 0.08)
 
 
-def right_arrow(x: float, y: float, size: float, colour, own_light: float = 0, word: str | None = "→") -> Mark:
+def right_arrow(x: float, y: float, size: float, colour: Colour, own_light: float = 0, word: str | None = "→") -> Mark:
     """A bold arrow to the right, centred on (x, y)."""
     points = [(-1, -0.22), (0.1, -0.22), (0.1, -0.75), (1, 0), (0.1, 0.75), (0.1, 0.22), (-1, 0.22)]
     return Mark([(x + u * size / 2, y + v * size / 2) for u, v in points], colour, own_light, word)

@@ -3,11 +3,14 @@
 Lengths on a surface are its own units; ``scale`` is pixels per unit. Colours are sRGB from 0 to 1.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 from drawing.materials import Colour
@@ -53,7 +56,7 @@ class Surface:
     The layers reach ``bleed`` units beyond the surface on every side, so that a wall can run out of the picture.
     """
 
-    def __init__(self, width: float, height: float, scale: float, bleed: float = 0):
+    def __init__(self, width: float, height: float, scale: float, bleed: float = 0) -> None:
         self.width, self.height, self.scale, self.bleed = width, height, scale, bleed
         shape = (round((height + 2 * bleed) * scale), round((width + 2 * bleed) * scale))
         self.colour = np.full(shape + (3,), 0.5, np.float32)
@@ -66,7 +69,7 @@ class Surface:
     def shape(self) -> tuple[int, int]:
         return self.ink.shape
 
-    def pixels(self, points) -> Array:
+    def pixels(self, points: ArrayLike) -> Array:
         """Points in units as pixels of the layers, (..., 2)."""
         return (np.asarray(points, float) + self.bleed) * self.scale
 
@@ -77,7 +80,7 @@ class Surface:
     def everything(self) -> Patch:
         return Patch(np.ones(self.shape, np.float32), 0, 0)
 
-    def polygon(self, points: Sequence[tuple[float, float]]) -> Patch:
+    def polygon(self, points: ArrayLike) -> Patch:
         """The inside of a polygon given in units."""
         return self._shape(points, lambda draw, at: draw.polygon([tuple(p) for p in at], fill=255))
 
@@ -88,18 +91,20 @@ class Surface:
         """A rectangle (left, top, right, bottom), its corners rounded by ``radius``, all in units."""
         round_by = radius * self.scale * EDGE_SUPERSAMPLING
 
-        def draw_it(draw, at):
+        def draw_it(draw: ImageDraw.ImageDraw, at: Array) -> None:
             (x0, y0), (x1, y1) = at
             draw.rounded_rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), round_by, fill=255)
 
         return self._shape((box[:2], box[2:]), draw_it)
 
-    def stroke(self, points: Sequence[tuple[float, float]], thickness: float) -> Patch:
+    def stroke(self, points: ArrayLike, thickness: float) -> Patch:
         """A line through the points; all in units."""
         pixels = max(1, round(thickness * self.scale * EDGE_SUPERSAMPLING))
         return self._shape(points, lambda draw, at: draw.line([tuple(p) for p in at], 255, pixels, "curve"), thickness)
 
-    def _shape(self, points, draw_it, margin: float = 0) -> Patch:
+    def _shape(
+        self, points: ArrayLike, draw_it: Callable[[ImageDraw.ImageDraw, Array], None], margin: float = 0
+    ) -> Patch:
         """Draw enlarged within the points' bounds (in units) and shrink, for smooth edges."""
         at = self.pixels(points)
         low = np.floor(at.min(0) - margin * self.scale).astype(int) - 1
@@ -119,7 +124,7 @@ class Surface:
         there = slice(top - patch.top, bottom - patch.top), slice(left - patch.left, right - patch.left)
         return here, there
 
-    def paint(self, patch: Patch, colour, opacity: float = 1, own_light: float = 0) -> None:
+    def paint(self, patch: Patch, colour: ArrayLike, opacity: float = 1, own_light: float = 0) -> None:
         """Lay paint over the surface; ``colour`` is one colour or an array of the patch's shape."""
         here, there = self._window(patch)
         cover = patch.mask[there] * opacity
@@ -131,7 +136,7 @@ class Surface:
         self.opacity[here] = np.maximum(self.opacity[here], cover)
         self.ink[here] *= 1 - cover
 
-    def shade(self, patch: Patch, factor) -> None:
+    def shade(self, patch: Patch, factor: ArrayLike) -> None:
         """Multiply the colour by a number, or an array of the patch's shape, where the patch covers it."""
         here, there = self._window(patch)
         factor = np.asarray(factor, np.float32)
@@ -151,8 +156,8 @@ class Surface:
     def glow(self, patch: Patch, colour: Colour, reach: float, strength: float) -> None:
         """Light that a lit thing of the patch's shape throws on the surface around it, whose texture stays."""
         margin = int(3 * reach * self.scale) + 1
-        halo = np.clip(blur(np.pad(patch.mask, margin), reach * self.scale) * strength, 0, 1)
-        halo = Patch(halo, patch.left - margin, patch.top - margin)
+        mask = np.clip(blur(np.pad(patch.mask, margin), reach * self.scale) * strength, 0, 1)
+        halo = Patch(mask, patch.left - margin, patch.top - margin)
         here, there = self._window(halo)
         grey = self.colour[here].mean(axis=2, keepdims=True)
         texture = np.clip(grey / (blur(grey, reach * self.scale) + 0.02), 0.4, 1.3)

@@ -4,11 +4,14 @@ A material is called as ``material(rng, shape, scale)``, where ``scale`` is pixe
 can name one, with its own settings, as data: ``partial(masonry, block=(60, 20))``.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from drawing.noise import Array, blur, cloud_noise, grid, relief, resized, smoothstep
 
 Colour = tuple[float, float, float]
+Material = Callable[..., Array]
 
 
 def tinted(colour: Colour, tone: Array) -> Array:
@@ -17,18 +20,18 @@ def tinted(colour: Colour, tone: Array) -> Array:
 
 
 def masonry(
-    rng,
-    shape,
-    scale,
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
     *,
-    block=(64, 21),
-    bond=0.5,
-    joint=2.5,
-    colours=((0.55, 0.27, 0.20),),
-    joint_colour=(0.62, 0.58, 0.53),
-    variety=0.10,
-    rough=0.05,
-    bevel=1.2,
+    block: tuple[float, float] = (64, 21),
+    bond: float = 0.5,
+    joint: float = 2.5,
+    colours: Sequence[Colour] = ((0.55, 0.27, 0.20),),
+    joint_colour: Colour = (0.62, 0.58, 0.53),
+    variety: float = 0.10,
+    rough: float = 0.05,
+    bevel: float = 1.2,
 ) -> Array:
     """Bricks, ashlar or tiles: blocks of (width, height), each of one of the colours, between joints."""
     rows, columns = (index / scale for index in grid(shape))
@@ -50,7 +53,16 @@ def masonry(
     return colour * relief(blur(height, 0.25 * scale), 0.28) * stains[..., None]
 
 
-def plaster(rng, shape, scale, *, colour=(0.80, 0.74, 0.62), rough=0.35, stains=0.05, streaks=0.018) -> Array:
+def plaster(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.80, 0.74, 0.62),
+    rough: float = 0.35,
+    stains: float = 0.05,
+    streaks: float = 0.018,
+) -> Array:
     """Rendered wall: a grainy relief, clouds of dirt, and streaks that rain has left."""
     grain = cloud_noise(rng, shape, 7 * scale, 3)
     clouds = cloud_noise(rng, shape, (140 * scale, 180 * scale), 5)
@@ -59,7 +71,15 @@ def plaster(rng, shape, scale, *, colour=(0.80, 0.74, 0.62), rough=0.35, stains=
     return tinted(colour, tone) * relief(grain, 0.16 * rough)
 
 
-def planks(rng, shape, scale, *, colour=(0.45, 0.31, 0.20), plank=46, upright=False) -> Array:
+def planks(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.45, 0.31, 0.20),
+    plank: float = 46,
+    upright: bool = False,
+) -> Array:
     """Boards with grain, each of its own tone, and dark gaps between them."""
     if upright:
         return planks(rng, shape[::-1], scale, colour=colour, plank=plank).transpose(1, 0, 2)
@@ -75,7 +95,14 @@ def planks(rng, shape, scale, *, colour=(0.45, 0.31, 0.20), plank=46, upright=Fa
     return np.asarray(colour, np.float32) * tones.astype(np.float32) * tone[..., None]
 
 
-def shutter(rng, shape, scale, *, colour=(0.55, 0.58, 0.60), slat=9) -> Array:
+def shutter(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.55, 0.58, 0.60),
+    slat: float = 9,
+) -> Array:
     """A rolled-down shutter: level slats, each catching the light at its top."""
     rows, _ = (index / scale for index in grid(shape))
     within = (rows % slat) / slat
@@ -84,21 +111,32 @@ def shutter(rng, shape, scale, *, colour=(0.55, 0.58, 0.60), slat=9) -> Array:
     return tinted(colour, tone * dirt)
 
 
-def asphalt(rng, shape, scale, *, colour=(0.33, 0.33, 0.34)) -> Array:
+def asphalt(
+    rng: np.random.Generator, shape: tuple[int, int], scale: float, *, colour: Colour = (0.33, 0.33, 0.34)
+) -> Array:
     """Road surface: fine grit, worn patches."""
     grit = rng.standard_normal(shape, dtype=np.float32)
     worn = cloud_noise(rng, shape, (50 * scale, 200 * scale), 5)
     return tinted(colour, 1 + 0.09 * blur(grit, 0.6) + 0.07 * worn)
 
 
-def slate(rng, shape, scale, *, colour=(0.13, 0.14, 0.14)) -> Array:
+def slate(
+    rng: np.random.Generator, shape: tuple[int, int], scale: float, *, colour: Colour = (0.13, 0.14, 0.14)
+) -> Array:
     """A blackboard, clouded by wiped-off chalk."""
     wiped = cloud_noise(rng, shape, (40 * scale, 110 * scale), 5)
     dust = cloud_noise(rng, shape, 5 * scale, 3)
     return tinted(colour, np.ones(shape, np.float32)) + (0.035 * np.maximum(wiped + 0.4, 0) + 0.008 * dust)[..., None]
 
 
-def paper(rng, shape, scale, *, colour=(0.90, 0.88, 0.82), crumple=0.5) -> Array:
+def paper(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.90, 0.88, 0.82),
+    crumple: float = 0.5,
+) -> Array:
     """A sheet that has been folded and rained on."""
     creases = np.abs(cloud_noise(rng, shape, 70 * scale, 3))
     yellowed = cloud_noise(rng, shape, 120 * scale, 4)
@@ -106,7 +144,14 @@ def paper(rng, shape, scale, *, colour=(0.90, 0.88, 0.82), crumple=0.5) -> Array
     return tinted(colour, tone) * relief(blur(creases, scale), 0.5 * crumple)
 
 
-def enamel(rng, shape, scale, *, colour=(0.08, 0.20, 0.45), dirt=0.04) -> Array:
+def enamel(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.08, 0.20, 0.45),
+    dirt: float = 0.04,
+) -> Array:
     """Painted or enamelled metal: a slow sheen, and dirt towards the foot."""
     rows, columns = (index / length for index, length in zip(grid(shape), shape))
     sheen = 0.06 * np.exp(-(((columns + 0.35 * rows) - 0.45) ** 2) / 0.03)
@@ -115,7 +160,14 @@ def enamel(rng, shape, scale, *, colour=(0.08, 0.20, 0.45), dirt=0.04) -> Array:
     return tinted(colour, 1 - 0.08 * rows + dirt * (clouds + 0.3 * streaks)) + sheen[..., None]
 
 
-def light_box(rng, shape, scale, *, colour=(0.95, 0.93, 0.85), tubes=3) -> Array:
+def light_box(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.95, 0.93, 0.85),
+    tubes: int = 3,
+) -> Array:
     """Translucent plastic lit from behind by level tubes."""
     rows, columns = (index / length for index, length in zip(grid(shape), shape))
     tone = 0.90 + 0.08 * np.cos(2 * np.pi * tubes * (rows - 0.5 / tubes))
@@ -124,7 +176,14 @@ def light_box(rng, shape, scale, *, colour=(0.95, 0.93, 0.85), tubes=3) -> Array
 
 
 def sky(
-    rng, shape, scale, *, top=(0.24, 0.46, 0.78), foot=(0.74, 0.85, 0.93), clouds=0.6, cloud_colour=(0.97, 0.97, 0.98)
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    top: Colour = (0.24, 0.46, 0.78),
+    foot: Colour = (0.74, 0.85, 0.93),
+    clouds: float = 0.6,
+    cloud_colour: Colour = (0.97, 0.97, 0.98),
 ) -> Array:
     """Sky that pales downwards, with clouds that flatten towards the horizon."""
     rows, _ = (index / length for index, length in zip(grid(shape), shape))
@@ -137,7 +196,14 @@ def sky(
     return blue * (1 - cover[..., None]) + tinted(cloud_colour, shadow) * cover[..., None]
 
 
-def meadow(rng, shape, scale, *, colour=(0.36, 0.44, 0.19), dry=(0.60, 0.52, 0.30)) -> Array:
+def meadow(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    colour: Colour = (0.36, 0.44, 0.19),
+    dry: Colour = (0.60, 0.52, 0.30),
+) -> Array:
     """Grass towards the camera: finer far up, coarser down, partly dry."""
     rows, _ = (index / length for index, length in zip(grid(shape), shape))
     far = cloud_noise(rng, shape, (3 * scale, 14 * scale), 4)
@@ -148,7 +214,15 @@ def meadow(rng, shape, scale, *, colour=(0.36, 0.44, 0.19), dry=(0.60, 0.52, 0.3
     return colours * (1 + 0.16 * blades)[..., None]
 
 
-def glass(rng, shape, scale, *, inside=(0.10, 0.10, 0.11), sky_colour=(0.52, 0.60, 0.68), lamps=0.5) -> Array:
+def glass(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    scale: float,
+    *,
+    inside: Colour = (0.10, 0.10, 0.11),
+    sky_colour: Colour = (0.52, 0.60, 0.68),
+    lamps: float = 0.5,
+) -> Array:
     """A window by day: a dark room with warm lamps in it, under the reflection of a skyline."""
     rows, columns = (index / length for index, length in zip(grid(shape), shape))
     room = tinted(inside, 1.1 - 0.4 * rows + 0.10 * cloud_noise(rng, shape, (90 * scale, 40 * scale), 1))
@@ -157,6 +231,6 @@ def glass(rng, shape, scale, *, inside=(0.10, 0.10, 0.11), sky_colour=(0.52, 0.6
         spot = np.exp(-(((rows - y) * shape[0] / shape[1]) ** 2 + (columns - x) ** 2) / size**2)
         room = room + lamps * rng.uniform(0.2, 0.7) * tinted((1.0, 0.72, 0.42), spot)
     roofs = 0.48 + 0.09 * np.repeat(rng.standard_normal(5), -(-shape[1] // 5))[: shape[1]]
-    above = blur(np.float32(roofs[None, :] + 0.15 * columns > rows), 4 * scale)
+    above = blur((roofs[None, :] + 0.15 * columns > rows).astype(np.float32), 4 * scale)
     mirrored = tinted(sky_colour, 0.34 + 0.45 * above * (1 - 0.5 * rows))
     return room + 0.55 * mirrored

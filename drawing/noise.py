@@ -3,6 +3,8 @@
 Arrays are float32 of shape (height, width) or (height, width, 3); lengths are pixels.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from PIL import Image
 
@@ -16,9 +18,11 @@ def resized(array: Array, shape: tuple[int, int]) -> Array:
     return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
-def cloud_noise(rng: np.random.Generator, shape: tuple[int, int], cell, octaves: int = 4) -> Array:
+def cloud_noise(
+    rng: np.random.Generator, shape: tuple[int, int], cell: float | tuple[float, float], octaves: int = 4
+) -> Array:
     """Fractal noise of zero mean and unit deviation; ``cell`` is the largest blobs' size, or (height, width)."""
-    cell_height, cell_width = (cell, cell) if np.isscalar(cell) else cell
+    cell_height, cell_width = cell if isinstance(cell, tuple) else (cell, cell)
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
         grid = (
@@ -85,7 +89,7 @@ def smear(array: Array, length: float, angle: float) -> Array:
         np.roll(array, (round(t * np.sin(np.radians(angle))), round(t * np.cos(np.radians(angle)))), axis=(0, 1))
         for t in along
     ]
-    return np.mean(moved, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(moved, axis=0, dtype=np.float32))
 
 
 def smoothstep(low: float, high: float, value: Array) -> Array:
@@ -102,4 +106,5 @@ def relief(height: Array, strength: float) -> Array:
 
 def grid(shape: tuple[int, int]) -> tuple[Array, Array]:
     """Row and column index of each pixel, float32."""
-    return tuple(np.indices(shape, dtype=np.float32))
+    rows, columns = np.indices(shape, dtype=np.float32)
+    return rows, columns

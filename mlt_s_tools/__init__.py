@@ -1,9 +1,9 @@
-"""What is not loading: the command line `mlt-s`, pictures of examples, work with words, and a bundled sample.
+"""Everything except loading: the command line `mlt-s`, pictures of examples, functions for words, and a sample.
 
-`SAMPLE` is the folder of the sample, laid out like the archives of MLT and MLT_S, so it serves as a `data_dir`:
-`load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` is that of
-`mlt_s_tools.looking.preview`, `word_mask` and `crop_word` are those of `mlt_s_tools.words`, and `build` is that of
-`mlt_s_tools.hub`. `__version__` is `mlt_s`'s.
+`SAMPLE` is the folder of the bundled sample. It is laid out like the archives of MLT and MLT_S, so it works as a
+`data_dir`: `load_dataset("mlt_s", data_dir=str(mlt_s_tools.SAMPLE))`. `overlay` comes from
+`mlt_s_tools.looking.preview`, `word_mask` and `crop_word` from `mlt_s_tools.words`, and `build` from `mlt_s_tools.hub`.
+`__version__` is the version of `mlt_s`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How sure a figure over images is: what draws of the images with replacement give, in the middle 95 % (bootstrap).
+"""Bootstrap intervals of scores over images: the middle 95 % over resamples of the images, with replacement.
 
-All is by matrix products of counts, image by image, with how often a draw has each image. The draws are the same for
-the same images in any order, so figures do not depend on how images were dealt out to processes, and two models on the
-same images are compared draw by draw.
+Resamples are computed as matrix products of the counts of each image with how often a resample has the image. The same
+images in any order have the same resamples. So scores do not depend on how images were split over processes, and two
+models on the same images are compared resample by resample.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[Any]
 
 DRAWS = 2000
-LEAST_IMAGES = 6  # for an interval: with five, one model is ahead in all of them by chance in 1 of 16 cases
+LEAST_IMAGES = 6  # for an interval: with five, one model is better on all of them by chance in 1 of 16 cases
 _SEED = 0
-IN_MEMORY = 4_000_000  # numbers of draws at a time, of 8 bytes
+IN_MEMORY = 4_000_000  # numbers of 8 bytes in memory at a time
 
 
 class Difference(NamedTuple):
-    """By how much a figure is greater than another one: the value, and [lower, upper] or None of too few images."""
+    """How much greater one score is than another: the value, and [lower, upper], or None for too few images."""
 
     value: float
     interval: Optional[list[float]]
@@ -40,7 +40,7 @@ class Difference(NamedTuple):
 
 
 def resampled(columns: Numbers) -> npt.NDArray[np.float64]:
-    """Sums over images that are drawn with replacement, as many as there are.
+    """Sums over resamples of the images, each of as many images as there are.
 
     Args:
         columns: numbers (images, columns), at least one image.
@@ -48,16 +48,16 @@ def resampled(columns: Numbers) -> npt.NDArray[np.float64]:
     Returns:
         float64 (`DRAWS`, columns). The order of the images makes no difference.
     """
-    columns = columns[np.lexsort(columns.T[::-1])].astype(np.float64)  # products of floats are the fast ones
+    columns = columns[np.lexsort(columns.T[::-1])].astype(np.float64)  # products of floats are faster
     return np.concatenate([drawn @ columns for drawn in _drawn(len(columns))])
 
 
 def _drawn(images: int) -> Iterable[Numbers]:
-    """How often each image is in a draw: (draws, images) at a time, `DRAWS` in all."""
+    """How often each image is in each resample: (draws, images) at a time, `DRAWS` in all."""
     return [_at_once(images)] if DRAWS * images <= IN_MEMORY else _in_parts(images, max(1, IN_MEMORY // images))
 
 
-@functools.lru_cache(maxsize=1)  # as figures of all images and of groups of words are asked for one after the other
+@functools.lru_cache(maxsize=1)  # scores of all images and of each group of words are computed one after another
 def _at_once(images: int) -> Numbers:
     return next(_in_parts(images, DRAWS))
 
@@ -69,50 +69,50 @@ def _in_parts(images: int, at_a_time: int) -> Iterator[Numbers]:
 
 
 def interval(values: Numbers) -> list[float] | None:
-    """The middle 95 % of values, [lower, upper]; NaN, of draws of nothing that counts, are left out.
+    """The middle 95 % of values, [lower, upper]. NaN, from resamples without anything to count, is left out.
 
-    Rounded to 12 decimals, as what is left of equal sums of floats is not above 0.
+    Rounded to 12 decimals, so that rounding errors of equal sums do not count as above 0.
     """
     values = values[~np.isnan(values)]
     return [round(float(value), 12) for value in np.percentile(values, (2.5, 97.5))] if len(values) else None
 
 
 def counting(pixels: Numbers) -> int:
-    """How many images have anything to count.
+    """The number of images that have anything to count.
 
     Args:
-        pixels: (images, 3 or more), of which the first are true and false positives and false negatives.
+        pixels: (images, 3 or more), of which the first three are true positives, false positives and false negatives.
     """
     return int(np.count_nonzero(pixels[:, :3].any(1)))
 
 
 def enough(pixels: Numbers) -> bool:
-    """Whether so many images have anything to count that they say something of others; pixels as for `counting`."""
+    """Whether enough images have anything to count for an interval; pixels as for `counting`."""
     return counting(pixels) >= LEAST_IMAGES
 
 
 def too_few(images: int) -> str:
-    """Why there is no interval, of the number of images that count."""
+    """Says why there is no interval, given the number of images that count."""
     return f"no interval: {images:,} image{' counts' if images == 1 else 's count'}, {LEAST_IMAGES} are needed"
 
 
 def iou(sums: Numbers) -> npt.NDArray[np.float64]:
-    """Intersection over union of pixels (..., 3 or more), as `counting` takes them; NaN where there are none."""
+    """Intersection over union of pixels (..., 3 or more), as for `counting`; NaN if there are none."""
     union = sums[..., :3].sum(-1)
     return np.divide(sums[..., 0], union, out=np.full(union.shape, np.nan), where=union > 0)
 
 
 def iou_interval(pixels: Numbers) -> list[float] | None:
-    """The interval of the IoU of all images together; None of too few. Pixels are as `counting` takes them."""
+    """The interval of the IoU over all images; None if there are too few. Pixels as for `counting`."""
     return interval(iou(resampled(pixels[:, :3]))) if enough(pixels) else None
 
 
 def iou_difference(one: Numbers, other: Numbers) -> Difference:
-    """By how much the IoU of all images together is greater in one than in the other, paired by images.
+    """How much greater the IoU over all images is in one than in the other, paired by image.
 
     Args:
-        one: pixels as `counting` takes them.
-        other: the same of the same images, in the same order.
+        one: pixels as for `counting`.
+        other: pixels of the same images, in the same order.
     """
     values = [np.nan_to_num(iou(pixels.sum(0))) for pixels in (one, other)]
     value = float(values[0] - values[1])

@@ -1,4 +1,4 @@
-"""What an extra of the package installs, where it is asked for and missing."""
+"""Reports packages of an extra that are needed but not installed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import mlt_s
 
 @contextlib.contextmanager
 def needed(what: str, extra: str) -> Iterator[None]:
-    """Turns the error of something that is not installed into one that says what to do.
+    """Turns an `ImportError` into an error that says what to install.
 
     Args:
-        what: needs it.
-        extra: of the package, which installs it.
+        what: what needs the package.
+        extra: the extra of mlt-s that installs it.
 
     Raises:
-        mlt_s.MltSError: of an `ImportError`.
+        mlt_s.MltSError: for an `ImportError`.
     """
     try:
         yield
     except ImportError as error:
         raise mlt_s.MltSError(
-            f'{what} needs what is not installed here ({str(error).strip()}): pip install "mlt-s[{extra}]".'
+            f'{what} needs a package that is not installed ({str(error).strip()}): pip install "mlt-s[{extra}]".'
         ) from error

@@ -1,12 +1,12 @@
-"""Pixels by the words that they lie in: of which script a word is, and how high.
+"""Groups pixels by the script and the height of the words that they lie in.
 
-| kind | names | a pixel belongs to it |
+| kind | names | pixels |
 | --- | --- | --- |
-| script | those of MLT, and "unknown" for another one | in each whose words it lies in |
-| height | "small", "medium" and "large": see `HEIGHTS` | in each whose words it lies in |
-| no word | | in no word at all: such pixels are background to all scripts together, and count for none |
+| script | the scripts of MLT, and "unknown" for any other | all pixels in words of the script |
+| height | "small", "medium" and "large": see `HEIGHTS` | all pixels in words of that height |
+| no word | | pixels outside all words, which belong to no script and no height |
 
-Words that overlap and are of one group count a pixel once. Only numpy and Pillow are needed.
+A pixel in several overlapping words of one group counts once. Only numpy and Pillow are needed.
 """
 
 from __future__ import annotations
@@ -21,43 +21,47 @@ from mlt_s_tools.words import shorter_side, word_region
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# Those of `mlt_s`, whose import takes seconds, as it brings `datasets`.
+# The scripts of `mlt_s`. Importing it takes seconds, because it imports `datasets`.
 SCRIPTS = ("Arabic", "Latin", "Chinese", "Japanese", "Korean", "Bangla", "Symbols", "Mixed", "None")
 UNKNOWN_SCRIPT, TEXT, UNCERTAIN = -1, 1, 255
 UNKNOWN = "unknown"
 
-HEIGHTS = {"small": 16, "medium": 48, "large": float("inf")}  # pixels of a word's shorter side, each below its own
+HEIGHTS = {
+    "small": 16,
+    "medium": 48,
+    "large": float("inf"),
+}  # upper limits of a word's shorter side in pixels, exclusive
 KINDS = ("script", "height")
 NO_WORD = ("no word", "")
 GROUPS = (*(("script", name) for name in (*SCRIPTS, UNKNOWN)), *(("height", name) for name in HEIGHTS), NO_WORD)
-COLUMNS = ("tp", "fp", "fn", "tn", "words")  # of a group in an image
-NO_ROW = -100  # in place of a script: no word. `Trainer` fills up with it, too.
+COLUMNS = ("tp", "fp", "fn", "tn", "words")  # counts of a group in an image
+NO_ROW = -100  # in place of a script: the row is padding. `Trainer` pads with the same value.
 
 
 def script_of(value: int) -> str:
-    """The name of a script, of its number in the column `words`."""
+    """The name of a script, from its number in the column `words`."""
     return UNKNOWN if value == UNKNOWN_SCRIPT else SCRIPTS[value]
 
 
 def height_of(quad: Any) -> str:
-    """Of which of `HEIGHTS` a word is."""
+    """The name in `HEIGHTS` of a word's height."""
     side = shorter_side(quad)
     return next(name for name, limit in HEIGHTS.items() if side < limit)
 
 
 def limits() -> dict[str, str]:
-    """What each of `HEIGHTS` is, in words."""
+    """The range of each of `HEIGHTS`, in words."""
     small, medium, _ = HEIGHTS.values()
     return dict(zip(HEIGHTS, (f"below {small} pixels", f"{small} to {medium}", f"from {medium} on")))
 
 
 def with_limits(kind: str, name: str) -> str:
-    """How a report names a group of words: a height with its limits, as in "small (below 16 pixels)"."""
+    """How a report names a group of words. A height includes its range, as in "small (below 16 pixels)"."""
     return f"{name} ({limits()[name]})" if kind == "height" else name
 
 
 def word_rows(words: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
-    """Words as an array: float64 (words, 9), the four corners x, y in pixels of the image, and the script.
+    """Words as an array: float64 (words, 9), the four corners x, y in pixels of the image, then the script.
 
     Args:
         words: dicts with `quad` and `script` (its number), as the configuration "words" yields them.
@@ -74,10 +78,10 @@ def group_counts(
     Args:
         is_text: the prediction, bool (height, width).
         label: the label map, (height, width) of 0, 1 and 255.
-        rows: what `word_rows` returns; rows of `NO_ROW` are no words.
+        rows: what `word_rows` returns; rows of `NO_ROW` are ignored.
 
     Returns:
-        int64 (groups, 5), in the order of `GROUPS` and `COLUMNS`. A word counts where one of its pixels does.
+        int64 (groups, 5), in the order of `GROUPS` and `COLUMNS`. A word counts if one of its pixels does.
     """
     values = 2 * (label == TEXT).astype(np.uint8) + is_text  # tn, fp, fn, tp
     values[label == UNCERTAIN] = 4
@@ -88,13 +92,13 @@ def count_by_group(values: npt.NDArray[np.uint8], kinds: int, rows: npt.NDArray[
     """Counts the pixels of each value by group.
 
     Args:
-        values: uint8 (height, width), each below `kinds`; greater ones count nowhere.
-        kinds: how many values there are.
-        rows: what `word_rows` returns; rows of `NO_ROW` are no words.
+        values: uint8 (height, width). Values of `kinds` and above are ignored.
+        kinds: number of values to count, from 0.
+        rows: what `word_rows` returns; rows of `NO_ROW` are ignored.
 
     Returns:
-        int64 (groups, kinds + 1), in the order of `GROUPS` and the values; last, how many words have a pixel that
-        counts.
+        int64 (groups, kinds + 1), in the order of `GROUPS` and of the values; the last column is the number of words
+        that have a counted pixel.
     """
     known, inside = values < kinds, np.zeros(values.shape, np.uint16)
     counts = np.zeros((len(GROUPS), kinds + 1), np.int64)

@@ -1,13 +1,13 @@
-"""How good a text segmentation is: the figures that papers publish for MLT_S, and those that go with them.
+"""Scores of a text segmentation: those that papers publish for MLT_S, and related ones.
 
-Alone, image by image:
+On their own, image by image:
 
     metrics = TextMetrics()
     for example in validation:
-        metrics.add(model_of_yours(example["image"]), example["label"])  # 0 and 1, of the label map's size
+        metrics.add(your_model(example["image"]), example["label"])  # 0 and 1, at the size of the label map
     metrics.compute()["fgiou"]
 
-In the `Trainer` of transformers, which would otherwise keep the logits of the whole split:
+In the `Trainer` of transformers, which would otherwise keep the logits of the whole split in memory:
 
     Trainer(
         ...,
@@ -16,12 +16,12 @@ In the `Trainer` of transformers, which would otherwise keep the logits of the w
         preprocess_logits_for_metrics=count_logits,
     )
 
-The protocol is that of "Rethinking Text Segmentation" (Xu et al., CVPR 2021), as its code has it
+The protocol is that of "Rethinking Text Segmentation" (Xu et al., CVPR 2021), as implemented in its code
 (github.com/SHI-Labs/Rethinking-Text-Segmentation, lib/evaluate_service.py, `miou` and `fscore`). Pixels whose label is
-255 count nowhere. Published figures are those of the full resolution: in `Trainer`, give label maps of their own sizes
-(in batches of one, as they differ; the logits are brought to their size).
+255 are ignored. Published scores are at full resolution: in `Trainer`, pass label maps at their own sizes (in batches
+of one, because sizes differ); the logits are resized to them.
 
-Only numpy is needed. Where logits are PyTorch's tensors, the work is done on their device.
+Only numpy is needed. If logits are PyTorch tensors, they are processed on their device.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ if TYPE_CHECKING:
     import torch
     from transformers import EvalPrediction
 
-    Array = TypeVar("Array", np.ndarray, torch.Tensor)  # what comes back is of the kind that was given
+    Array = TypeVar("Array", np.ndarray, torch.Tensor)  # functions return the type that they get
     Pixels = Union[np.ndarray, torch.Tensor, PIL.Image.Image]
     Batch = Union[np.ndarray, torch.Tensor, Sequence[Pixels]]
 
-# Those of mlt_s.LABEL_MAP, whose import takes seconds, as it brings `datasets`.
+# The values of mlt_s.LABEL_MAP. Importing mlt_s takes seconds, because it imports `datasets`.
 BACKGROUND, TEXT, UNCERTAIN = 0, 1, 255
 
-# `Trainer` puts rows of this value under label maps, where other processes or batches have higher ones
+# `Trainer` pads label maps with rows of this value if other processes or batches have taller ones
 # (`pad_across_processes` and `nested_concat`, on axis 1).
 _PADDING = -100
 
-# Precision and recall of an image are summed as whole numbers of this fraction, 2 to the power of -64. Sums of whole
-# numbers are the same in any order and however the images were dealt out to processes; those of floats are not.
+# Precision and recall of an image are summed as integer multiples of this fraction, 2 to the power of -64. Sums of
+# integers do not depend on the order of the images or on how processes share them; sums of floats do.
 _FRACTION = 1 << 64
 
-# Of an image with words: its `Counts`, and after them what `group_counts` gives.
+# The columns of an image with words: its `Counts`, then what `group_counts` returns.
 _WIDTH = len(("tp", "fp", "fn", "tn"))
 _WIDTH_WITH_WORDS = _WIDTH + len(GROUPS) * len(COLUMNS)
 
 
 class Counts(NamedTuple):
-    """The pixels of an image, those of uncertain label left out, by prediction and label."""
+    """The pixels of an image by prediction and label, without those of uncertain label."""
 
     tp: int  # text in both
     fp: int  # text only in the prediction
@@ -72,47 +72,48 @@ class Counts(NamedTuple):
 
     @property
     def precision(self) -> float:
-        """The share of the predicted text that is right; 0 where none is predicted, as the protocol has it."""
+        """The share of predicted text pixels that are right; 0 if none is predicted, as in the protocol."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """The share of the labelled text that is found; 0 where none is labelled, as the protocol has it."""
+        """The share of labelled text pixels that are found; 0 if none is labelled, as in the protocol."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def iou(self) -> float:
-        """Intersection over union of the text; 0 where there is none in either."""
+        """Intersection over union of text; 0 if neither has text."""
         return _ratio(self.tp, self.tp + self.fp + self.fn)
 
 
 class TextMetrics:
-    """Adds up images and gives the figures of all of them, and how sure these are. Keeps four numbers an image.
+    """Accumulates images, and computes scores over all of them with confidence intervals. Keeps four numbers per image.
 
-    Where an image comes with its words, there are figures by script and by height of words, too, and 70 numbers more.
+    For images that are added with their words, it also computes scores by script and by height of words, and keeps 70
+    more numbers per image.
 
-    An instance is a `compute_metrics` for the `Trainer` of transformers, with `batch_eval_metrics` and without. There,
-    `preprocess_logits_for_metrics=count_logits` makes four numbers an image of the logits before processes exchange
-    them. `Trainer` drops what its sampler repeats to give all processes as many images, so each counts once, and
-    every process gets the figures of the whole split. An evaluation of a plain `Trainer` that breaks off (Ctrl-C, an
-    error of the data set) leaves its images here, and nothing tells the next one from it: call `reset` in between.
-    `mlt_s_tools.training.TextTrainer` does so before each.
+    An instance is a `compute_metrics` for the `Trainer` of transformers, with or without `batch_eval_metrics`. There,
+    `preprocess_logits_for_metrics=count_logits` reduces the logits to four numbers per image before processes exchange
+    them. `Trainer` drops the images that its sampler repeats, so each image counts once, and every process gets the
+    scores of the whole split. If an evaluation of a plain `Trainer` is interrupted (Ctrl-C, an error of the data set),
+    its images stay in the instance: call `reset` before the next one. `mlt_s_tools.training.TextTrainer` does so before
+    each evaluation.
 
-    In loops of your own on several processes, either gather counts and drop what is repeated, as in
-    `metrics.add_counts(accelerator.gather_for_metrics(count_logits(logits, labels)))`, or give each process images of
-    its own, gather the instances (they pickle; `torch.distributed.all_gather_object`), and `merge` them.
+    In your own loop over several processes, either gather counts and drop repeated images, as in
+    `metrics.add_counts(accelerator.gather_for_metrics(count_logits(logits, labels)))`; or give each process its own
+    images, gather the instances (they can be pickled; `torch.distributed.all_gather_object`), and `merge` them.
 
     Attributes:
-        images: how many were added.
+        images: the number of images added.
     """
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all images."""
-        self._counts = array("q")  # four of an image, one image after another
-        self._groups: dict[int, np.ndarray] = {}  # number of an image -> what `group_counts` gives, of those with words
+        """Removes all images."""
+        self._counts = array("q")  # four per image, image by image
+        self._groups: dict[int, np.ndarray] = {}  # index of an image with words -> what `group_counts` returns
 
     @property
     def images(self) -> int:
@@ -124,10 +125,10 @@ class TextMetrics:
         Args:
             prediction: as for `count`.
             label: as for `count`.
-            words: of the image, as the configuration "words" yields them, for figures by script and height.
+            words: words of the image, as the configuration "words" yields them, for scores by script and height.
 
         Raises:
-            ValueError: what `count` raises.
+            ValueError: as for `count`.
         """
         counts = count(prediction, label)
         of_groups = [] if words is None else _row_of_groups(_array(prediction) == 1, label, word_rows(words))
@@ -138,23 +139,23 @@ class TextMetrics:
 
         Args:
             predictions: an array (images, height, width) of 0 and 1, or a list of arrays (height, width).
-            labels: the same of label maps, as many.
+            labels: as many label maps, in the same form.
 
         Raises:
-            ValueError: not as many of one as of the other, or what `count` raises; then none of them is added.
+            ValueError: the numbers of predictions and label maps differ, or as for `count`. No image is added then.
         """
         _check_number(predictions, labels, "predictions")
         self.add_counts([count(*pair) for pair in zip(predictions, labels)])
 
     def add_counts(self, counts: np.ndarray | torch.Tensor | Sequence[Sequence[int]]) -> None:
-        """Adds images that were counted already, by `count` or `count_logits`.
+        """Adds images whose pixels are already counted, by `count` or `count_logits`.
 
         Args:
-            counts: whole numbers (images, 4), in the order of `Counts`: a list, an array or a tensor. With those of
-                words, (images, 74), as `count_logits` gives them.
+            counts: integers (images, 4), in the order of `Counts`: a list, an array or a tensor; or (images, 74), with
+                the counts by group that `count_logits` adds.
 
         Raises:
-            ValueError: another shape, or numbers that are no counts.
+            ValueError: another shape or dtype, or negative numbers.
         """
         counts = _array(counts)
         if counts.size == 0:
@@ -162,8 +163,8 @@ class TextMetrics:
         is_shaped = counts.ndim == 2 and counts.shape[1] in (_WIDTH, _WIDTH_WITH_WORDS)
         if not is_shaped or counts.dtype.kind not in "iu" or counts.min() < 0:
             raise ValueError(
-                "Counts are whole numbers of the shape (images, 4), those of tp, fp, fn and tn; not "
-                f"{counts.dtype} of the shape {counts.shape}{', some below 0' if counts.min() < 0 else ''}."
+                "Counts must be integers of shape (images, 4): tp, fp, fn and tn; these are "
+                f"{counts.dtype} of shape {counts.shape}{', some below 0' if counts.min() < 0 else ''}."
             )
         if counts.shape[1] == _WIDTH_WITH_WORDS:
             groups = counts[:, _WIDTH:].reshape(-1, len(GROUPS), len(COLUMNS)).astype(np.int64)
@@ -171,39 +172,39 @@ class TextMetrics:
         self._counts.extend(counts[:, :_WIDTH].ravel().tolist())
 
     def merge(self, other: TextMetrics) -> None:
-        """Adds the images of another instance, such as another process's; that one stays as it is."""
+        """Adds the images of another instance, such as that of another process. The other instance does not change."""
         self._groups.update({self.images + at: groups for at, groups in other._groups.items()})
         self._counts.extend(other._counts)
 
     def compute(self) -> dict[str, float]:
-        """The figures of all images added so far.
+        """The scores over all images added so far.
 
         Returns:
-            A dict. All are from 0 to 1, but for the numbers of images; a ratio without a denominator is 0.
+            A dict. All values are from 0 to 1, except the numbers of images. A ratio whose denominator is 0 is 0.
 
-            | key | what |
+            | key | value |
             | --- | --- |
             | fgiou | published: intersection over union of text, pixels of all images pooled (papers give it in %) |
             | f_score | published: the harmonic mean of mean_precision and mean_recall |
             | mean_precision | of text, averaged over images; an image with no predicted text counts 0 |
             | mean_recall | of text, averaged over images; an image with no labelled text counts 0 |
             | pooled_precision, pooled_recall, pooled_f_score | of text, pixels of all images pooled |
-            | background_iou | as fgiou, of background |
+            | background_iou | as fgiou, for background |
             | mean_iou | the mean of fgiou and background_iou |
             | pixel_accuracy | the share of pixels that are right |
-            | images | int, how many |
-            | images_without_text | int, how many of them have no labelled text, 255 throughout among them |
-            | fgiou_lower, fgiou_upper, f_score_lower, f_score_upper | of six images or more: the 95 % intervals |
+            | images | int, the number of images |
+            | images_without_text | int, the number of images without labelled text, including those that are all 255 |
+            | fgiou_lower, fgiou_upper, f_score_lower, f_score_upper | 95 % intervals, for six images or more |
 
-            An interval is by bootstrap: the middle 95 % of what 2,000 draws of the images, with replacement and a
-            fixed seed, give. In the published protocol, images without labelled text lower the F-score, whatever is
+            Intervals are bootstrap intervals: the middle 95 % over 2,000 resamples of the images, with replacement and
+            a fixed seed. In the published protocol, images without labelled text lower the F-score, whatever is
             predicted.
 
         Raises:
             ValueError: no image was added.
         """
         if not self.images:
-            raise ValueError("There are no figures of no images: add some first.")
+            raise ValueError("No images have been added: call add first.")
         counts = self.counts()
         rows = counts.tolist()
         tp, fp, fn, tn = map(sum, zip(*rows))
@@ -229,16 +230,16 @@ class TextMetrics:
         }
 
     def counts(self) -> np.ndarray:
-        """Of each image, in the order in which they were added, its `Counts`: int64 (images, 4)."""
+        """The `Counts` of each image, in the order in which they were added: int64 (images, 4)."""
         return np.array(self._counts, np.int64).reshape(-1, _WIDTH)
 
     def group_counts(self, kind: str, name: str) -> np.ndarray:
-        """Of each image its pixels and words in a group of words, int64 (images, 5): tp, fp, fn, tn and words.
+        """Counts of each image within a group of words, int64 (images, 5): tp, fp, fn, tn and the number of words.
 
         Args:
-            kind: of `mlt_s_tools.groups.GROUPS`. An image that was added without words counts as one that has none of
-                the group.
-            name: of the same.
+            kind: the kind of a group in `mlt_s_tools.groups.GROUPS`. For an image added without words, all counts are
+                0.
+            name: the name of that group.
         """
         counts, group = np.zeros((self.images, len(COLUMNS)), np.int64), GROUPS.index((kind, name))
         for at, groups in self._groups.items():
@@ -246,39 +247,38 @@ class TextMetrics:
         return counts
 
     def by(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The figures within words of each script, or of each height.
+        """The scores within the words of each script, or of each height.
 
         Args:
-            kind: "script" or "height"; see `mlt_s_tools.groups` for what is of which.
+            kind: "script" or "height"; `mlt_s_tools.groups` defines the groups.
 
         Returns:
-            name -> a dict, of those names that occur, of `fgiou`; `interval`, [lower, upper] as those of `compute`, or
-            None of fewer than six images with something to count; and what it rests on: `words`, `images` and `pixels`.
-            Empty where no image was added with words.
+            For each group that occurs, by its name, a dict of `fgiou`; `interval`, [lower, upper] as in `compute`, or
+            None if fewer than six images have pixels to count; and what the score is based on: `words`, `images` and
+            `pixels`. Empty if no image was added with words.
         """
         found = {name: self.group_counts(of, name) for of, name in GROUPS if of == kind}
         return {name: _figures_of_group(counts) for name, counts in found.items() if counts[:, -1].any()}
 
     def outside_words(self) -> Counts:
-        """The pixels of the images added with words that lie in no word: in no figure of `by`."""
+        """The pixels outside all words, of the images added with words. `by` does not include them."""
         return Counts(*map(int, self.group_counts(*NO_WORD)[:, :_WIDTH].sum(0)))
 
     def __call__(self, evaluation: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
-        """What `Trainer` calls as `compute_metrics`: adds images; at the end gives the figures and forgets the images.
+        """Called by `Trainer` as `compute_metrics`: adds images; with the last batch, returns the scores and resets.
 
         Args:
-            evaluation: an `EvalPrediction`. Its `predictions` are what `count_logits` returns, or logits (images,
-                classes, height, width), or classes (images, height, width); in a list, those of one batch after
-                another.
-            compute_result: whether this was the last batch.
+            evaluation: an `EvalPrediction`. Its `predictions` are what `count_logits` returns, logits (images, classes,
+                height, width), or classes (images, height, width); or a list of these, one item per batch.
+            compute_result: whether this is the last batch.
 
         Returns:
-            The dict of `compute` after the last batch, an empty one before. Where images came with their words
-            (`TextTrainer` does it), also `fgiou_Latin`, `fgiou_Latin_lower` and `fgiou_Latin_upper` (of six images or
-            more), `words_Latin` and `pixels_Latin`, and so on for each script and height.
+            The dict of `compute` after the last batch, an empty dict before. If images came with their words (from
+            `TextTrainer`), also `fgiou_Latin`, `fgiou_Latin_lower` and `fgiou_Latin_upper` (for six images or more),
+            `words_Latin` and `pixels_Latin`, and the same for each script and height.
 
         Raises:
-            ValueError: what `count` and `count_logits` raise; all images are forgotten then, as the evaluation is over.
+            ValueError: as for `count` and `count_logits`. The evaluation is then over, and all images are removed.
         """
         try:
             self._add_evaluated(evaluation)
@@ -292,7 +292,7 @@ class TextMetrics:
         return figures
 
     def _flat(self) -> dict[str, float]:
-        """What `by` gives, without dicts and lists, which those that log the figures of a `Trainer` do not take."""
+        """The scores of `by` without nested dicts and lists, which loggers of a `Trainer` do not accept."""
         figures: dict[str, float] = {}
         for name, group in (item for kind in KINDS for item in self.by(kind).items()):
             lower_upper = zip(("_lower", "_upper"), group["interval"] or ())
@@ -318,11 +318,11 @@ def count(prediction: Pixels, label: Pixels) -> Counts:
     """Counts the pixels of an image.
 
     Args:
-        prediction: (height, width) of 0 and 1, or bool: an array, a tensor or a picture of one channel.
+        prediction: (height, width) of 0 and 1, or bool: an array, a tensor, or a `PIL.Image` of one channel.
         label: the label map, (height, width) of 0, 1 and 255.
 
     Returns:
-        `Counts`, all zero where the label map is 255 throughout.
+        `Counts`, all zero if the label map is 255 throughout.
 
     Raises:
         ValueError: the two differ in shape, or hold other values.
@@ -332,8 +332,8 @@ def count(prediction: Pixels, label: Pixels) -> Counts:
     known = is_text | (prediction == 0)
     if not known.all():
         raise ValueError(
-            f"A prediction holds 0 and 1, or bool; this one holds {_some(prediction[~known])}. "
-            "Probabilities need a threshold, and logits go through predict."
+            f"A prediction must hold only 0 and 1, or bool; this one holds {_some(prediction[~known])}. "
+            "Apply a threshold to probabilities, and predict to logits."
         )
     return Counts(*map(int, _count(is_text, label)))
 
@@ -344,43 +344,44 @@ def predict(
     input_size: Sequence[int] | None = None,
     content: Sequence[int] | None = None,
 ) -> Array:
-    """Logits of an image to a prediction of its label map's size: upsampled bilinearly, and only then decided.
+    """Turns the logits of an image into a prediction at the size of its label map: bilinear upsampling, then the
+    decision.
 
-    What `mlt_s_tools.training.EvalTransform` gave for the image knows its size and where it was padded:
+    What `mlt_s_tools.training.EvalTransform` returned for the image has the sizes and the padding:
 
         given = preset.evaluation()(example)
         prediction = predict(logits, given)
 
-    Where the model saw the picture on a padded input of another making, `input_size` and `content` say where; the
-    padding is cut away first. For an image fitted into the upper left of 512 x 512 pixels, 512 wide and 384 high:
-    `predict(logits, label.shape, (512, 512), (0, 0, 512, 384))`.
+    If your own code padded the input, `input_size` and `content` tell where the picture is; the padding is removed
+    first. For an image that was fitted into the upper left of 512 x 512 pixels, 512 wide and 384 high: `predict(logits,
+    label.shape, (512, 512), (0, 0, 512, 384))`.
 
     Args:
         logits: float (classes, height, width), an array or a tensor, of any resolution. Two classes: background and
-            text. One: the logit of text, which is text above 0 (a probability above one half).
-        size: (height, width) of the label map; or the dict that `EvalTransform` gave. Of a padded batch, for the image
-            i: `{"labels": batch["labels"][i], "size": sizes[i]}`.
+            text. One class: the logit of text; values above 0 (a probability above one half) are text.
+        size: (height, width) of the label map, or the dict that `EvalTransform` returned. For image i of a padded
+            batch: `{"labels": batch["labels"][i], "size": sizes[i]}`.
         input_size: (height, width) of the padded input, in pixels.
-        content: (left, top, right, bottom) of the picture in it, as `PIL.Image.crop` has it.
+        content: (left, top, right, bottom) of the picture in the padded input, as for `PIL.Image.crop`.
 
     Returns:
-        bool (height, width), an array or a tensor as the logits are.
+        bool (height, width), an array or a tensor, like the logits.
 
     Raises:
-        ValueError: logits of another shape; content without input_size, or outside it; a dict that is not of one
-            image.
+        ValueError: the logits have another shape; `content` is given without `input_size`, or lies outside it; or the
+            dict is not that of one image.
     """
     if isinstance(size, Mapping):
         size, input_size, content = _frame_of(size, input_size, content)
-    # Both steps are linear, so the difference of two logits can go through them in place of the two.
+    # Both steps are linear, so they can be applied to the difference of the two logits.
     margin = _margin(logits)
     if (input_size is None) != (content is None):
-        raise ValueError("input_size and content go together: one is the padded input, the other the picture in it.")
+        raise ValueError("Give both input_size, of the padded input, and content, the box of the picture in it.")
     if content is not None and input_size is not None:
         left, top, right, bottom = content
         if not (0 <= left < right <= input_size[1] and 0 <= top < bottom <= input_size[0]):
             raise ValueError(
-                f"The content {tuple(content)} (left, top, right, bottom) does not lie in an input of the size "
+                f"The content {tuple(content)} (left, top, right, bottom) lies outside an input of size "
                 f"{tuple(input_size)} (height, width)."
             )
         margin = _resized(margin, input_size)[top:bottom, left:right]
@@ -392,22 +393,22 @@ def count_logits(
 ) -> Array:
     """Counts the pixels of a batch at the size of its label maps: `preprocess_logits_for_metrics` for `Trainer`.
 
-    Where inputs were resized, give label maps of their own sizes, and the figures are those of the full resolution.
-    (Padded inputs go through `predict` and `count`.)
+    If inputs were resized, pass label maps at their own sizes; the scores are then at full resolution. (For padded
+    inputs, use `predict` and `count`.)
 
     Args:
-        logits: float (images, classes, height, width) as for `predict`, an array or a tensor; of several outputs of a
-            model, a tuple, the first.
+        logits: float (images, classes, height, width), as for `predict`, an array or a tensor. If a model returns a
+            tuple of outputs, the first is used.
         labels: label maps: an array or tensor (images, height, width), or a list of (height, width), each of its own
-            size. Rows of -100 under them, which `Trainer` adds, are cut away.
-        words: of each image an array (words, 9) as `mlt_s_tools.groups.word_rows` gives it, to count by groups as well.
+            size. Rows of -100 below them, which `Trainer` adds, are removed.
+        words: for each image an array (words, 9), as `mlt_s_tools.groups.word_rows` returns it, to count by group too.
 
     Returns:
-        int64 (images, 4), in the order of `Counts`, or with words (images, 74), for `TextMetrics.add_counts`: an array,
+        int64 (images, 4), in the order of `Counts`, or (images, 74) with words, for `TextMetrics.add_counts`: an array,
         or a tensor on the device of the logits.
 
     Raises:
-        ValueError: not as many of one as of the other, logits of another shape, or label maps of other values.
+        ValueError: the numbers of images differ, the logits have another shape, or the label maps hold other values.
     """
     logits = _logits_of(logits)
     _check_number(logits, labels, "logits")
@@ -424,20 +425,20 @@ def count_logits(
     return torch.stack([number for row in rows for number in row]).reshape(-1, _WIDTH)
 
 
-# --- Arrays and tensors: what both can do is written once ----------------------------------------------------------
+# --- Code that serves both arrays and tensors ----------------------------------------------------------------------
 
 
 def _count(is_text: Array, label: Array) -> tuple[Array, Array, Array, Array]:
-    """tp, fp, fn and tn of a bool prediction and a label map, as numbers of the kind that the two are."""
+    """tp, fp, fn and tn of a bool prediction and a label map, as scalars of their type."""
     if is_text.ndim != 2 or is_text.shape != label.shape:
         raise ValueError(
-            "Prediction and label map have one shape, (height, width); here the prediction has "
+            "Prediction and label map must have the same shape, (height, width); the prediction has "
             f"{tuple(is_text.shape)}, the label map {tuple(label.shape)}."
         )
     text, background = label == TEXT, label == BACKGROUND
     known = text | background | (label == UNCERTAIN)
     if not known.all():
-        raise ValueError(f"A label map holds 0, 1 and 255; this one holds {_some(label[~known])}.")
+        raise ValueError(f"A label map must hold only 0, 1 and 255; this one holds {_some(label[~known])}.")
     tp, fp = (is_text & text).sum(), (is_text & background).sum()
     return tp, fp, text.sum() - tp, background.sum() - fp
 
@@ -452,7 +453,7 @@ def _row_of_groups(is_text: Pixels, label: Pixels, rows: np.ndarray) -> list[int
 
 
 def _is_tensor(values: object) -> TypeGuard[torch.Tensor]:
-    return hasattr(values, "detach")  # told without importing torch
+    return hasattr(values, "detach")  # does not import torch
 
 
 def _array(values: object) -> np.ndarray:
@@ -460,7 +461,7 @@ def _array(values: object) -> np.ndarray:
 
 
 def _beside(label: Pixels, logits: Array) -> Array:
-    """The label map as what the logits are, and where they are."""
+    """The label map in the type of the logits, and on their device."""
     if not _is_tensor(logits):
         return _array(label)
     import torch
@@ -469,7 +470,9 @@ def _beside(label: Pixels, logits: Array) -> Array:
 
 
 def _logits_of(outputs: Array | tuple[Array, ...]) -> Array:
-    return outputs[0] if isinstance(outputs, tuple) else outputs  # models add hidden states and the like after them
+    return (
+        outputs[0] if isinstance(outputs, tuple) else outputs
+    )  # logits come first, hidden states and the like after them
 
 
 def _unpadded(label: Array) -> Array:
@@ -480,12 +483,12 @@ def _unpadded(label: Array) -> Array:
 
 
 def _margin(logits: Array) -> Array:
-    """By how much the logit of text is above that of background: float32 (height, width)."""
+    """The logit of text minus that of background: float32 (height, width)."""
     logits = logits.detach().float() if _is_tensor(logits) else np.asarray(logits, np.float32)
     if logits.ndim != 3 or logits.shape[0] not in (1, 2):
         raise ValueError(
-            "Logits of an image have the shape (classes, height, width) with two classes, background and text, or "
-            f"one, text; not {tuple(logits.shape)}."
+            "Logits of an image must have the shape (classes, height, width) with two classes, background and text, "
+            f"or one, text; not {tuple(logits.shape)}."
         )
     return logits[1] - logits[0] if logits.shape[0] == 2 else logits[0]
 
@@ -493,19 +496,19 @@ def _margin(logits: Array) -> Array:
 def _frame_of(
     given: Mapping[str, Any], input_size: Sequence[int] | None, content: Sequence[int] | None
 ) -> tuple[tuple[int, int], tuple[int, ...], tuple[int, int, int, int]]:
-    """Size, input_size and content, in pixels of the label map, of what `EvalTransform` gave for an image."""
+    """Size, input_size and content, in pixels of the label map, from what `EvalTransform` returned for an image."""
     shapes = [np.shape(given[name]) for name in ("labels", "size") if name in given]
     if input_size is not None or content is not None or [len(shape) for shape in shapes] != [2, 1]:
         raise ValueError(
-            "predict takes what EvalTransform gave for one image, with labels (height, width) and size, and nothing "
-            f"beside it; not {sorted(map(str, given))} of the shapes {shapes}."
+            "predict takes what EvalTransform returned for one image, with labels (height, width) and size, and no "
+            f"input_size or content; not {sorted(map(str, given))} of shapes {shapes}."
         )
     height, width = map(int, given["size"])
     return (height, width), shapes[0], (0, 0, width, height)
 
 
 def _resized(values: Array, size: Sequence[int]) -> Array:
-    """Float (height, width) at another size, bilinearly between the middles of pixels, as `align_corners=False`."""
+    """Resizes float (height, width) bilinearly between the centres of pixels, as `align_corners=False` does."""
     size = tuple(map(int, size))
     if tuple(values.shape) == size:
         return values
@@ -525,11 +528,11 @@ def _resized_rows(values: np.ndarray, count: int) -> np.ndarray:
     return values[upper] * (1 - share) + values[lower] * share
 
 
-# --- How sure the figures are ---------------------------------------------------------------------------------------
+# --- Confidence intervals -------------------------------------------------------------------------------------------
 
 
 def score_columns(counts: np.ndarray) -> np.ndarray:
-    """What the published figures are made of when it is summed over images: float64 (images, 6).
+    """The terms of the published scores, to be summed over images: float64 (images, 6).
 
     Args:
         counts: int64 (images, 4), in the order of `Counts`.
@@ -540,7 +543,7 @@ def score_columns(counts: np.ndarray) -> np.ndarray:
 
 
 def scores(sums: np.ndarray, images: int) -> dict[str, np.ndarray]:
-    """The published figures, `fgiou` and `f_score`, of sums (..., 6) of `score_columns` over so many images."""
+    """The published scores, `fgiou` and `f_score`, from sums (..., 6) of `score_columns` over a number of images."""
     precision, recall = sums[..., 4] / images, sums[..., 5] / images
     total = precision + recall
     f_score = np.divide(2 * precision * recall, total, out=np.zeros(total.shape), where=total > 0)
@@ -583,10 +586,10 @@ def _harmonic_mean(first: float, second: float) -> float:
 
 def _check_number(predictions: Sized, labels: Sized, what: str) -> None:
     if len(predictions) != len(labels):
-        raise ValueError(f"There are {what} of {len(predictions)} images, but {len(labels)} label maps.")
+        raise ValueError(f"There are {what} for {len(predictions)} images, but {len(labels)} label maps.")
 
 
 def _some(values: Pixels) -> str:
-    """A few values of an array or tensor, for a message."""
+    """A few of the values of an array or tensor, for a message."""
     values = np.unique(_array(values))
     return ", ".join(str(value) for value in values[:5].tolist()) + (", ..." if len(values) > 5 else "")

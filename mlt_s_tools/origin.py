@@ -1,7 +1,7 @@
-"""Who made a label map: the authors of MLT_S, or `mlt-s weak`, which signs its own.
+"""Tells who made a label map: the authors of MLT_S, or `mlt-s weak`, which signs its label maps.
 
-The signature is a text chunk of the PNG file, under the keyword that PNG's specification has for the program that made
-a picture. So it goes wherever the file goes, and `example["label"].info["Software"]` shows it to whoever looks.
+The signature is a text chunk of the PNG file, under the keyword that the PNG specification defines for the program that
+made a picture. So it stays with the file, and `example["label"].info["Software"]` shows it.
 """
 
 from __future__ import annotations
@@ -16,45 +16,49 @@ if TYPE_CHECKING:
     import PIL.Image
 
 KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
-REPAIRED, REPAIRED_OTHERS = "repair by", "repair of others by"  # before the model's name: of the authors', or of others
+# Before the model's name: of a repair of the authors' label maps, and of a repair of others.
+REPAIRED, REPAIRED_OTHERS = "repair by", "repair of others by"
 RECORD = mlt_s.WEAK_RECORD
 
 
 def is_signature(kind: bytes, payload: bytes) -> bool:
-    """Whether a chunk of a PNG file, given by its type and content (bytes), is a signature."""
+    """Whether a chunk of a PNG file, given as its type and content (bytes), is a signature."""
     return kind == b"tEXt" and payload.startswith(mlt_s.SIGNATURE)
 
 
 def is_signed(label: bytes) -> bool:
-    """Whether a label map, given as the bytes of its PNG file, was made by `mlt-s weak`. Decodes no pixel."""
+    """Whether `mlt-s weak` made a label map, given as the bytes of its PNG file. Decodes no pixels."""
     return mlt_s.is_signed(label)
 
 
 def is_repair_of_others(label: bytes) -> bool:
-    """Whether `mlt-s weak` made a label map, given as the bytes of its PNG file, of one that was not the authors'."""
+    """Whether `mlt-s weak` made a label map, given as the bytes of its PNG file, from one that was not the authors'."""
     mark = f"{MAKER} {REPAIRED_OTHERS} ".encode("ascii")
     return any(is_signature(kind, payload) and mark in payload for kind, payload, _ in mlt_s.png_chunks(label))
 
 
 def made_by(label: PIL.Image.Image) -> str:
-    """By what `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" where it did not."""
+    """The model with which `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" for any
+    other.
+    """
     signature = str(label.info.get(KEYWORD, ""))
     return signature[len(MAKER) :].strip() or "?" if signature.startswith(MAKER) else ""
 
 
 def has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
-    """Whether some label maps lie elsewhere than the authors' do, by name.
+    """Whether, judging by the names of their archives or folders, some label maps are not the authors'.
 
-    Those that `mlt-s weak` signed are known, wherever they lie, unless it repaired others than the authors'.
+    Label maps that `mlt-s weak` signed do not count, wherever they are, unless it repaired label maps that were not the
+    authors'.
 
     Args:
-        pairs: with a label map each.
-        config: by which they were found.
+        pairs: pairs, each with a label map.
+        config: the configuration that found them.
 
     Raises:
-        mlt_s.MltSError: a label map cannot be read, one of each archive or folder.
+        mlt_s.MltSError: a label map cannot be read. Only one per archive or folder is read.
     """
-    places: dict[str, mlt_s.Member] = {}  # of an archive of mlt-s weak, every label map is signed
+    places: dict[str, mlt_s.Member] = {}  # mlt-s weak signs every label map of an archive, so one per archive is enough
     for member in (pair.label[0] for pair in pairs):
         places.setdefault(mlt_s.place_of(member), member)
     if config.label_sources:
@@ -84,15 +88,15 @@ def is_sample(splits: Mapping[str, Sequence[mlt_s.Pair]]) -> bool:
 
 
 def places_in(source: str, places: Iterable[str]) -> list[str]:
-    """Of archives and folders that label maps lie in, those in a source.
+    """Of the archives and folders of label maps, those in a source.
 
-    Where none is, the source itself: it was downloaded, or is a built set.
+    If none is, the source itself: it was downloaded, or is a built set.
     """
     return [place for place in places if mlt_s.is_below(place, [source])] or [source]
 
 
 def _is_other(member: mlt_s.Member | None, config: mlt_s.MltSConfig) -> bool:
-    """Whether a place that is not named as the authors' holds label maps of others, by one of them, if there is one."""
+    """Whether a place that is not named like the authors' holds label maps of others, judging by one of them."""
     if member is None:
         return True
     label = mlt_s.read_member(member, config.remote_options)

@@ -1,4 +1,4 @@
-"""Files that a command writes: one that is there is replaced if a command of this project wrote it, and else kept."""
+"""Files that commands write: a file is replaced if a command of this project wrote it, and kept otherwise."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from PIL.PngImagePlugin import PngInfo
 
 SIGNATURE = {"Software": "mlt-s"}  # the text chunk of PNG for the program that made a picture
 GENERATOR = b'<meta name="generator" content="mlt-s">'
-TABLE = ("image_id", "state")  # how the table of mlt-s evaluate begins
-# Some keys of each JSON file: of check, of a check that could not look, of evaluate, of weak evaluate, of compare.
+TABLE = ("image_id", "state")  # the first columns of the table of mlt-s evaluate
+# Some keys of each JSON file: of check, of a check that could not run, of evaluate, of weak evaluate, of compare.
 _REPORTS = (
     {"status", "problems", "notes"},
     {"status", "error"},
@@ -22,18 +22,18 @@ _REPORTS = (
 
 
 def check_free(*paths: str | os.PathLike[str] | None) -> None:
-    """Sees, before any work is done, that what is at these paths may be replaced; None is no path.
+    """Checks, before any work is done, that files at these paths may be replaced. None stands for no file.
 
     Raises:
-        FileExistsError: a file that no command of this project is known to have written.
+        FileExistsError: a file exists that no command of this project is known to have written.
     """
     for path in paths:
         if path and os.path.isfile(path) and os.path.getsize(path) and not _is_ours(Path(path)):
-            raise FileExistsError(f"{path} is there, and is not known to be from mlt-s: move it, or name another file.")
+            raise FileExistsError(f"{path} exists, and is not known to be from mlt-s: move it, or give another name.")
 
 
 def signed() -> PngInfo:
-    """What Pillow puts into a PNG file by `pnginfo`."""
+    """The `pnginfo` argument with which Pillow signs a PNG file."""
     text = PngInfo()
     for keyword, value in SIGNATURE.items():
         text.add_text(keyword, value)
@@ -41,7 +41,7 @@ def signed() -> PngInfo:
 
 
 def written(path: str | os.PathLike[str], was_there: bool) -> str:
-    """How a command names a file that it wrote."""
+    """The path of a written file, as commands print it."""
     return f"{Path(path).resolve()}{' (replaced)' if was_there else ''}"
 
 

@@ -1,14 +1,14 @@
-"""JSON that lies beside the data (manifests, records, reports), read into the types that its readers count on.
+"""Reads JSON files beside the data (manifests, records, reports), and checks their types.
 
-Whoever made the file may have made it by mistake or to harm, and a disk may have damaged it. So types are checked once,
-on reading, and a reader needs to look for no other error than `ValueError`. A shape says what a value is:
+A file may be wrong, damaged or malicious. So types are checked once, on reading, and the only error that a reader needs
+to handle is `ValueError`. A shape describes a value:
 
     str, bool, object    that type; `object` is anything
     int                  a count: from 0 to 2**63 - 1
-    float                a finite number, whole or not
+    float                a finite number, integer or not
     None                 null
     [shape]              a list of such values
-    {str: shape}         an object of any names
+    {str: shape}         an object with any names
     {"name": shape}      an object with at least these names; "name?" may be missing
     (shape, shape)       either
 """
@@ -23,10 +23,10 @@ from typing import Any, Union
 
 Shape = Union[type, None, list["Shape"], tuple["Shape", ...], dict[Any, "Shape"]]
 
-# Bytes of a file, or of a line where each line is a value. The largest that is written here is a check of MLT in which
-# each of its 18,000 files has a problem: 9 MB. Python takes up to 20 times as much memory as the text has bytes.
+# Bytes of a file, or of a line in a file of JSON lines. The largest file that this project writes is a check of MLT in
+# which each of the 18,000 files has a problem: 9 MB. Python needs up to 20 times as much memory as the text has bytes.
 LARGEST = 1 << 26
-_LONGEST_NUMBER = 40  # digits: of more, Python takes time by the square, before 3.11 without a limit
+_LONGEST_NUMBER = 40  # digits: Python's time grows with their square, without a limit before 3.11
 _NAMES: dict[type | None, str] = {str: "text", bool: "true or false", int: "a count", float: "a number", None: "null"}
 
 
@@ -35,17 +35,18 @@ def read(path: str | os.PathLike[str], shape: Shape) -> Any:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is too large, no JSON, or of another shape; the text says what, as in "files[2] lacks 'rows'".
+        ValueError: it is too large, not JSON, or of another shape; the message says what, as in "files[2] lacks
+            'rows'".
     """
     with open(path, "rb") as file:
         return parsed(file.read(LARGEST + 1), shape)
 
 
 def parsed(text: bytes, shape: Shape) -> Any:
-    """The value that a text (bytes, UTF-8) stands for.
+    """The value of a text (bytes, UTF-8).
 
     Raises:
-        ValueError: as `read`.
+        ValueError: as for `read`.
     """
     if len(text) > LARGEST:
         raise ValueError(f"it has more than {LARGEST:,} bytes")
@@ -58,7 +59,7 @@ def parsed(text: bytes, shape: Shape) -> Any:
 
 
 def lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """The lines of a file, as bytes without their end. What follows the last end of line is half a line, and none.
+    """The lines of a file, as bytes without line ends. An incomplete last line is left out.
 
     Raises:
         OSError: the file cannot be read.
@@ -73,8 +74,10 @@ def lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def check(value: Any, shape: Shape, place: str = "") -> None:
-    """Raises:
-    ValueError: the value has another shape; the text says where in it.
+    """Checks a value.
+
+    Raises:
+        ValueError: the value has another shape; the message says where in it.
     """
     if isinstance(shape, tuple):
         if not any(_has_shape(value, one) for one in shape):

@@ -1,7 +1,8 @@
-"""Work in a folder that can be stopped at any moment and gone on with: one process at a time, and a journal.
+"""Work in a folder that can be interrupted at any moment and resumed: one process at a time, and a journal.
 
-A journal is a file of JSON lines. The first says which work it is, by all that decides what comes out. Each other line
-stands for a piece that is whole. A run that was killed may leave half a line at its end, and files that end in `PART`.
+A journal is a file of JSON lines. The first line identifies the work by everything that determines its result. Each
+other line stands for one finished piece. A killed run may leave half a line at the end, and files whose names end in
+`PART`.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ import filelock  # comes with datasets
 import mlt_s
 
 PART = ".part"  # ends the name of a file that is being written
-PATIENCE = 3  # seconds: the processes of a run that was killed hold the lock for the moment until they notice
+PATIENCE = 3  # seconds: the processes of a killed run hold the lock until they notice
 
 
 @contextlib.contextmanager
 def alone(folder: str | os.PathLike[str], name: str, taken: str) -> Iterator[filelock.BaseFileLock]:
-    """Makes a folder where there is none, and keeps other processes out of it.
+    """Makes a folder if there is none, and keeps other processes out of it.
 
     Args:
         folder: path of the folder.
-        name: of the lock in it.
-        taken: what to say where another process has it.
+        name: name of the lock in it.
+        taken: the message if another process has it.
 
     Raises:
         mlt_s.MltSError: another process has it.
@@ -45,15 +46,15 @@ def alone(folder: str | os.PathLike[str], name: str, taken: str) -> Iterator[fil
 
 
 def _acquired(folder: str | os.PathLike[str], name: str) -> filelock.BaseFileLock:
-    """Whoever held the lock before may take it, and the folder, away when it is done, just while this process waits.
+    """Acquires the lock. The process that held it before may remove the lock and the folder while this one waits.
 
-    Then both are made anew, as a lock on a file that is gone keeps nobody out.
+    Both are then made again, because a lock on a deleted file keeps nobody out.
     """
     until = time.monotonic() + PATIENCE
     while True:
         lock = filelock.FileLock(os.path.join(folder, name))
         try:
-            os.makedirs(folder, exist_ok=True)  # FileExistsError as well, where it is taken away meanwhile
+            os.makedirs(folder, exist_ok=True)  # can also raise FileExistsError, if the folder is removed meanwhile
             lock.acquire(timeout=max(0, until - time.monotonic()))
         except (FileExistsError, FileNotFoundError):
             if os.path.isfile(folder) or time.monotonic() > until:
@@ -65,7 +66,7 @@ def _acquired(folder: str | os.PathLike[str], name: str) -> filelock.BaseFileLoc
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """What to say of other work than the one here, by the first of `words` in which the two differ; "" if in none.
+    """Describes how other work differs from this one, by the first of `words` whose values differ; "" if none do.
 
     >>> difference({"seed": 1}, {"seed": 0}, {"seed": "with the seed {there}, and not {here}"})
     'with the seed 1, and not 0'
@@ -81,20 +82,21 @@ def _spoken(value: Any) -> str:
 
 
 def begin_journal(path: str | os.PathLike[str], work: Mapping[str, Any], pieces: Iterable[Mapping[str, Any]]) -> None:
-    """Writes a journal: which work it is, and the pieces that are whole."""
+    """Writes a journal: the identity of the work, and the pieces that are finished."""
     write(path, "".join(json.dumps(line) + "\n" for line in (work, *pieces)).encode("ascii"))
 
 
 def add_to_journal(path: str | os.PathLike[str], piece: Mapping[str, Any]) -> None:
-    """Adds a piece that is whole."""
+    """Adds a finished piece."""
     with open(path, "a", encoding="ascii") as file:
         file.write(json.dumps(piece) + "\n")
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
-    """Writes a file that has its name when it is whole.
+    """Writes a file that gets its name only when it is complete.
 
-    One process at a time writes here, so what a killed one left half done has the same name, and is written over.
+    Only one process writes here at a time. So a file that a killed process left incomplete has the same temporary name,
+    and is overwritten.
     """
     part = os.fspath(path) + PART
     with open(part, "wb") as file:

@@ -1,7 +1,8 @@
-"""What the command line writes: printable whatever it is made of, and to streams that may be closed, full or ASCII.
+"""Output of the command line: always printable, also to streams that are closed, full or ASCII.
 
-Names come from archives and folders, reasons from servers, names of models from records, and a terminal obeys what
-stands in them. So all that a command writes goes through here. What is not printable is spelled out, such as `\\x1b`.
+Names come from archives and folders, reasons from servers, and names of models from records. A terminal would execute
+control sequences in them. So all output goes through this module. Characters that are not printable are written as
+escapes, such as `\\x1b`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-# What a progress bar begins and ends with: back to the start of its line, or up to another one. And the same reversed.
+# How a progress bar begins and ends: back to the start of its line, or up to another line. And the same reversed.
 _MOVES = re.compile(r"(?:[\r\n]|\x1b\[A)*")
 _MOVES_REVERSED = re.compile(r"(?:[\r\n]|A\[\x1b)*")
 
 
 def printable(text: str) -> str:
-    """A text in which all that moves the cursor, turns the direction of writing or is invisible is spelled out.
+    """A text in which all characters that move the cursor, change the writing direction or are invisible are escaped.
 
-    As `mlt_s` has it for its warnings: that is one file, complete in itself, and its import takes seconds.
+    `mlt_s` has the same function for its warnings. It is not used here, because importing `mlt_s` takes seconds.
     """
     if text.isprintable():
         return text
@@ -29,11 +30,11 @@ def printable(text: str) -> str:
 
 
 class PrintableStream:
-    """A text stream of which another one gets only what is printable, in its own encoding.
+    """A text stream that passes on only printable text, in the encoding of the underlying stream.
 
     Args:
-        stream: the other one.
-        name: what errors call it; None where what cannot be written is of no weight, and is dropped.
+        stream: the underlying stream.
+        name: its name in errors; None if failures to write do not matter and are ignored.
         with_bars: whether progress bars are written to it.
     """
 
@@ -51,7 +52,7 @@ class PrintableStream:
         return len(text)
 
     def write_styled(self, text: str) -> None:
-        """Writes a text that may hold control sequences, as it is."""
+        """Writes a text that may hold control sequences, unchanged."""
         encoding = self._stream.encoding or "utf-8"
         self._do(self._stream.write, text.encode(encoding, "backslashreplace").decode(encoding))
 
@@ -72,7 +73,7 @@ class PrintableStream:
                 raise
 
     def _silence(self) -> None:
-        """Sends what was not written yet nowhere, as Python tries again on its way out."""
+        """Discards what was not written yet, because Python tries again when it exits."""
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -80,7 +81,7 @@ class PrintableStream:
 
 
 def _moves(text: str) -> tuple[int, int]:
-    """How many characters at its start and at its end only move the cursor, as those of a progress bar do."""
+    """The number of characters at the start and end of a text that only move the cursor, as in a progress bar."""
     head, tail = _MOVES.match(text), _MOVES_REVERSED.match(text[::-1])
     assert head and tail, "both match nothing as well"
     return head.end(), min(tail.end(), len(text) - head.end())
@@ -91,7 +92,7 @@ STDOUT = "stdout"
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """Stdout and stderr as `PrintableStream`, while a command runs. A closed one leads nowhere."""
+    """Replaces stdout and stderr by `PrintableStream` while a command runs. A closed stream leads nowhere."""
     before = sys.stdout, sys.stderr
     for descriptor in range(3):
         _open_if_closed(descriptor)
@@ -106,7 +107,7 @@ def guarded() -> Iterator[None]:
 
 
 def _open_if_closed(descriptor: int) -> None:
-    """Otherwise the next file that is opened would get this number, and what is printed would end up there."""
+    """Opens a closed stream. Otherwise the next opened file would get its number, and receive what is printed."""
     try:
         os.fstat(descriptor)
     except OSError:

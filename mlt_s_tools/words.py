@@ -1,7 +1,7 @@
-"""What to do with the words of an example: a mask of their pixels, and a word cut out with its label map.
+"""Functions for the words of an example: a mask of their pixels, and a crop of a word with its label map.
 
-Words are what the configuration "words" yields (`mlt_s.parse_words`): `quad` is a list of four corners [x, y] in pixels
-of the image, x to the right and y down from the middle of its first pixel. All functions return new objects.
+Words are what the configuration "words" yields (`mlt_s.parse_words`). `quad` is a list of four corners [x, y] in pixels
+of the image; x points right and y down, and (0, 0) is the centre of the first pixel. All functions return new objects.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 def word_mask(
     quads: Iterable[Sequence[Sequence[float]]] | npt.NDArray[Any], size: tuple[int, int]
 ) -> npt.NDArray[np.bool_]:
-    """Which pixels lie in a word: inside one of the quadrilaterals, or on its border.
+    """Marks the pixels that lie inside one of the quadrilaterals, or on its border.
 
-    Box-supervised training takes it as a label of its own. To leave unreadable words out of loss and evaluation:
+    The mask can serve as a label for box-supervised training. To exclude unreadable words from loss and evaluation:
 
         unreadable = word_mask([word["quad"] for word in example["words"] if not word["readable"]], label.size)
         values = np.where(unreadable, mlt_s.LABEL_MAP.ignore_index, label)
 
-    Where a quadrilateral folds over, both its halves count; one without area is the line of its border; what lies
-    outside the image is cut off.
+    If a quadrilateral crosses itself, both halves are marked; if it has no area, its border line is. What lies outside
+    the image is cut off.
 
     Args:
-        quads: a list of quadrilaterals, each of four corners (x, y) in pixels: lists, or an array (words, 4, 2).
+        quads: quadrilaterals, each with four corners (x, y) in pixels: lists, or an array (words, 4, 2).
         size: (width, height) of the image in pixels, as `PIL.Image.size`.
 
     Returns:
@@ -49,22 +49,23 @@ def word_mask(
 
 
 def crop_word(example: Mapping[str, Any], word: Mapping[str, Any], margin: int = 0) -> dict[str, Any]:
-    """A word cut out of an image and its label map: the upright rectangle around its quadrilateral, no pixel resampled.
+    """Crops a word out of an image and its label map: the upright rectangle around its quadrilateral, without
+    resampling.
 
-    What else lies in the rectangle stays in it: `word_mask([crop["quad"]], crop["image"].size)` tells the word's own
+    Anything else in the rectangle stays visible. `word_mask([crop["quad"]], crop["image"].size)` marks the word's own
     pixels.
 
     Args:
-        example: a dict with `image` (`PIL.Image`) and `label` (one of the same size, or None).
+        example: a dict with `image` (`PIL.Image`) and `label` (a `PIL.Image` of the same size, or None).
         word: one of its words.
         margin: context around the rectangle in pixels, as far as the image reaches.
 
     Returns:
-        A dict of the word with `image` and `label` (None where the example has none) of the rectangle's size, and
-        `quad` in its pixels.
+        A copy of the word's dict with `image` and `label` (None if the example has none), both of the size of the
+        rectangle, and with `quad` in pixels of the rectangle.
 
     Raises:
-        ValueError: the word lies outside the image altogether.
+        ValueError: the word lies entirely outside the image.
     """
     width, height = example["image"].size
     xs, ys = zip(*word["quad"])
@@ -81,10 +82,10 @@ def crop_word(example: Mapping[str, Any], word: Mapping[str, Any], margin: int =
 
 
 def shorter_side(quad: Quad) -> float:
-    """How high a word is, as a rule: the shorter one of the mean lengths of its opposite sides, in pixels.
+    """The shorter of the mean lengths of a word's opposite sides, in pixels: usually its height.
 
     Args:
-        quad: four corners (x, y) in pixels, in their order around the word.
+        quad: four corners (x, y) in pixels, in order around the word.
     """
     corners = np.asarray(quad, float)
     sides = np.hypot(*(np.roll(corners, -1, 0) - corners).T)
@@ -92,16 +93,15 @@ def shorter_side(quad: Quad) -> float:
 
 
 def word_box(quad: Quad, size: tuple[int, int], context: float) -> Box | None:
-    """The upright rectangle around a word, with what surrounds it, as far as the image reaches.
+    """The upright rectangle around a word, with context, as far as the image reaches.
 
     Args:
         quad: four corners (x, y) in pixels of the image.
         size: (width, height) of the image in pixels.
-        context: by how much it is wider on each side, in parts of the word's `shorter_side`; 0 or more.
+        context: margin on each side, as a multiple of the word's `shorter_side`; 0 or more.
 
     Returns:
-        (left, top, right, bottom), ints, as `PIL.Image.crop` has it; None where the word itself lies outside the image
-        altogether.
+        (left, top, right, bottom), ints, as for `PIL.Image.crop`; None if the word lies entirely outside the image.
     """
     inner = _within(quad, size, 0)
     if inner[0] >= inner[2] or inner[1] >= inner[3]:
@@ -110,15 +110,15 @@ def word_box(quad: Quad, size: tuple[int, int], context: float) -> Box | None:
 
 
 def word_region(quad: Quad, size: tuple[int, int]) -> tuple[Box, npt.NDArray[np.bool_]] | None:
-    """Where in an image a word lies.
+    """The region of a word in an image.
 
     Args:
         quad: four corners (x, y) in pixels of the image.
         size: (width, height) of the image in pixels.
 
     Returns:
-        The upright rectangle (left, top, right, bottom) around its part in the image, and a bool array (bottom - top,
-        right - left) of which of its pixels lie in the word; None where it lies outside the image.
+        The upright rectangle (left, top, right, bottom) around the part of the word in the image, and a bool array
+        (bottom - top, right - left) that marks the word's pixels in it; None if the word lies outside the image.
     """
     box = word_box(quad, size, 0)
     if box is None:

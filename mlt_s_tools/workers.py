@@ -1,4 +1,4 @@
-"""Processes that work for another one: how many, how each begins, and what they make."""
+"""Worker processes: their number, how they start, and their results."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LOOK = 0.1  # seconds between two calls of `meanwhile`
 
 
 def cores() -> int:
-    """How many processes may run at a time."""
+    """The number of processes that may run at a time."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def begin() -> None:
-    """In a new process: leaves Ctrl-C to the one that started it, and does not outlive that one."""
+    """Called in a new process: leaves Ctrl-C to the parent process, and ends when that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
 
@@ -38,7 +38,7 @@ def _end_with(parent: BaseProcess) -> None:
 
 
 def context(spawn: bool) -> BaseContext:
-    """How processes start: afresh, or as is usual here. The threads that read remote files do not survive a fork."""
+    """The start method of processes: spawn, or the default. Threads that read remote files do not survive a fork."""
     return multiprocessing.get_context("spawn" if spawn else None)
 
 
@@ -52,22 +52,23 @@ def results(
     meanwhile: Callable[[], object] | None = None,
     stop: Callable[[], object] | None = None,
 ) -> Generator[Result, None, None]:
-    """Makes a call for each task in several processes, and yields what they return, in any order.
+    """Makes a call per task in several processes, and yields the results in any order.
 
-    On an error, and where the generator is closed, no further call begins, and those under way are waited for.
+    After an error, or when the generator is closed, no further call begins, and running calls are waited for.
 
     Args:
         call: what a process calls with a task.
-        tasks: taken a few more at a time than there are processes: none waits, and little is thrown away.
-        jobs: how many processes.
+        tasks: the tasks. Only a few more than there are processes are taken at a time, so that no process waits and
+            little is thrown away.
+        jobs: number of processes.
         of: what `context` returns.
-        initializer, arguments: called in each process first; `begin` has to be part of it.
+        initializer, arguments: called first in each process; must include `begin`.
         meanwhile: called from time to time while the processes work.
-        stop: called when no more results are wanted: tells the calls that are under way.
+        stop: called when no more results are wanted; tells the running calls.
 
     Raises:
         concurrent.futures.process.BrokenProcessPool: a process was killed, as the system does when memory runs out.
-        Exception: what a call raised; what other calls had returned by then is yielded before.
+        Exception: what a call raised, after the results that other calls had returned by then.
     """
     executor = concurrent.futures.ProcessPoolExecutor(jobs, of, initializer, arguments)
     remaining = iter(tasks)

@@ -1,4 +1,4 @@
-"""Files that a command writes: each takes its name when it is whole, and a file that was there stays until then."""
+"""Writes the files of commands: a file gets its name only when it is complete, and replaces an older file only then."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from mlt_s_tools import output
 if TYPE_CHECKING:
     from PIL import Image
 
-_ENDLESS = ("/dev/", "/proc/")  # such as /dev/stdout, which may lead to a file: it is written where it is
+_ENDLESS = ("/dev/", "/proc/")  # such as /dev/stdout, which may be a link to a file: it is written in place
 
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
-    """A file to write. Without an error it has its name at the end; otherwise nothing is left of it.
+    """Opens a file to write. It gets its name at the end, if there is no error; otherwise nothing is left of it.
 
-    What is no file, such as a pipe, is written as it is.
+    Anything else than a regular file, such as a pipe, is written directly.
 
     Args:
-        path: of the file. Of a link, the file that it leads to is replaced.
-        mode, options: as `open` takes them.
+        path: path of the file. If it is a link, the file that it points to is replaced.
+        mode, options: as for `open`.
 
     Raises:
         OSError: it cannot be written; `filename` is the path.
@@ -35,7 +35,7 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
     path = os.fspath(path)
     is_new = not os.path.exists(path) or _is_file(path)
     target = os.path.realpath(path) if is_new else path
-    # Another name for each process: two that write the same file at a time do not get at each other's.
+    # Each process uses another name, so that two that write the same file at a time do not interfere.
     folder, part = os.path.dirname(target), f".mlt-s-{os.getpid()}-{secrets.token_hex(4)}.part"
     part = os.path.join(folder, part) if is_new else path
     try:
@@ -43,7 +43,7 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
             with open(part, mode, **options) as file:
                 yield file
             if is_new:
-                with contextlib.suppress(OSError):  # a file system may have no modes, or none there
+                with contextlib.suppress(OSError):  # a file system may have no modes, and there may be no older file
                     shutil.copymode(target, part)
                 os.replace(part, target)
         except BaseException:
@@ -53,16 +53,16 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
             raise
     except OSError as error:
         if error.errno is None or error.filename not in (None, part):
-            raise  # of something else, such as a picture that has no such format
+            raise  # an error of another kind, such as a picture that the format cannot store
         raise OSError(error.errno, error.strerror, path) from error
 
 
 def check(*paths: str | os.PathLike[str] | None) -> None:
-    """Sees that files may be replaced and can be written, before the work that ends in them; None is no path.
+    """Checks that files may be replaced and can be written, before the work begins. None stands for no file.
 
     Raises:
-        FileExistsError: one is there that no command of this project is known to have written.
-        OSError: one cannot be written.
+        FileExistsError: a file exists that no command of this project is known to have written.
+        OSError: a file cannot be written.
     """
     output.check_free(*paths)
     for path in paths:
@@ -72,11 +72,11 @@ def check(*paths: str | os.PathLike[str] | None) -> None:
 
 
 class _Unused(Exception):
-    """Ends the writing of a file that is not wanted yet."""
+    """Ends writing a file that is not wanted yet."""
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:
-    """Writes a value as JSON has it, in UTF-8; what is no Unicode in a name as an escape that gives the same back.
+    """Writes a value as JSON in UTF-8. Invalid Unicode in names is escaped so that reading gives the same name.
 
     Passwords and keys in addresses are left out.
     """

@@ -108,14 +108,14 @@ def test_what_map_wrote_or_torch_formatted_is_a_batch_too(tmp_path, load_registe
 
 def test_label_maps_of_two_scales_do_not_go_into_one_batch():
     mixed = whole((50, 40)) + whole((50, 40), reduce=2)
-    with pytest.raises(ValueError, match=r"larger than the images by one factor, not by \{1.0, 2.0\}"):
+    with pytest.raises(ValueError, match=r"larger than the images .*\{1.0, 2.0\}"):
         collate(mixed)
 
 
 def test_a_training_batch_where_nothing_counts_is_an_error_before_it_spoils_the_weights():
     transform = TrainTransform(MEAN, STD, size=(8, 8))
     unlabelled = {**example(20, 20), "label": None}
-    with pytest.raises(ValueError, match="loss would be NaN.* Leave images without label map out: dataset.filter"):
+    with pytest.raises(ValueError, match="loss would be NaN.*dataset.filter"):
         collate([transform(unlabelled)] * 2)
     mixed = collate([transform(unlabelled), transform(example(20, 20))])
     assert (mixed["labels"][0] == 255).all() and (mixed["labels"][1] != 255).any()

@@ -402,20 +402,20 @@ def test_a_pair_that_cannot_be_read_stops_it_with_its_name(source, out, small, j
 def test_a_folder_with_other_things(source, out):
     out.mkdir()
     (out / "notes.txt").write_text("mine")
-    assert refused(source, out) == (
-        f"{out} is not empty, and no build of mlt-s: it holds notes.txt. Give a new folder."
-    )
+    said = refused(source, out)
+    assert f"{out} is not empty" in said and "holds notes.txt" in said and "Give a new folder" in said
 
 
 def test_a_manifest_of_another_program(source, out):
     out.mkdir()
     (out / "manifest.json").write_text('{"name": "app"}')
-    assert "is not empty, and no build of mlt-s: it holds manifest.json." in refused(source, out)
+    said = refused(source, out)
+    assert "is not empty" in said and "holds manifest.json" in said
 
 
 def test_a_file_in_place_of_the_folder(source, out):
     out.write_text("mine")
-    assert refused(source, out) == f"{out} is a file: give a folder for the build to make."
+    assert refused(source, out).startswith(f"{out} is a file")
 
 
 def test_a_folder_inside_of_the_archives(source):
@@ -512,16 +512,15 @@ def test_a_build_that_waited_while_another_one_took_its_folder_away(source, out,
 def test_too_little_space_is_found_before(source, out, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6, 1))
     text = refused(source, out)
-    assert text.startswith(f"There is not enough space for {out}: the build takes ") and "1 B are free" in text
+    assert text.startswith(f"There is not enough space for {out}") and "1 B are free" in text
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_full_disk_is_one_clear_line_and_the_rest_follows_later(source, out, tmp_path, small, jobs):
     limited = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
     ran = run(source, out, "--jobs", jobs, before=limited)
-    assert ran.returncode == 2 and ran.stderr.splitlines()[-1] == (
-        f"mlt-s: There is no space left in {out}. Free some and run the same again: what is written whole is kept."
-    )
+    last = ran.stderr.splitlines()[-1]
+    assert ran.returncode == 2 and f"no space left in {out}" in last and "run the same command again" in last
     assert not list(out.rglob("*.part")) and "Traceback" not in ran.stderr
     assert_goes_on(source, out, tmp_path)
 
@@ -576,10 +575,8 @@ def test_a_process_that_is_killed_is_no_hang(source, out, tmp_path, small):
     record = str(out / manifest.RECORD)
     before = STOPPED.format(record=record, whole=0, process="os.getpid()", signal="SIGKILL")
     ran = run(source, out, "--jobs", 2, before=before)
-    assert ran.returncode == 2 and ran.stderr.splitlines()[-1] == (
-        "mlt-s: A process was killed, as happens when memory runs out. Run the same again, with fewer --jobs: what is "
-        "written whole is kept."
-    )
+    last = ran.stderr.splitlines()[-1]
+    assert ran.returncode == 2 and "A process was killed" in last and "fewer --jobs" in last
     assert_goes_on(source, out, tmp_path)
 
 
@@ -661,10 +658,9 @@ def test_a_flipped_byte_is_found_by_file_row_group_and_id(source, out, small, co
     data[data.index(row[column]["bytes"]) + 40] ^= 1
     path.write_bytes(data)
     group = pq.ParquetFile(path).num_row_groups - 1
-    assert differs(source, out, jobs=jobs) == (
-        f"{path}, row group {group}, {row['image_id']}, has another {column} than the archives. Remove that file and "
-        "run the same again, which writes it anew. If it differs again, disk or memory are failing."
-    )
+    said = differs(source, out, jobs=jobs)
+    assert said.startswith(f"{path}, row group {group}, {row['image_id']}, has another {column} than the archives.")
+    assert "Remove that file and run the same command again" in said
     path.unlink()
     mlt_s_tools.build(source, out, jobs=jobs)
 
@@ -686,13 +682,14 @@ def rewritten(out, path, change):
 def test_a_missing_row_is_found(source, out):
     mlt_s_tools.build(source, out, jobs=1)
     path = rewritten(out, "data/train-00000-of-00001.parquet", lambda table: table.slice(1))
-    assert differs(source, out, jobs=1).startswith(f"{path}, has 4 examples, of the 5 that belong there. Remove")
+    said = differs(source, out, jobs=1)
+    assert said.startswith(f"{path}, has 4 examples") and "of 5" in said
 
 
 def test_another_order_is_found(source, out):
     mlt_s_tools.build(source, out, jobs=1)
     path = rewritten(out, "data/train-00000-of-00001.parquet", lambda table: table.take([0, 2, 1, 3, 4]))
-    assert differs(source, out, jobs=1).startswith(f"{path}, row group 0, has 'img_3' where img_2 belongs.")
+    assert differs(source, out, jobs=1).startswith(f"{path}, row group 0, has 'img_3' instead of img_2.")
 
 
 def test_another_word_is_found(source, out):
@@ -736,11 +733,13 @@ def test_a_file_cut_to_pieces_is_found(source, out):
 def test_private_goes_with_push_to(source, out, capsys):
     with pytest.raises(SystemExit) as error:
         cli.main(["build", str(source), str(out), "--private"])
-    assert error.value.code == 2 and "--private goes with --push-to" in capsys.readouterr().err
+    assert error.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "--private" in said and "--push-to" in said
 
 
 def test_what_the_hub_would_refuse_is_said_before_anything_is_written(source, out):
-    assert "is no name of a repository" in refused(source, out, push_to="pairs")
+    assert "'pairs' is not a valid repository name" in refused(source, out, push_to="pairs")
     assert not out.exists()
 
 

@@ -136,7 +136,7 @@ def states(checked):
 def test_the_whole_set_is_well(check, tmp_path):
     checked = check(whole_set(tmp_path / "mlt"))
     assert (checked.status, checked.json["problems"], checked.json["notes"]) == (0, [], [])
-    assert checked.out.splitlines()[-1] == "All well, as far as names and sizes tell. --pixels reads the files."
+    assert "names and sizes" in checked.out.splitlines()[-1] and "--pixels" in checked.out.splitlines()[-1]
     assert checked.json["splits"]["train"] == {
         "images": 8, "images_published": 8, "label_maps": 6, "weak": 0, "label_maps_published": 6, "pairs": 6,
         "without_image": [], "ground_truth": 8, "without_ground_truth": [],
@@ -290,7 +290,7 @@ def test_ground_truth_may_be_missing(check, tmp_path):
         (folder / name).unlink()
     checked = check(folder, "--pixels")
     assert (checked.status, checked.json["pixels"]["with_words"]) == (0, 0)
-    assert "not there" in checked.out and "outside every word" not in checked.out
+    assert "not there" in checked.out and "of the text lies outside" not in checked.out
 
 
 def test_label_maps_of_no_known_split(check, tmp_path):
@@ -482,7 +482,7 @@ def test_orientations_and_what_was_done(check, tmp_path):
     upright = png(np.rot90(label(), k=-1).copy())
     checked = check(whole_set(tmp_path / "mlt", train={"img_2": upright}, images={"img_2.jpg": tagged}), "--pixels")
     assert checked.status == 0
-    assert "1 image with tag 6: the loader sets it to 1 and touches no pixel; 1 label map turned back" in checked.flat
+    assert "1 image with tag 6: the loader sets it to 1" in checked.flat and "1 label map turned back" in checked.flat
     assert (checked.json["pixels"]["orientations"]["6"], checked.json["pixels"]["turned"]) == (1, {"6": 1})
     assert checked.json["pixels"]["text_outside"] == 0  # compared in the stored frame
 
@@ -521,7 +521,7 @@ def test_text_outside_every_word_worst_first(check, tmp_path):
     assert worst == [("img_3", 1.0, 32), ("img_2", 0.5, 64)]
     assert re.search(r"train {2}img_3 +100\.0% +32 +1\n *train {2}img_2 +50\.0% +64 +1\n", checked.out)
     assert (checked.status, kinds(checked, "notes")) == (0, ["outside-words"])
-    assert "train: 1 label map: img_3 They may be turned, shifted, or another image's." in checked.flat
+    assert "train: 1 label map: img_3 They may be turned, shifted" in checked.flat
 
 
 def test_only_the_ten_worst_are_printed(check, tmp_path, monkeypatch):
@@ -551,7 +551,8 @@ def test_words_are_counted_by_script(check, tmp_path):
         "Arabic 2 0 2", "Latin 10 2 12", "Chinese 0 0 0", "Japanese 0 0 0", "Korean 0 0 0", "Bangla 1 0 1",
         "Symbols 0 0 0", "Mixed 0 0 0", "None 0 0 0",
     ]  # fmt: skip
-    assert rows[start + 10 : start + 13] == ["no script of MLT 3 0 3", "all 16 2 18", "unreadable 2 0 2"]
+    assert rows[start + 10].endswith("script of MLT 3 0 3")
+    assert rows[start + 11 : start + 13] == ["all 16 2 18", "unreadable 2 0 2"]
 
 
 def test_a_script_that_mlt_does_not_have_is_a_note_not_a_warning(check, tmp_path, caplog):
@@ -580,7 +581,7 @@ def test_pairs_without_ground_truth_are_a_problem(check, tmp_path):
     assert (checked.status, kinds(checked), checked.json["notes"]) == (1, ["pair-without-ground-truth"], [])
     assert checked.json["splits"]["train"]["without_ground_truth"] == ["img_4", "img_5"]
     assert "train: 2 pairs: img_4, img_5 Fetch its archive again from" in checked.flat
-    assert 'the configuration "words" stops here' in checked.flat
+    assert 'the configuration "words"' in checked.flat and 'missing_images="skip"' in checked.flat
     assert "pairs without train 6 4 2 validation 2 2 0" in checked.flat
     assert checked.json["pixels"]["with_words"] == 4 + 2
 
@@ -668,7 +669,7 @@ def test_a_line_that_is_no_word_is_a_problem(check, tmp_path, text, said):
     assert (checked.status, problem["kind"], problem["member"]) == (1, "no-word", "gt_img_2.txt")
     assert (problem["split"], problem["image_id"]) == ("train", "img_2")
     assert f"{TRUTH[0]}, member gt_img_2.txt, {said}" in checked.flat
-    assert "Of each file the first one is named: correct it, and check again." in checked.flat
+    assert "correct it, and check again" in checked.flat
     assert (checked.json["pixels"]["words"]["train"]["files"], checked.json["pixels"]["with_words"]) == (7, 7)
 
 
@@ -795,7 +796,7 @@ def test_an_md5_that_differs_is_no_damage(check, tmp_path):
     checked = check(whole_set(tmp_path / "mlt"), "--checksums")
     assert (checked.status, kinds(checked, "notes")) == (0, ["md5"] * 11)
     assert "MD5 differs from the value known to this project (second-hand)" in checked.flat
-    assert "No proof of damage" in checked.flat and "7b26e10d949c00fb4411f40b4f1fce6e" in checked.flat
+    assert "not prove damage" in checked.flat and "7b26e10d949c00fb4411f40b4f1fce6e" in checked.flat
 
 
 # --- Could not look ------------------------------------------------------------------------------------------------
@@ -818,7 +819,7 @@ def test_a_file_in_place_of_a_folder(check, tmp_path):
 def test_a_single_archive_in_place_of_its_folder(check, tmp_path, archive):
     checked = check(whole_set(tmp_path / "mlt") / archive)
     assert checked.status == 2 and f"{archive} is a single archive" in checked.err
-    assert "give the folder that holds all of them" in checked.err
+    assert "give the folder" in checked.err
 
 
 def test_an_archive_of_the_whole_set_is_looked_at(check, tmp_path):
@@ -887,11 +888,11 @@ def test_findings_of_a_pair_are_found_by_it(check, tmp_path):
     assert set(found_by) == {("train", f"img_{number}") for number in (2, 3, 4, 5)}
     assert found_by["train", "img_4"] == [
         "1 word with a corner outside the image",
-        "2 words folded over or without area",
+        "2 words with crossing sides or without area",
     ]
     assert "is not a valid ground-truth line" in found_by["train", "img_5"][0]
     assert "holds the value 2 (1 pixel)" in found_by["train", "img_2"][0]
-    assert found_by["train", "img_3"] == ["100.0% of its text lies outside every word of the ground truth"]
+    assert ["100.0% of its text" in text for text in found_by["train", "img_3"]] == [True]
 
 
 def test_many_findings_of_a_kind_are_cut_short(check, tmp_path, monkeypatch):
@@ -981,7 +982,7 @@ def test_an_interrupt_leaves_a_partial_report(check, tmp_path, monkeypatch):
     monkeypatch.setattr(pixels, "look", interrupted)
     checked = check(whole_set(tmp_path / "mlt"), "--pixels")
     assert (checked.status, checked.json["complete"], checked.json["pixels"]["looked"]) == (130, False, 9)
-    assert checked.out.splitlines()[-1] == "Interrupted after 9 of 28 files. What stands above is a part of it."
+    assert checked.out.splitlines()[-1].startswith("Interrupted after 9 of 28 files.")
     assert checked.json["splits"]["train"]["pairs"] == 6
 
 

@@ -313,7 +313,7 @@ def test_a_file_is_replaced_only_if_it_is_from_here(a, b, tmp_path, capsys, opti
 def test_what_does_not_go_together_is_refused(a, b, capsys):
     for words, message in (
         (["--by", "script"], "--by needs DATA_DIR"),
-        (["--out", "x.png"], "--out goes with --worst"),
+        (["--out", "x.png"], "--out needs --worst"),
     ):
         with pytest.raises(SystemExit, match="2"):
             main(["compare", str(a), str(b), *words])

@@ -284,4 +284,5 @@ def test_memory_that_ran_out_is_no_damage(folder, monkeypatch, capsys, what):
     with pytest.raises(MemoryError):
         mlt_s.stored_image(image_file(1), member) if what == "image" else mlt_s.indexed_label(label_file(1), member)
     assert main(["check", str(folder), "--pixels", "--jobs", "1"]) == 2
-    assert capsys.readouterr().err == "mlt-s: memory ran out: close other programs, or take fewer --jobs\n"
+    said = capsys.readouterr().err
+    assert said.startswith("mlt-s: memory ran out") and "--jobs" in said and said.count("\n") == 1

@@ -613,8 +613,8 @@ def test_the_sheet_is_written(folder, predictions, tmp_path, monkeypatch):
 
 def test_what_does_not_go_together_is_refused(folder, predictions, capsys):
     for words, message in (
-        (("--out", "sheet.png"), "--out goes with --worst"),
-        (("--worst", "0"), "'0' is no number from 1 on"),
+        (("--out", "sheet.png"), "--out needs --worst"),
+        (("--worst", "0"), "'0' is not a positive integer"),
         (("--split", "test"), "invalid choice: 'test'"),
     ):
         with pytest.raises(SystemExit, match="2"):

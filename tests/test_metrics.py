@@ -200,7 +200,7 @@ def test_reset_forgets_everything():
 
 
 def test_there_are_no_figures_of_no_images():
-    with pytest.raises(ValueError, match="There are no figures of no images: add some first."):
+    with pytest.raises(ValueError, match="No images have been added"):
         TextMetrics().compute()
 
 
@@ -223,12 +223,12 @@ def test_it_takes_neither_torch_nor_datasets_to_import():
 @pytest.mark.parametrize(
     "prediction, label, message",
     [
-        ([[0, 1, 0]], [[0, 1]], "here the prediction has (1, 3), the label map (1, 2)."),
-        ([[[0, 1]]], [[[0, 1]]], "here the prediction has (1, 1, 2), the label map (1, 1, 2)."),
-        ([[0, 255]], [[0, 1]], "this one holds 255. Probabilities need a threshold, and logits go through predict."),
-        ([[0, 0.5]], [[0, 1]], "A prediction holds 0 and 1, or bool; this one holds 0.5."),
+        ([[0, 1, 0]], [[0, 1]], "the prediction has (1, 3), the label map (1, 2)."),
+        ([[[0, 1]]], [[[0, 1]]], "the prediction has (1, 1, 2), the label map (1, 1, 2)."),
+        ([[0, 255]], [[0, 1]], "this one holds 255."),
+        ([[0, 0.5]], [[0, 1]], "this one holds 0.5."),
         ([[0, float("nan")]], [[0, 1]], "this one holds nan."),
-        ([[0, 1]], [[0, 2]], "A label map holds 0, 1 and 255; this one holds 2."),
+        ([[0, 1]], [[0, 2]], "this one holds 2."),
         ([range(8)], [[0] * 8], "this one holds 2, 3, 4, 5, 6, ...."),
     ],
 )
@@ -240,7 +240,7 @@ def test_what_is_no_prediction_or_no_label_map_is_said(prediction, label, messag
 
 def test_a_batch_that_is_refused_adds_nothing():
     metrics = TextMetrics()
-    with pytest.raises(ValueError, match="predictions of 2 images, but 1 label maps"):
+    with pytest.raises(ValueError, match="predictions .* 2 images, but 1 label maps"):
         metrics.add_batch([[[0]], [[0]]], [[[0]]])
     with pytest.raises(ValueError, match="holds 7"):
         metrics.add_batch([[[0]], [[0]]], [[[0]], [[7]]])
@@ -250,10 +250,10 @@ def test_a_batch_that_is_refused_adds_nothing():
 @pytest.mark.parametrize(
     "counts, message",
     [
-        ([1, 2, 3, 4], "not int64 of the shape (4,)."),
-        ([[1, 2, 3]], "not int64 of the shape (1, 3)."),
-        ([[0.5, 1, 1, 1]], "not float64 of the shape (1, 4)."),
-        ([[1, -2, 3, 4]], "not int64 of the shape (1, 4), some below 0."),
+        ([1, 2, 3, 4], "int64 of shape (4,)."),
+        ([[1, 2, 3]], "int64 of shape (1, 3)."),
+        ([[0.5, 1, 1, 1]], "float64 of shape (1, 4)."),
+        ([[1, -2, 3, 4]], "int64 of shape (1, 4), some below 0."),
     ],
 )
 def test_what_are_no_counts_is_said(counts, message):
@@ -348,12 +348,12 @@ def test_coarse_logits_of_what_the_transform_gives_are_in_its_frame(strides, red
     ids=["no labels", "no size", "a batch"],
 )
 def test_what_is_not_of_one_image_is_refused(given):
-    with pytest.raises(ValueError, match="EvalTransform gave for one image"):
+    with pytest.raises(ValueError, match="EvalTransform returned for one image"):
         predict(np.zeros((2, 4, 4)), given)
 
 
 def test_a_frame_beside_what_the_transform_gave_is_refused():
-    with pytest.raises(ValueError, match="nothing beside it"):
+    with pytest.raises(ValueError, match="no input_size or content"):
         predict(np.zeros((2, 4, 4)), {"labels": np.zeros((4, 4)), "size": (4, 4)}, (4, 4), (0, 0, 4, 4))
 
 
@@ -362,14 +362,14 @@ def test_a_frame_beside_what_the_transform_gave_is_refused():
     [
         ((150, 4, 4), {}, "two classes, background and text, or one, text; not (150, 4, 4)."),
         ((4, 4), {}, "not (4, 4)."),
-        ((2, 4, 4), {"content": (0, 0, 2, 2)}, "input_size and content go together"),
-        ((2, 4, 4), {"input_size": (4, 4)}, "input_size and content go together"),
+        ((2, 4, 4), {"content": (0, 0, 2, 2)}, "both input_size"),
+        ((2, 4, 4), {"input_size": (4, 4)}, "both input_size"),
         (
             (2, 4, 4),
             {"input_size": (8, 6), "content": (0, 0, 8, 6)},
             "content (0, 0, 8, 6) (left, top, right, bottom)",
         ),
-        ((2, 4, 4), {"input_size": (8, 6), "content": (3, 0, 3, 6)}, "in an input of the size (8, 6) (height, width)."),
+        ((2, 4, 4), {"input_size": (8, 6), "content": (3, 0, 3, 6)}, "an input of size (8, 6) (height, width)."),
     ],
 )
 def test_logits_that_do_not_fit_are_refused(shape, options, message):
@@ -392,7 +392,7 @@ def test_logits_are_counted_at_the_size_of_each_label_map():
 
 
 def test_logits_and_label_maps_of_another_number_are_refused():
-    with pytest.raises(ValueError, match="There are logits of 2 images, but 1 label maps."):
+    with pytest.raises(ValueError, match="logits .* 2 images, but 1 label maps"):
         count_logits(random_logits(2, 2, 4, 4), array([LABELS[0]]))
 
 

@@ -766,9 +766,9 @@ def test_it_sorts_by_what_a_check_found(visit, folder, tmp_path):
 @pytest.mark.parametrize(
     "problems, said",
     [
-        ([], "The check found no problem of a single pair."),
-        ([found(None, None, "an archive is missing")], "The check found no problem of a single pair."),
-        ([found("train", "<b>{{pairs}}", "odd")], "but of 1 pair not shown here, such as train <b>{{pairs}}."),
+        ([], "The check found no problem in any pair."),
+        ([found(None, None, "an archive is missing")], "The check found no problem in any pair."),
+        ([found("train", "<b>{{pairs}}", "odd")], "in 1 pair not shown here, such as train <b>{{pairs}}."),
         ([found("train", "img_2", "odd")], None),
     ],
     ids=["none", "of the whole set", "of another pair", "of a pair that is shown"],
@@ -819,7 +819,8 @@ def test_what_is_no_report_is_refused(folder, tmp_path, text, capsys):
     path = tmp_path / "check.json"
     path.write_text(text)
     assert main(["preview", str(folder), "--html", str(tmp_path / "page.html"), "--check", str(path)]) == 2
-    assert f"{path} is not what mlt-s check --json writes" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert str(path) in said and "mlt-s check --json" in said
     assert not (tmp_path / "page.html").exists()
 
 
@@ -828,7 +829,8 @@ def test_a_check_that_found_no_folder_is_said(folder, tmp_path, capsys):
     capsys.readouterr()
     words = ["--html", str(tmp_path / "page.html"), "--check", str(tmp_path / "check.json")]
     assert main(["preview", str(folder), *words]) == 2
-    assert f"check.json is of a check that could not look: There is nothing at {tmp_path}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "check.json is from a check" in said and f"There is nothing at {tmp_path}" in said
 
 
 def test_a_pair_that_cannot_be_read_stands_there_with_the_reason(visit, tmp_path, capsys):

@@ -311,7 +311,7 @@ def test_a_file_is_replaced_only_if_it_is_from_here(folder, tmp_path, monkeypatc
     assert main(words) == 2
     assert path.read_bytes() == MINE[path.name]
     said = capsys.readouterr()
-    assert f"{path.name} is there, and is not known to be from mlt-s" in said.err and not said.out
+    assert f"{path.name} exists" in said.err and "not known to be from mlt-s" in said.err and not said.out
     path.write_bytes(b"")  # as mktemp makes it
     statuses = [main(words)]
     first = path.read_bytes()
@@ -476,12 +476,12 @@ def test_a_picture_that_cannot_be_written_is_said(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--count", "0"], "'0' is no number from 1 on"),
-        (["--count", "many"], "'many' is no number from 1 on"),
+        (["--count", "0"], "'0' is not a positive integer"),
+        (["--count", "many"], "'many' is not a positive integer"),
         (["--count", "2", "--ids", "img_1"], "not allowed with"),
         (["--out", "a.png", "--html", "a.html"], "not allowed with"),
         (["--split", "test"], "invalid choice"),
-        (["--check", "check.json"], "--check goes with --html"),
+        (["--check", "check.json"], "--check needs --html"),
     ],
 )
 def test_words_that_do_not_fit_are_refused(words, said, folder, capsys):

@@ -239,7 +239,7 @@ def test_an_upload_that_was_cut_off_goes_on(hub, tmp_path, out):
         'print(json.dumps([tried(push.upload, out, "lab/name") for attempt in range(2)]))', hub, tmp_path, out
     )
     assert first.startswith(f"The Hub at {hub.endpoint} did not take the upload of {out} to lab/name: ")
-    assert first.endswith("The build is whole, so run the same command again: it goes on from there.")
+    assert "run the same command again" in first
     assert second == f"{hub.endpoint}/datasets/lab/name"
     assert committed(hub, "lab/name") == content(out)
     uploads = [request.path for request in hub.requests if request.method == "PUT"]
@@ -250,50 +250,54 @@ def test_an_upload_that_was_cut_off_goes_on(hub, tmp_path, out):
 
 LOG_IN = "Log in with `hf auth login` (`huggingface-cli login` below huggingface_hub 0.34), or set HF_TOKEN"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
-NO_NAME = (
-    "is no name of a repository: give your user name or organisation, a slash, and a name of letters, digits, '-', '_' "
-    "and '.', such as ann/mlt-s."
-)
+NO_NAME = "not a valid repository name", "such as ann/mlt-s"
+# case: a call, and the facts that its message has
 REFUSED = {
     "no token": (
         'prepared("lab/new", token=None)',
-        f"There is no token for the Hub. {LOG_IN} to a token with the role write, from {TOKENS_PAGE}.",
+        "There is no token for the Hub",
+        LOG_IN,
+        TOKENS_PAGE,
     ),
     "unknown token": (
         'prepared("lab/new", token="hf_none")',
-        f"The Hub does not know your token. {LOG_IN}, which goes first where it is set, to one from {TOKENS_PAGE}.",
+        "The Hub does not know your token",
+        LOG_IN,
+        TOKENS_PAGE,
     ),
     "read-only token": (
         'prepared("lab/new", token="hf_read")',
-        f"Your token, of ann, may only read. Make one with the role write at {TOKENS_PAGE}. Then: {LOG_IN}.",
+        "Your token, of ann, may only read",
+        LOG_IN,
+        TOKENS_PAGE,
     ),
     "foreign namespace": (
         'prepared("lab/new", token="hf_other")',
-        "Your token, of bob, has no right to write to lab/new: choose a namespace of your own, or make a token with "
-        f"that right at {TOKENS_PAGE}.",
+        "Your token, of bob, has no right to write to lab/new",
+        TOKENS_PAGE,
     ),
     "foreign repository": (
         'prepared("lab/name", token="hf_other")',
-        "Your token, of bob, has no right to write to lab/name: choose a namespace of your own, or make a token with "
-        f"that right at {TOKENS_PAGE}.",
+        "Your token, of bob, has no right to write to lab/name",
+        TOKENS_PAGE,
     ),
-    "no namespace": ('prepared("new")', f"'new' {NO_NAME}"),
-    "no name": ('prepared("lab/a new one")', f"'lab/a new one' {NO_NAME}"),
-    "path": ('prepared("a/b/c")', f"'a/b/c' {NO_NAME}"),
+    "no namespace": ('prepared("new")', "'new' is ", *NO_NAME),
+    "no name": ('prepared("lab/a new one")', "'lab/a new one' is ", *NO_NAME),
+    "path": ('prepared("a/b/c")', "'a/b/c' is ", *NO_NAME),
     "script": (
         'prepared("lab/mlt_s")',
-        "lab/mlt_s holds mlt_s.py, a loading script, and `datasets` from 4 on opens no repository with a script of its "
-        "own name. Delete the script, or choose another name.",
+        "lab/mlt_s holds mlt_s.py, a loading script",
+        "Delete the script, or choose another name",
     ),
     "public": (
         'prepared("lab/name", True)',
-        "lab/name is public, and --private was asked for: make it private at {endpoint}/datasets/lab/name/settings, or "
-        "choose another name.",
+        "lab/name is public",
+        "{endpoint}/datasets/lab/name/settings",
     ),
     "another data set": (
         'prepared("lab/cats")',
-        "lab/cats holds Parquet files that mlt-s did not build (data/train-0.parquet and others), which would be mixed "
-        "with ours. Delete them, or choose another name.",
+        "lab/cats holds Parquet files that mlt-s did not build (data/train-0.parquet and others)",
+        "Delete them, or choose another name",
     ),
     "no list of files": (
         'prepared("lab/unlisted")',
@@ -315,7 +319,7 @@ def refused(tmp_path_factory):
         hub.repositories["lab/unlisted"].is_listed = False
         before = {name: hub.files(name) for name in hub.repositories}
         hub.fail("POST", "/repos/create", 402)
-        calls = ", ".join(call for call, _ in reversed(REFUSED.values()))
+        calls = ", ".join(call for call, *_ in reversed(REFUSED.values()))
         said = pushed(f"print(json.dumps([{calls}]))", hub, folder, folder)
         assert {name: hub.files(name) for name in hub.repositories} == before
         yield dict(zip(reversed(REFUSED), said)), hub.endpoint
@@ -324,7 +328,7 @@ def refused(tmp_path_factory):
 @pytest.mark.parametrize("case", list(REFUSED))
 def test_what_cannot_be_pushed_to_is_refused(refused, case):
     said, endpoint = refused
-    assert said[case].startswith(REFUSED[case][1].format(endpoint=endpoint))
+    assert all(fact.format(endpoint=endpoint) in said[case] for fact in REFUSED[case][1:])
     assert "\n" not in said[case]
 
 

@@ -87,7 +87,7 @@ def test_a_damaged_manifest_is_said_or_of_no_weight(folder, built, capsys, seed)
     for _ in range(ROUNDS // 4):
         (built / "manifest.json").write_text(json.dumps(damaged(whole, draw)))
         status, text = build(capsys, folder, built)
-        assert status == 0 or f"{built} is not empty, and no build" in text or f"{built} holds another build" in text
+        assert status == 0 or f"{built} is not empty" in text or f"{built} holds another build" in text
         assert {path: path.read_bytes() for path in built.rglob("*.parquet")} == parquet
 
 
@@ -105,7 +105,7 @@ def test_what_is_wrong_with_a_manifest_is_said(folder, built, capsys, text, reas
     (built / "manifest.json").write_text(text)
     status, text = build(capsys, folder, built)
     assert status == 2
-    assert f"manifest.json is no record of a build: {reason}. Give a new folder." in text
+    assert f"manifest.json is not a record of a build: {reason}. Give a new folder." in text
 
 
 def test_a_manifest_of_an_older_version_is_one_of_another_version(folder, built, capsys):
@@ -128,7 +128,7 @@ def test_a_damaged_record_of_a_stopped_build_is_said_or_of_no_weight(folder, bui
         text = "".join(json.dumps(line) + "\n" for line in damaged(lines, draw))
         (built / manifest.RECORD).write_text(text)
         status, text = build(capsys, folder, built)
-        assert status == 0 or f"{built} is not empty, and no build" in text or f"{built} holds another build" in text
+        assert status == 0 or f"{built} is not empty" in text or f"{built} holds another build" in text
         assert {path: path.read_bytes() for path in built.rglob("*.parquet")} == parquet
 
 
@@ -136,7 +136,7 @@ def test_a_line_of_the_record_that_is_nested_too_deep(folder, built, capsys):
     (built / "manifest.json").unlink()
     (built / manifest.RECORD).write_text(f"{DEEP}\n")
     status, text = build(capsys, folder, built)
-    assert status == 2 and f"{manifest.RECORD} is no record of a build: its values are nested too deep" in text
+    assert status == 2 and f"{manifest.RECORD} is not a record of a build: its values are nested too deep" in text
 
 
 # --- Weak label maps -----------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_a_damaged_report_of_a_check_is_refused_or_read(folder, tmp_path):
         try:
             read = read_problems(path)
         except mlt_s.MltSError as error:
-            assert str(error).startswith(f"{path} is ")
+            assert str(error).startswith(f"{path} ")
         else:
             assert all(isinstance(problem.text, str) for problems in read.values() for problem in problems)
             assert all(np.isfinite(problem.weight) for problems in read.values() for problem in problems)
@@ -252,8 +252,7 @@ def test_what_is_wrong_with_a_report_is_said(tmp_path, text, reason):
     (tmp_path / "check.json").write_text(text, encoding="latin-1")
     with pytest.raises(mlt_s.MltSError) as error:
         read_problems(tmp_path / "check.json")
-    assert f"{tmp_path / 'check.json'} is not what mlt-s check --json writes: " in str(error.value)
-    assert reason in str(error.value)
+    assert str(tmp_path / "check.json") in str(error.value) and reason in str(error.value)
 
 
 def test_a_report_larger_than_any_is_not_read(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -199,7 +200,9 @@ def test_processes_read_disjoint_parts_and_agree(data_dir, tmp_path, processes):
     assert {len(one["read"]) for one in told} == {3 * each}
     assert {one["steps"] for one in told} == {3 * each // 2}
     for one in told:
-        assert one["said"] == [f"11 examples, {2 * processes} a step: the last is filled up with 1 of the same epoch."]
+        (said,) = one["said"]
+        assert [int(number) for number in re.findall(r"\d+", said)] == [11, 2 * processes, 1]
+        assert "same epoch" in said
         assert one["figures"] == one["alone"] == told[0]["alone"]
         assert one["alone"]["images"] == 5
         assert one["alone"]["words_Latin"] == one["alone"]["words_None"] == one["alone"]["words_small"] / 2 == 5
@@ -232,10 +235,7 @@ def test_a_stream_that_was_split_already_is_refused(data_dir, tmp_path):
         tell(refused=str(error))
     """
     (told,) = run(TELL + textwrap.dedent(code), data_dir, tmp_path)
-    assert told["refused"] == (
-        "This stream was split already (split_dataset_by_node: part 1 of 3). Trainer gives each process its part by "
-        "itself; of a stream that is split twice, most of each epoch would never be read. Give it the whole stream."
-    )
+    assert "split_dataset_by_node: part 1 of 3" in told["refused"] and "full stream" in told["refused"]
 
 
 def test_accelerate_deals_out_a_loop_of_ones_own(data_dir, tmp_path):

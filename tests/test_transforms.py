@@ -442,15 +442,15 @@ BOTH = [TrainTransform(MEAN, STD, size=(32, 32), scales=(1, 1)), EvalTransform(M
 def test_a_label_map_that_was_resized_bilinear_is_an_error(transform):
     given = example(32, 32)
     given["label"] = given["label"].resize((16, 16)).resize((32, 32), DAMAGED)
-    with pytest.raises(ValueError, match="img_0: a label map holds 0, 1 and 255, and this one .* nearest neighbour"):
+    with pytest.raises(ValueError, match="img_0: a label map holds only 0, 1 and 255.* nearest neighbour"):
         transform(given)
 
 
 @pytest.mark.parametrize("transform", BOTH, ids=["train", "eval"])
 def test_a_label_map_of_another_size_or_in_colour_is_an_error(transform):
-    with pytest.raises(ValueError, match=r"img_0: an image of \(24, 16\) pixels .*, not one of \(16, 24\)"):
+    with pytest.raises(ValueError, match=r"img_0: .*\(24, 16\) pixels .*\(16, 24\)"):
         transform({**example(24, 16), "label": PIL.Image.new("L", (16, 24))})
-    with pytest.raises(ValueError, match="one channel, not one of .* 'RGB'"):
+    with pytest.raises(ValueError, match="one channel.* 'RGB'"):
         transform({**example(24, 16), "label": PIL.Image.new("RGB", (24, 16))})
 
 
@@ -466,11 +466,11 @@ def test_a_column_that_is_missing_is_named_with_what_takes_columns_away(load_reg
 @pytest.mark.parametrize(
     "options, text",
     [
-        ({"scales": (0, 1)}, r"scales is \(least, greatest\), both above 0, not \(0, 1\)"),
+        ({"scales": (0, 1)}, r"scales .*both above 0, not \(0, 1\)"),
         ({"scales": (2, 1)}, r"not \(2, 1\)"),
-        ({"text_share": 75}, "text_share is from 0 to 1, not 75"),
-        ({"flip_share": -0.1}, "flip_share is from 0 to 1"),
-        ({"jitter": 1.5}, "jitter is from 0 to 1"),
+        ({"text_share": 75}, "text_share .*from 0 to 1, not 75"),
+        ({"flip_share": -0.1}, "flip_share .*from 0 to 1"),
+        ({"jitter": 1.5}, "jitter .*from 0 to 1"),
     ],
 )
 def test_options_out_of_their_range_are_errors(options, text):
@@ -480,7 +480,7 @@ def test_options_out_of_their_range_are_errors(options, text):
 
 @pytest.mark.parametrize("reduce", [0, 0.5, "2"])
 def test_reduce_is_a_whole_number(reduce):
-    with pytest.raises(ValueError, match="reduce is 1 or a greater int, not"):
+    with pytest.raises(ValueError, match=f"reduce .*not {reduce!r}"):
         EvalTransform(MEAN, STD, reduce=reduce)
 
 

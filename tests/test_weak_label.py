@@ -625,7 +625,7 @@ def test_a_line_that_is_no_word_is_said_before_the_first_image(folder, out, caps
         (["--upper", "0.2"], "not lower 0.3 and upper 0.2"),
         (["--upper", "70"], "'70' is not a number from 0 to 1"),
         (["--lower", "x"], "'x' is not a number from 0 to 1"),
-        (["--label-maps", "a.zip"], "--label-maps goes with --unlabelled-only"),
+        (["--label-maps", "a.zip"], "--label-maps needs --unlabelled-only"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(folder, out, capsys, words, text):

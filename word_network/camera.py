@@ -34,7 +34,9 @@ def photographed(
     return np.ascontiguousarray(image), text
 
 
-def _small_size(rng, size: tuple[int, int], side: float, effects: set[str], easy: bool) -> tuple[int, int]:
+def _small_size(
+    rng: np.random.Generator, size: tuple[int, int], side: float, effects: set[str], easy: bool
+) -> tuple[int, int]:
     share = 1.0
     if "tiny" in effects:  # words of 7 to 13 pixels
         share = min(1, rng.uniform(7, 13) / side)
@@ -43,7 +45,7 @@ def _small_size(rng, size: tuple[int, int], side: float, effects: set[str], easy
     return max(8, round(size[0] * share)), max(8, round(size[1] * share))
 
 
-def _exposed(rng, image: Array) -> Array:
+def _exposed(rng: np.random.Generator, image: Array) -> Array:
     if rng.random() < 0.25:
         image = 255 * (np.clip(image, 0, 255) / 255) ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
     if rng.random() < 0.3:  # white balance
@@ -53,7 +55,7 @@ def _exposed(rng, image: Array) -> Array:
     return image
 
 
-def _blurred(rng, image: Array, side: float, effects: set[str], easy: bool) -> Array:
+def _blurred(rng: np.random.Generator, image: Array, side: float, effects: set[str], easy: bool) -> Array:
     if "blurred" in effects:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(1, max(1.0, 0.07 * side + 0.5)))
     elif rng.random() < 0.55:
@@ -67,7 +69,7 @@ def _blurred(rng, image: Array, side: float, effects: set[str], easy: bool) -> A
     return image
 
 
-def _noisy(rng, image: Array, contrast: float, easy: bool) -> Array:
+def _noisy(rng: np.random.Generator, image: Array, contrast: float, easy: bool) -> Array:
     if rng.random() < 0.6:
         strength = rng.uniform(0.5, 5) if easy or rng.random() < 0.7 else rng.uniform(5, 16)
         channels = 3 if rng.random() < 0.6 else 1
@@ -81,7 +83,7 @@ def _noisy(rng, image: Array, contrast: float, easy: bool) -> Array:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def _compressed(rng, image: Array, effects: set[str]) -> Array:
+def _compressed(rng: np.random.Generator, image: Array, effects: set[str]) -> Array:
     if "blocks" in effects or rng.random() < 0.6:
         quality = int(rng.integers(8, 30) if "blocks" in effects else rng.integers(25, 96))
         _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])

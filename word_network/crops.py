@@ -72,7 +72,8 @@ def size_of(seed: Sequence[int]) -> tuple[int, int]:
 
 def batch(source: Source, seed: Sequence[int], count: int, size: tuple[int, int]) -> list[Crop]:
     """Crops that hold a word that can be seen, drawn from a seed."""
-    rng, crops = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    crops: list[Crop] = []
     while len(crops) < count:
         crop = compose(source, rng, size)
         if is_seen(crop):
@@ -120,10 +121,11 @@ def compose(
     )  # fmt: skip
     paint(canvas, easy)
     image, text = photographed(rng, canvas.image, canvas.text, layout.side, canvas.contrast, effects, easy)
-    layers = image, np.uint8(255 * filled((height, width), layout.quad)), np.uint8(255 * text)
+    word = (255 * filled((height, width), layout.quad)).astype(np.uint8)
+    layers = [image, word, (255 * text).astype(np.uint8)]
     if turned:
         quarter = 1 if rng.random() < 0.5 else 3
-        layers = tuple(np.ascontiguousarray(np.rot90(layer, quarter)) for layer in layers)
+        layers = [np.ascontiguousarray(np.rot90(layer, quarter)) for layer in layers]
     return Crop(*layers)
 
 
@@ -148,7 +150,9 @@ def _word(rng: np.random.Generator, pool: Pool, size: tuple[int, int], upright: 
     return min(misfits)[1]
 
 
-def _shaped(rng, pool: Pool, number: int, size: tuple[int, int], effects: set[str]) -> list[tuple[Array, float, float]]:
+def _shaped(
+    rng: np.random.Generator, pool: Pool, number: int, size: tuple[int, int], effects: set[str]
+) -> list[tuple[Array, float, float]]:
     """Masks at the crop's scale with their offsets (x, y): the word's first, then its neighbours'."""
     row = pool.index[number]
     stacked, mask = bool(row["stacked"]), np.ascontiguousarray(pool.mask(number))
@@ -174,14 +178,14 @@ def _scaled(mask: Array, down: float, right: float) -> Array:
     return cv2.resize(mask, size, interpolation=cv2.INTER_AREA if size[1] < mask.shape[0] else cv2.INTER_LINEAR)
 
 
-def _near(rng, pool: Pool, number: int) -> int:
+def _near(rng: np.random.Generator, pool: Pool, number: int) -> int:
     """Another word of the same font, or the same."""
     other = min(max(0, number + int(rng.integers(-5, 6))), len(pool.index) - 1)
     same = all(pool.index[other][name] == pool.index[number][name] for name in ("font", "stacked"))
     return other if same else number
 
 
-def _lines(rng, masks: list[Array]) -> Array:
+def _lines(rng: np.random.Generator, masks: list[Array]) -> Array:
     """Lines of text below each other."""
     width = max(mask.shape[1] for mask in masks)
     rows = []
@@ -192,7 +196,14 @@ def _lines(rng, masks: list[Array]) -> Array:
     return np.vstack([rows[0], gap, *rows[1:]])
 
 
-def _neighbours(rng, pool: Pool, number: int, shape, scale, effects: set[str]) -> list[tuple[Array, float, float]]:
+def _neighbours(
+    rng: np.random.Generator,
+    pool: Pool,
+    number: int,
+    shape: tuple[int, int],
+    scale: tuple[float, float],
+    effects: set[str],
+) -> list[tuple[Array, float, float]]:
     """Words left, right, above and below; where it is crowded, they reach into the word's box."""
     crowded, (height, width) = "crowded" in effects, shape
     stacked, side = bool(pool.index[number]["stacked"]), min(shape)
@@ -211,7 +222,7 @@ def _neighbours(rng, pool: Pool, number: int, shape, scale, effects: set[str]) -
     return found
 
 
-def _bent(rng, mask: Array) -> Array:
+def _bent(rng: np.random.Generator, mask: Array) -> Array:
     """A word along an arc or a wave."""
     height, width = mask.shape
     bow = rng.uniform(0.12, 0.5) * height * min(1.5, width / height / 3) * (1 if rng.random() < 0.5 else -1)
@@ -228,7 +239,7 @@ def _bent(rng, mask: Array) -> Array:
     return np.ascontiguousarray(bent[inked[0] : inked[-1] + 1]) if len(inked) else mask
 
 
-def _weight(rng, effects: set[str], side: float) -> int:
+def _weight(rng: np.random.Generator, effects: set[str], side: float) -> int:
     """By how many pixels strokes are grown, or thinned."""
     if "fat" in effects:
         return max(1, round(rng.uniform(0.04, 0.14) * side))
@@ -245,7 +256,9 @@ def _weighed(mask: Array, pixels: int) -> Array:
     return fat if fat.mean() < 170 or pixels < 2 else mask
 
 
-def _layout(rng, shape: tuple[int, int], size: tuple[int, int], stacked: bool, effects: set[str]) -> Layout:
+def _layout(
+    rng: np.random.Generator, shape: tuple[int, int], size: tuple[int, int], stacked: bool, effects: set[str]
+) -> Layout:
     (height, width), (rows, columns) = shape, size
     side = float(min(shape))
     angle = np.radians(rng.normal(0, 3) if rng.random() < 0.85 else rng.uniform(-14, 14))
@@ -265,14 +278,14 @@ def _layout(rng, shape: tuple[int, int], size: tuple[int, int], stacked: bool, e
     target = around @ turn + centre + rng.normal(0, (0.05 if rng.random() < 0.4 else 0.012) * side, (4, 2))
     matrix = cv2.getPerspectiveTransform(np.float32(corners), np.float32(target))
     quad = _box(rng, corners, side, effects)
-    quad = cv2.perspectiveTransform(np.float32(quad)[None], matrix)[0] + rng.normal(0, 0.02 * side, (4, 2))
+    quad = cv2.perspectiveTransform(quad.astype(np.float32)[None], matrix)[0] + rng.normal(0, 0.02 * side, (4, 2))
     if upright or rng.random() < 0.08:
         (left, top), (right, bottom) = quad.min(0), quad.max(0)
         quad = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
     return Layout(matrix, quad, side)
 
 
-def _box(rng, corners: Array, side: float, effects: set[str]) -> Array:
+def _box(rng: np.random.Generator, corners: Array, side: float, effects: set[str]) -> Array:
     """Corners as a person would set them: tight, loose, or through the letters."""
     low, high = (-0.02, 0.06) if rng.random() < 0.5 else (-0.05, 0.15)
     if "cut" in effects:
@@ -283,7 +296,7 @@ def _box(rng, corners: Array, side: float, effects: set[str]) -> Array:
     return corners + [(-left, -top), (right, -top), (right, bottom), (-left, bottom)]
 
 
-def _texture(rng, textures: Array, size: tuple[int, int]) -> Array:
+def _texture(rng: np.random.Generator, textures: Array, size: tuple[int, int]) -> Array:
     """A piece of a ground at the crop's size, float32, perhaps mirrored, turned, inverted or in other colours."""
     ground = textures[rng.integers(len(textures))]
     height = max(24, int(ground.shape[0] * np.exp(rng.uniform(-1.05, 0))))

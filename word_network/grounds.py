@@ -4,9 +4,11 @@ A kind is called as ``kind(rng)`` and gives an array (GROUND + (3,)), float32, a
 pieces of them that are recoloured, so what counts is their structure: edges, grain, and shapes as large as letters.
 """
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
+from typing import SupportsIndex
 
 import cv2
 import numpy as np
@@ -19,10 +21,11 @@ from mlt_s_tools.weak.label import read_pair
 from mlt_s_tools.words import word_mask
 
 GROUND = (224, 320)
+Kind = Callable[[np.random.Generator], np.ndarray]
 _ROWS, _COLUMNS = grid(GROUND)
 
 
-def cloud(rng: np.random.Generator, octaves: int, fall: float) -> np.ndarray:
+def cloud(rng: np.random.Generator, octaves: SupportsIndex, fall: float) -> np.ndarray:
     """Fractal noise of unit deviation: the greater ``fall``, the rougher."""
     total = np.zeros(GROUND, np.float32)
     for octave in range(octaves):
@@ -32,9 +35,9 @@ def cloud(rng: np.random.Generator, octaves: int, fall: float) -> np.ndarray:
     return total / (total.std() + 1e-6)
 
 
-def colours(rng: np.random.Generator, count: int) -> np.ndarray:
+def colours(rng: np.random.Generator, count: SupportsIndex) -> np.ndarray:
     hsv = np.stack([rng.uniform(0, 180, count), 220 * rng.random(count) ** 1.4, rng.uniform(15, 255, count)], -1)
-    return cv2.cvtColor(np.uint8(hsv)[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
+    return cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
 
 
 def _mixed(rng: np.random.Generator, share: np.ndarray) -> np.ndarray:
@@ -43,28 +46,28 @@ def _mixed(rng: np.random.Generator, share: np.ndarray) -> np.ndarray:
     return first + (second - first) * np.clip(share, 0, 1)[..., None]
 
 
-def clouds(rng):
+def clouds(rng: np.random.Generator) -> np.ndarray:
     return _mixed(rng, 1 / (1 + np.exp(-rng.uniform(0.5, 3) * cloud(rng, rng.integers(3, 8), rng.uniform(0.4, 0.95)))))
 
 
-def grain(rng):
+def grain(rng: np.random.Generator) -> np.ndarray:
     speck = cv2.GaussianBlur(rng.standard_normal(GROUND, dtype=np.float32), (0, 0), rng.uniform(0.4, 2))
     return _mixed(rng, 0.5 + rng.uniform(0.1, 0.7) * speck)
 
 
-def gradient(rng):
+def gradient(rng: np.random.Generator) -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi)
     along = (_COLUMNS * np.cos(angle) + _ROWS * np.sin(angle)) / GROUND[1]
     return _mixed(rng, 0.5 + rng.uniform(0.3, 2) * along + rng.uniform(0, 0.1) * cloud(rng, 7, 0.8))
 
 
-def stripes(rng):
+def stripes(rng: np.random.Generator) -> np.ndarray:
     angle, period = rng.uniform(0, np.pi), rng.uniform(4, 60)
     wave = np.sin((_COLUMNS * np.cos(angle) + _ROWS * np.sin(angle)) / period * 2 * np.pi)
     return _mixed(rng, wave * rng.uniform(0.5, 12) + rng.uniform(-0.7, 0.7) + 0.5)
 
 
-def lattice(rng):
+def lattice(rng: np.random.Generator) -> np.ndarray:
     """Lines that cross, as of a grille, of tiles or of squared paper."""
     down, right = rng.uniform(6, 60, 2)
     thick = rng.uniform(0.8, 6)
@@ -73,23 +76,23 @@ def lattice(rng):
     return _mixed(rng, thick - lines) + 6 * rng.random() * cloud(rng, 7, 0.9)[..., None]
 
 
-def checks(rng):
+def checks(rng: np.random.Generator) -> np.ndarray:
     down, right = rng.uniform(6, 40, 2)
     return _mixed(rng, ((_ROWS // down + _COLUMNS // right) % 2))
 
 
-def dots(rng):
+def dots(rng: np.random.Generator) -> np.ndarray:
     period = rng.uniform(5, 40)
     radius = np.hypot(_ROWS % period - period / 2, (_COLUMNS + _ROWS // period % 2 * period / 2) % period - period / 2)
     return _mixed(rng, period * rng.uniform(0.15, 0.45) - radius)
 
 
-def stained(rng):
+def stained(rng: np.random.Generator) -> np.ndarray:
     stain = smoothstep(0.5, rng.uniform(0.6, 2.5), cloud(rng, 6, rng.uniform(0.5, 0.9)))
     return _mixed(rng, 0.3 + 0.1 * cloud(rng, 7, 0.8) + rng.uniform(-0.6, 0.6) * stain)
 
 
-def bokeh(rng):
+def bokeh(rng: np.random.Generator) -> np.ndarray:
     """Lights out of focus, before the dark as a rule."""
     image = np.zeros(GROUND + (3,), np.float32) + colours(rng, 1) * rng.uniform(0.1, 1)
     for colour in colours(rng, rng.integers(8, 40)):
@@ -99,11 +102,13 @@ def bokeh(rng):
     return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 4))
 
 
-def _point(rng):
+def _point(rng: np.random.Generator) -> tuple[int, int]:
     return int(rng.uniform(0, GROUND[1])), int(rng.uniform(0, GROUND[0]))
 
 
-def heap(rng, shapes=("ellipse", "polygon", "box"), largest=90):
+def heap(
+    rng: np.random.Generator, shapes: Sequence[str] = ("ellipse", "polygon", "box"), largest: float = 90
+) -> np.ndarray:
     """Things before each other, large ones few and small ones many: so edges are distributed in photographs.
 
     Each has a colour near one of a few, and its own grain and shading.
@@ -124,7 +129,7 @@ def heap(rng, shapes=("ellipse", "polygon", "box"), largest=90):
     return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 4)) if rng.random() < 0.6 else image
 
 
-def _outline(rng, shape, size):
+def _outline(rng: np.random.Generator, shape: str, size: float) -> np.ndarray:
     across = size * rng.uniform(0.2, 1)
     turn = 0 if shape == "box" and rng.random() < 0.8 else rng.uniform(0, np.pi)
     if shape == "polygon":
@@ -135,10 +140,13 @@ def _outline(rng, shape, size):
         angles = np.linspace(0, 2 * np.pi, 14)
         points = np.stack([np.cos(angles), np.sin(angles) * (abs(np.sin(angles)) if shape == "leaf" else 1)], -1)
     points = points * (size, across) @ np.array([(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))])
-    return np.int32(points + _point(rng))
+    return (points + _point(rng)).astype(np.int32)
 
 
-def material(rng, names=("masonry", "plaster", "planks", "asphalt", "paper", "enamel", "glass", "sky")):
+def material(
+    rng: np.random.Generator,
+    names: Sequence[str] = ("masonry", "plaster", "planks", "asphalt", "paper", "enamel", "glass", "sky"),
+) -> np.ndarray:
     """One of the materials of the drawn pictures, in a colour of its own."""
     name, (colour, other, third) = str(rng.choice(names)), (tuple(colour / 255) for colour in colours(rng, 3))
     options = {
@@ -149,15 +157,16 @@ def material(rng, names=("masonry", "plaster", "planks", "asphalt", "paper", "en
     return 255 * getattr(materials, name)(rng, GROUND, float(np.exp(rng.uniform(-0.7, 1.1))), **options)
 
 
-def facade(rng):
+def facade(rng: np.random.Generator) -> np.ndarray:
     """Two grounds, one in panes in front of the other: windows, shelves, signs without text."""
-    image, panes = (kind(rng) for kind in rng.choice([clouds, material, stained, gradient, heap], 2))
+    kinds = np.array([clouds, material, stained, gradient, heap])
+    image, panes = (kind(rng) for kind in rng.choice(kinds, 2))
     down, right = rng.uniform(25, 120, 2)
     edge = np.minimum(_ROWS % down - rng.uniform(2, down / 2), _COLUMNS % right - rng.uniform(2, right / 2))
     return image + (panes - image) * np.clip(edge, 0, 1)[..., None]
 
 
-def picture(rng):
+def picture(rng: np.random.Generator) -> np.ndarray:
     """A piece of a drawn picture that has no word."""
     while True:
         image, taken = _pictures()[rng.integers(len(_pictures()))]
@@ -205,5 +214,5 @@ def textures(path: Path, seed: int, count: int, held: bool) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def _draw(kind, seed) -> np.ndarray:
-    return np.uint8(np.clip(kind(np.random.default_rng(seed)), 0, 255))
+def _draw(kind: Kind, seed: Sequence[int]) -> np.ndarray:
+    return np.clip(kind(np.random.default_rng(seed)), 0, 255).astype(np.uint8)

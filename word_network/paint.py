@@ -9,6 +9,7 @@ from typing import Optional
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from drawing.noise import Array, grid
 
@@ -58,9 +59,9 @@ class Canvas:
         """Paint over what is there."""
         self.image += (colour - self.image) * cover[..., None]
 
-    def polygon(self, points: Array) -> Array:
+    def polygon(self, points: ArrayLike) -> Array:
         """Coverage of a polygon whose points (n, 2) are pixels of the word's mask."""
-        at = cv2.perspectiveTransform(np.float32(points)[None], self.matrix)[0]
+        at = cv2.perspectiveTransform(np.asarray(points, np.float32)[None], self.matrix)[0]
         return filled(self.shape, at)
 
     def any_colour(self, unlike: Optional[Array] = None) -> Array:
@@ -112,7 +113,9 @@ def soft(cover: Array, sigma: float) -> Array:
 
 
 def moved(cover: Array, dx: float, dy: float) -> Array:
-    return cv2.warpAffine(cover, np.float32([[1, 0, dx], [0, 1, dy]]), cover.shape[::-1], flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(
+        cover, np.array([[1, 0, dx], [0, 1, dy]], np.float32), cover.shape[::-1], flags=cv2.INTER_LINEAR
+    )
 
 
 def lit(height: Array, angle: float) -> Array:
@@ -243,7 +246,7 @@ def lines(canvas: Canvas) -> None:
             ends = [(-off, -side), (-off, height + side)]
         elif kind > 0.2:
             ends = [(x, height - y) for x, y in ends]
-        at = np.clip(cv2.perspectiveTransform(np.float32([ends]), canvas.matrix)[0], -3000, 3000).astype(int)
+        at = np.clip(cv2.perspectiveTransform(np.array([ends], np.float32), canvas.matrix)[0], -3000, 3000).astype(int)
         cover = np.zeros(canvas.shape, np.float32)
         cv2.line(cover, at[0].tolist(), at[1].tolist(), 1, canvas.pixels(0.02, 0.12), cv2.LINE_AA)
         canvas.lay(canvas.colour if canvas.chance(0.55) else canvas.any_colour(), cover)
@@ -254,7 +257,7 @@ def shapes(canvas: Canvas) -> None:
     (width, height), side = canvas.size, canvas.side
     for _ in range(canvas.rng.integers(1, 4)):
         x = canvas.between(-0.6, 0) * side if canvas.chance(0.5) else width + canvas.between(0, 0.6) * side
-        at = cv2.perspectiveTransform(np.float32([[(x, canvas.between(0, height))]]), canvas.matrix)[0, 0]
+        at = cv2.perspectiveTransform(np.array([[(x, canvas.between(0, height))]], np.float32), canvas.matrix)[0, 0]
         cover, reach = np.zeros(canvas.shape, np.float32), canvas.pixels(0.05, 0.45)
         x, y = np.clip(at, -500, 2500).astype(int).tolist()
         if canvas.chance(0.4):
@@ -389,9 +392,9 @@ def _shaped(canvas: Canvas) -> Array:
         return ink - line * (line.sum() < 0.7 * ink.sum())
     if "stencil" in canvas.effects:
         (width, height), bars = canvas.size, np.zeros(canvas.shape, np.float32)
-        step, thick = canvas.between(0.3, 0.6) * side, 0.06 * side
+        step, bridge = canvas.between(0.3, 0.6) * side, 0.06 * side
         for x in np.arange(canvas.between(0, step), width, step):
-            bars = np.maximum(bars, canvas.polygon([(x, 0), (x + thick, 0), (x + thick, height), (x, height)]))
+            bars = np.maximum(bars, canvas.polygon([(x, 0), (x + bridge, 0), (x + bridge, height), (x, height)]))
         return ink * (1 - bars)
     return ink
 

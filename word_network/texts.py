@@ -3,6 +3,7 @@
 import pydoc_data.topics
 import re
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -86,5 +87,5 @@ def _number(rng: np.random.Generator, digits: str) -> str:
     return "".join(_drawn(rng, digits, 1) if sign == "#" else sign for sign in pattern)
 
 
-def _drawn(rng: np.random.Generator, parts: Sequence[str], count: int) -> str:
+def _drawn(rng: np.random.Generator, parts: Sequence[str], count: SupportsIndex) -> str:
     return "".join(parts[number] for number in rng.integers(0, len(parts), count))

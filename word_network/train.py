@@ -79,7 +79,7 @@ class Settings:
 class Batches(Dataset):
     """Batches by number: uint8 tensors images (BATCH, height, width, 3), words and texts (BATCH, height, width)."""
 
-    def __init__(self, source: Source, seed: int):
+    def __init__(self, source: Source, seed: int) -> None:
         self.source, self.seed = source, seed
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -111,7 +111,7 @@ def loss_of(logits: Tensor, texts: Tensor, words: Tensor) -> Tensor:
 class Training:
     """The state of a run, in one process of those that share it."""
 
-    def __init__(self, settings: Settings, device: torch.device):
+    def __init__(self, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
         self.network = Network().to(device, memory_format=torch.channels_last)

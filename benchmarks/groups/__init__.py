@@ -2,6 +2,8 @@
 
 import importlib
 
+from benchmarks.group import Group
+
 NAMES = (
     "imports",
     "first",
@@ -18,6 +20,6 @@ NAMES = (
 )
 
 
-def named(name):
+def named(name: str) -> Group:
     """The `Group` of that name."""
     return importlib.import_module(f"{__name__}.{name}").GROUP

@@ -3,16 +3,18 @@
 import functools
 
 from benchmarks.formats import FORMATS
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Figures, Group
+from benchmarks.paths import Stage
 
 
-def _begin(name, stage, scratch):
+def _begin(name: str, stage: Stage, scratch: str) -> Action:
     from benchmarks import interpreters, meters, steps
     from benchmarks.stage import sources
 
     python = interpreters.having(FORMATS[name].needs, stage.other_python)
+    assert python  # otherwise it is left out
 
-    def action():
+    def action() -> Figures:
         converted = steps.run(python, "convert", name, scratch, sources(stage.few))
         seconds = converted["seconds"] if meters.size_of(scratch) else 0  # of zips, nothing is converted
         first, taken = (steps.run(python, step, name, scratch) for step in ("first", "read"))

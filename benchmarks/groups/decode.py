@@ -3,8 +3,11 @@
 import concurrent.futures
 import functools
 import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Figures, Group
+from benchmarks.paths import Stage
 
 # How often those with two processes go over the pairs: starting two takes a tenth of a second, 4% of an epoch here, and
 # less than 0.3% of one of MLT_S.
@@ -12,22 +15,22 @@ EPOCHS_OF_TWO = 4
 BATCH = 4  # one by one, a third of a millisecond a pair goes into handing over
 
 
-def sizes(example):
+def sizes(example: Figures) -> Figures:
     """What is left of a decoded pair, so that workers hand over no pictures: how those travel is no loader's choice."""
     example["image"].load()
     example["label"].load()
     return {"width": example["image"].width, "height": example["label"].height}
 
 
-def _count(examples):
+def _count(examples: Iterable[Any]) -> Callable[[], Figures]:
     return lambda: {"pairs": sum(1 for _ in examples)}
 
 
-def load(examples, workers):
+def load(examples: Any, workers: int) -> Callable[[], Figures]:
     """The examples' sizes through a loader, in this process without workers."""
     from torch.utils.data import DataLoader
 
-    def action():  # the loader goes with it, and ends its workers, so that their CPU seconds count
+    def action() -> Figures:  # the loader goes with it, and ends its workers, so that their CPU seconds count
         loader = DataLoader(
             examples, batch_size=BATCH, num_workers=workers, collate_fn=list, persistent_workers=workers > 0
         )
@@ -36,15 +39,15 @@ def load(examples, workers):
     return action
 
 
-def _epochs(workers):
+def _epochs(workers: int) -> int:
     return EPOCHS_OF_TWO if workers == 2 else 1
 
 
-def bare(stage, scratch):
+def bare(stage: Stage, scratch: str) -> Action:
     return _count(_bare_loop(stage))
 
 
-def _bare_loop(stage, *part):
+def _bare_loop(stage: Stage, *part: int) -> Iterator[Figures]:
     from benchmarks.plain import BareLoop
     from benchmarks.stage import SPLITS, all_archives, image_archives
 
@@ -52,10 +55,10 @@ def _bare_loop(stage, *part):
     return map(sizes, BareLoop(images, labels, SPLITS["train"], *part))
 
 
-def bare_at_once(processes, stage, scratch):
+def bare_at_once(processes: int, stage: Stage, scratch: str) -> Action:
     """What this machine has to give to so many workers."""
 
-    def action():
+    def action() -> Figures:
         with concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
             parts = [(stage, part, processes) for part in range(processes)] * _epochs(processes)
             return {"pairs": sum(pool.map(_bare_pairs, *zip(*parts)))}
@@ -63,11 +66,11 @@ def bare_at_once(processes, stage, scratch):
     return action
 
 
-def _bare_pairs(stage, *part):
+def _bare_pairs(stage: Stage, *part: int) -> int:
     return sum(1 for _ in _bare_loop(stage, *part))
 
 
-def _stream(name, options, workers, stage, scratch):
+def _stream(name: str, options: dict[str, str], workers: int, stage: Stage, scratch: str) -> Action:
     import datasets
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -77,19 +80,19 @@ def _stream(name, options, workers, stage, scratch):
     return load(stream.map(sizes, remove_columns=stream.column_names), workers)
 
 
-def _archive_dataset(workers, stage, scratch):
+def _archive_dataset(workers: int, stage: Stage, scratch: str) -> Action:
     from mlt_s_tools.training import ArchiveDataset
 
     return load(ArchiveDataset(stage.few, "train", sizes), workers)
 
 
-def _plain(workers, stage, scratch):
+def _plain(workers: int, stage: Stage, scratch: str) -> Action:
     from benchmarks.plain import PlainDataset
 
     return load(PlainDataset(stage.few_unpacked, "train", sizes), workers)
 
 
-def _prepared(name, folder, cache, stage, scratch):
+def _prepared(name: str, folder: str, cache: str, stage: Stage, scratch: str) -> Action:
     import datasets
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -100,7 +103,9 @@ def _prepared(name, folder, cache, stage, scratch):
     return _count(map(sizes, prepared))
 
 
-def _with_workers(name, title, begin, ours):
+def _with_workers(
+    name: str, title: str, begin: Callable[[int, Stage, str], Action], ours: bool
+) -> Iterator[tuple[str, Contender]]:
     for workers in (0, 1, 2):
         counted = ("no worker", "1 worker", "2 workers")[workers]
         yield f"{name}_{workers}", Contender(f"{title}, {counted}", functools.partial(begin, workers), ours)

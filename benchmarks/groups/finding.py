@@ -1,12 +1,13 @@
 """This project's own share of the time to the first example: without imports, and without what `datasets` does."""
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Group
+from benchmarks.paths import Stage
 
 
-def _find(stage, scratch):
+def _find(stage: Stage, scratch: str) -> Action:
     import mlt_s
 
-    def action():
+    def action() -> None:
         config = mlt_s.MltSConfig(name="segmentation", data_dir=stage.many)
         listing = config.listing
         listing.fingerprint()
@@ -19,12 +20,12 @@ def _find(stage, scratch):
     return action
 
 
-def _open(stage, scratch):
+def _open(stage: Stage, scratch: str) -> Action:
     import zipfile
 
     from benchmarks.stage import all_archives
 
-    def action():
+    def action() -> None:
         for archive in all_archives(stage.many):
             with zipfile.ZipFile(archive) as opened:
                 opened.infolist()

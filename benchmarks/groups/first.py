@@ -2,11 +2,12 @@
 
 import functools
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Group
+from benchmarks.paths import Stage
 
 
-def _stream(folder, stage, scratch):
-    def action():
+def _stream(folder: str, stage: Stage, scratch: str) -> Action:
+    def action() -> None:
         import datasets
 
         import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -18,8 +19,8 @@ def _stream(folder, stage, scratch):
     return action
 
 
-def _archive_dataset(stage, scratch):
-    def action():
+def _archive_dataset(stage: Stage, scratch: str) -> Action:
+    def action() -> None:
         from mlt_s_tools.training import ArchiveDataset
 
         ArchiveDataset(stage.many, "train")[0]["image"].load()
@@ -27,8 +28,8 @@ def _archive_dataset(stage, scratch):
     return action
 
 
-def _imagefolder(streaming, stage, scratch):
-    def action():
+def _imagefolder(streaming: bool, stage: Stage, scratch: str) -> Action:
+    def action() -> None:
         import datasets
 
         data_dir = stage.many_unpacked
@@ -38,8 +39,8 @@ def _imagefolder(streaming, stage, scratch):
     return action
 
 
-def _plain(stage, scratch):
-    def action():
+def _plain(stage: Stage, scratch: str) -> Action:
+    def action() -> None:
         from benchmarks.plain import PlainDataset
 
         PlainDataset(stage.many_unpacked, "train")[0]["image"].load()

@@ -1,13 +1,19 @@
 """What `import mlt_s` costs, beside `import datasets`, which any data set needs."""
 
 import importlib
+from collections.abc import Callable
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Group
+from benchmarks.paths import Stage
 
 
-def _import(*names):
-    def begin(stage, scratch):
-        return lambda: [importlib.import_module(name) for name in names] and None
+def _import(*names: str) -> Callable[[Stage, str], Action]:
+    def begin(stage: Stage, scratch: str) -> Action:
+        def action() -> None:
+            for name in names:
+                importlib.import_module(name)
+
+        return action
 
     return begin
 

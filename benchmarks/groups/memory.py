@@ -1,12 +1,14 @@
 """Whether memory grows with the number of entries, and whether a stream writes anything."""
 
 import functools
+from collections.abc import Callable, Iterator
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Figures, Group
+from benchmarks.paths import Stage
 
 
-def _stream(folder, stage, scratch):
-    def action():
+def _stream(folder: str, stage: Stage, scratch: str) -> Action:
+    def action() -> Figures:
         import datasets
 
         import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -17,8 +19,8 @@ def _stream(folder, stage, scratch):
     return action
 
 
-def _prepare(folder, stage, scratch):
-    def action():
+def _prepare(folder: str, stage: Stage, scratch: str) -> Action:
+    def action() -> Figures:
         import datasets
 
         import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -30,8 +32,8 @@ def _prepare(folder, stage, scratch):
     return action
 
 
-def _list(folder, stage, scratch):
-    def action():
+def _list(folder: str, stage: Stage, scratch: str) -> Action:
+    def action() -> Figures:
         from mlt_s_tools.training import ArchiveDataset
 
         dataset = ArchiveDataset(getattr(stage, folder), "train")
@@ -40,7 +42,7 @@ def _list(folder, stage, scratch):
     return action
 
 
-def _both(name, title, begin):
+def _both(name: str, title: str, begin: Callable[[str, Stage, str], Action]) -> Iterator[tuple[str, Contender]]:
     for entries, folder in (("900", "tenth"), ("9,000", "many")):
         key = f"{name}_{entries.replace(',', '')}"
         yield key, Contender(f"this project: {title}, {entries} images", functools.partial(begin, folder), ours=True)

@@ -1,29 +1,33 @@
 """What each of several nodes reads."""
 
-from benchmarks.group import Contender, Group
+from collections.abc import Iterable
+from typing import Any
+
+from benchmarks.group import Action, Contender, Figures, Group
+from benchmarks.paths import Stage
 
 NODES = 8
 
 
-def _stream(stage, scratch):
+def _stream(stage: Stage, scratch: str) -> Action:
     import datasets
     from datasets.distributed import split_dataset_by_node
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
     from benchmarks import meters
 
-    def opened():
+    def opened() -> Any:
         options = {"data_dir": stage.archives, "split": "train", "streaming": True, "cache_dir": scratch}
         return datasets.load_dataset("mlt_s", **options).decode(False)
 
-    def read_by(part):
+    def read_by(part: Iterable[Any]) -> tuple[int, int]:
         before = meters.bytes_read()
         pairs = sum(1 for _ in part)
         return meters.bytes_read() - before, pairs
 
     next(iter(opened()))  # what is imported late is read here
 
-    def action():
+    def action() -> Figures:
         whole, pairs = read_by(opened())
         before = meters.bytes_read()
         opened()

@@ -2,20 +2,22 @@
 
 import functools
 
-from benchmarks.formats import FORMATS
-from benchmarks.group import Contender, Group
+from benchmarks.formats import FORMATS, Format
+from benchmarks.group import Action, Contender, Group
+from benchmarks.paths import Stage
 
 
-def _begin(name, stage, scratch):
+def _begin(name: str, stage: Stage, scratch: str) -> Action:
     from benchmarks import interpreters, steps
     from benchmarks.stage import sources
 
     python = interpreters.having(_needs(FORMATS[name]), stage.other_python)
+    assert python  # otherwise it is left out
     steps.run(python, "convert", name, scratch, sources(stage.third))
     return lambda: steps.run(python, "order", name, scratch, sources(stage.third)["train"])
 
 
-def _needs(form):
+def _needs(form: Format) -> tuple[str, ...]:
     return form.needs or ("torchdata",)
 
 

@@ -5,35 +5,37 @@ import functools
 import io
 import os
 import subprocess
+from typing import Optional
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Group
+from benchmarks.paths import Stage
 
 
-def _load(folder, processes, stage, scratch):
+def _load(folder: str, processes: Optional[int], stage: Stage, scratch: str) -> Action:
     import datasets
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
 
-    def action():
+    def action() -> None:
         datasets.load_dataset("mlt_s", data_dir=getattr(stage, folder), cache_dir=scratch, num_proc=processes)
 
     return action
 
 
-def _unzip(stage, scratch):
+def _unzip(stage: Stage, scratch: str) -> Action:
     from benchmarks.stage import sources
     from benchmarks.unpacking import unpack
 
     return lambda: unpack(sources(stage.archives), scratch)
 
 
-def _imagefolder(stage, scratch):
+def _imagefolder(stage: Stage, scratch: str) -> Action:
     import datasets
 
     from benchmarks.stage import sources
     from benchmarks.unpacking import unpack, write_metadata
 
-    def action():
+    def action() -> None:
         tree = os.path.join(scratch, "tree")
         unpack(sources(stage.archives), tree)
         write_metadata(tree)
@@ -42,10 +44,10 @@ def _imagefolder(stage, scratch):
     return action
 
 
-def _build(verify, processes, stage, scratch):
+def _build(verify: bool, processes: Optional[int], stage: Stage, scratch: str) -> Action:
     import mlt_s_tools
 
-    def action():
+    def action() -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             out = os.path.join(scratch, "built")
             mlt_s_tools.build(stage.archives, out, verify=verify, jobs=processes)
@@ -53,11 +55,14 @@ def _build(verify, processes, stage, scratch):
     return action
 
 
-def _cat(stage, scratch):
+def _cat(stage: Stage, scratch: str) -> Action:
     from benchmarks.stage import all_archives
 
+    def action() -> None:
+        subprocess.run(["cat", *archives], stdout=subprocess.DEVNULL, check=True)
+
     archives = all_archives(stage.archives)
-    return lambda: subprocess.run(["cat", *archives], stdout=subprocess.DEVNULL, check=True) and None
+    return action
 
 
 GROUP = Group(

@@ -4,18 +4,21 @@ import functools
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Optional
 
 from benchmarks.formats import REMOTE
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Figures, Group, Transform
 from benchmarks.groups import decode
+from benchmarks.paths import Stage
 from benchmarks.server import DELAY, FARTHER, LINE, Far
 
 IN_TURN = 20  # pairs: each waits for some round trips, whatever comes after it
 _SERVED_BY = {"s3": ("s3fs", "moto")}  # packages
 
 
-def _far(kind, stage, scratch):
+def _far(kind: str, stage: Stage, scratch: str) -> Far:
     import datasets
     import huggingface_hub
 
@@ -25,7 +28,7 @@ def _far(kind, stage, scratch):
     return far
 
 
-def _round_trips(open_first, far):
+def _round_trips(open_first: Callable[[Figures], object], far: Far) -> Figures:
     """From the wish to the first pair, decoded: by how much later it comes from a server that is farther away."""
     seconds = []
     open_first(far.options.pop(0))  # what is imported late is imported here
@@ -36,11 +39,11 @@ def _round_trips(open_first, far):
     return {"first": seconds[0], "round_trips": (seconds[1] - seconds[0]) / (far.delay * (FARTHER - 1))}
 
 
-def _counted(action, far, pairs):
+def _counted(action: Callable[[], Figures], far: Far, pairs: Sequence[Any]) -> Callable[[], Figures]:
     """Adds requests a pair, bytes of answers in parts of the members' packed bytes, and the server's CPU seconds."""
     members = sum(copies[0].packed_size for pair in pairs for copies in (pair.label, pair.image))
 
-    def counted():
+    def counted() -> Figures:
         far.counts()
         taken = action()
         counts = far.counts()
@@ -53,13 +56,14 @@ def _counted(action, far, pairs):
     return counted
 
 
-def _other(name, kind, workers, stage, scratch):
+def _other(name: str, kind: str, workers: int, stage: Stage, scratch: str) -> Action:
     """Another library over what it reads, from the same server; what it asks when it opens the data set is counted."""
     import mlt_s
     from benchmarks import interpreters, steps
     from benchmarks.stage import sources
 
     python = interpreters.having(REMOTE[name].needs, stage.other_python)
+    assert python  # otherwise it is left out
     with tempfile.TemporaryDirectory(dir=os.path.dirname(scratch)) as served:
         steps.run(python, "convert", name, served, sources(stage.few))
         far = Far(kind, _served(served), stage.delay)  # it holds the files in memory
@@ -71,18 +75,18 @@ def _other(name, kind, workers, stage, scratch):
     return _counted(action, far, pairs)
 
 
-def _served(folder):
+def _served(folder: str) -> Path:
     """Where the training pairs are, of those of both splits."""
     found = next(Path(folder).rglob("train"))
     return found if any(found.glob("*.tar")) else found.parent
 
 
-def _stream(kind, workers, stage, scratch):
+def _stream(kind: str, workers: int, stage: Stage, scratch: str) -> Action:
     import mlt_s
 
     far = _far(kind, stage, scratch)
 
-    def opened(options):
+    def opened(options: Figures) -> Any:
         return mlt_s.MltS(**options).as_streaming_dataset(split="train")
 
     trips = _round_trips(lambda options: next(iter(opened(options)))["image"].load(), far)
@@ -91,12 +95,12 @@ def _stream(kind, workers, stage, scratch):
     return _counted(lambda: {**load(), **trips}, far, pairs)
 
 
-def _archive_dataset(kind, workers, stage, scratch):
+def _archive_dataset(kind: str, workers: int, stage: Stage, scratch: str) -> Action:
     from mlt_s_tools.training import ArchiveDataset
 
     far = _far(kind, stage, scratch)
 
-    def opened(options, transform=None):
+    def opened(options: Figures, transform: Optional[Transform] = None) -> Any:
         return ArchiveDataset(options["data_dir"], "train", transform, **_but(options, "data_dir", "cache_dir"))
 
     trips = _round_trips(lambda options: opened(options)[0]["image"].load(), far)
@@ -105,7 +109,7 @@ def _archive_dataset(kind, workers, stage, scratch):
     return _counted(lambda: {**load(), **trips}, far, dataset.pairs)
 
 
-def _in_turn(stage, scratch):
+def _in_turn(stage: Stage, scratch: str) -> Action:
     """As it was without reading ahead: a member, the next one, decoding."""
     import mlt_s
 
@@ -116,11 +120,11 @@ def _in_turn(stage, scratch):
     return lambda: {"pairs": sum(1 for _ in decoded)}
 
 
-def _but(options, *names):
+def _but(options: Figures, *names: str) -> Figures:
     return {name: value for name, value in options.items() if name not in names}
 
 
-def _with_workers():
+def _with_workers() -> Iterator[tuple[str, Contender]]:
     for kind, address in {"http": "http://", "hf": "hf://", "s3": "s3://"}.items():
         for name, begin in (("stream", _stream), ("ArchiveDataset", _archive_dataset)):
             for workers, counted in ((0, "no worker"), (2, "2 workers")):
@@ -130,7 +134,7 @@ def _with_workers():
                 yield key, Contender(title, functools.partial(begin, kind, workers), ours=True, here=here)
 
 
-def _others():
+def _others() -> Iterator[tuple[str, Contender]]:
     for name, kind in (("webdataset_http", "http"), ("imagefolder_hf", "hf")):
         form = REMOTE[name]
         for workers, counted in ((0, "no worker"), (2, "2 workers")):

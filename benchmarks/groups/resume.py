@@ -2,13 +2,16 @@
 
 import gc
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Figures, Group
+from benchmarks.paths import Stage
 
 PLACES = (10, 50, 90)  # percent of an epoch
 
 
-def _timed(begin_at, length):
+def _timed(begin_at: Callable[[int], Iterator[Any]], length: int) -> Figures:
     """Seconds to the next example, decoded, at each place."""
     seconds = {}
     for percent in PLACES:
@@ -19,7 +22,7 @@ def _timed(begin_at, length):
     return seconds
 
 
-def _shuffled(stage, scratch):
+def _shuffled(stage: Stage, scratch: str) -> Any:
     import datasets
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -28,13 +31,13 @@ def _shuffled(stage, scratch):
     return stream.shuffle(seed=0, buffer_size=1)
 
 
-def _state_dict(stage, scratch):
+def _state_dict(stage: Stage, scratch: str) -> Action:
     stream, length = _shuffled(stage, scratch).decode(False), _length(stage)
     places = {length * percent // 100 for percent in PLACES}
     states = {number: stream.state_dict() for number, _ in enumerate(stream, 1) if number in places}
     opened = [_shuffled(stage, scratch) for _ in places]
 
-    def begin_at(number):
+    def begin_at(number: int) -> Iterator[Any]:
         resumed = opened.pop()
         resumed.load_state_dict(states[number])
         return iter(resumed)
@@ -42,34 +45,34 @@ def _state_dict(stage, scratch):
     return lambda: _timed(begin_at, length)
 
 
-def _skip(stage, scratch):
+def _skip(stage: Stage, scratch: str) -> Action:
     stream, length = _shuffled(stage, scratch), _length(stage)
     return lambda: _timed(lambda number: iter(stream.skip(number)), length)
 
 
-def _length(stage):
+def _length(stage: Stage) -> int:
     from mlt_s_tools.training import ArchiveDataset
 
     return len(ArchiveDataset(stage.many, "train"))
 
 
-def _sampled(dataset):
+def _sampled(dataset: Any) -> Action:
     from torch.utils.data import DataLoader
 
-    def begin_at(number):
+    def begin_at(number: int) -> Iterator[Any]:
         rest = range(number, len(dataset))
         return iter(DataLoader(dataset, batch_size=None, sampler=rest))
 
     return lambda: _timed(begin_at, len(dataset))
 
 
-def _archive_dataset(stage, scratch):
+def _archive_dataset(stage: Stage, scratch: str) -> Action:
     from mlt_s_tools.training import ArchiveDataset
 
     return _sampled(ArchiveDataset(stage.many, "train"))
 
 
-def _plain(stage, scratch):
+def _plain(stage: Stage, scratch: str) -> Action:
     from benchmarks.plain import PlainDataset
 
     return _sampled(PlainDataset(stage.many_unpacked, "train"))

@@ -3,21 +3,24 @@
 import functools
 import itertools
 import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from benchmarks.group import Contender, Group
+from benchmarks.group import Action, Contender, Figures, Group, Transform
 from benchmarks.groups.decode import BATCH
+from benchmarks.paths import Stage
 
 _COMPARED = 16  # examples, whose arrays are compared bit by bit between the contenders
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as SegFormer takes them
 
 
-def _transform():
+def _transform() -> Transform:
     from mlt_s_tools.training import TrainTransform
 
     return TrainTransform(_MEAN, _STD, (512, 512), seed=0)
 
 
-def _epoch(examples, workers):
+def _epoch(examples: Any, workers: int) -> Action:
     from torch.utils.data import DataLoader
 
     from mlt_s_tools.training import collate
@@ -29,7 +32,7 @@ def _epoch(examples, workers):
         ):
             digest = zlib.crc32(example["labels"], zlib.crc32(example["pixel_values"], digest))
 
-    def action():
+    def action() -> Figures:
         loader = DataLoader(examples, batch_size=BATCH, num_workers=workers, collate_fn=collate)
         return {"pairs": sum(len(batch["labels"]) for batch in loader), **({"digest": digest} if digest else {})}
 
@@ -39,20 +42,22 @@ def _epoch(examples, workers):
 class _OfPillow:
     """The transform as one of users' own, which gets pictures and no files: the extra "fast" is not asked then."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._transform = _transform()
 
-    def __call__(self, example):
+    def __call__(self, example: Figures) -> Any:
         return self._transform(example)
 
 
-def _archive_dataset(folder, transform, workers, stage, scratch):
+def _archive_dataset(
+    folder: str, transform: Callable[[], Transform], workers: int, stage: Stage, scratch: str
+) -> Action:
     from mlt_s_tools.training import ArchiveDataset
 
     return _epoch(ArchiveDataset(getattr(stage, folder), "train", transform()), workers)
 
 
-def _stream(decode, workers, stage, scratch):
+def _stream(decode: bool, workers: int, stage: Stage, scratch: str) -> Action:
     import datasets
 
     import mlt_s  # noqa: F401, makes the name known to `datasets`
@@ -62,13 +67,15 @@ def _stream(decode, workers, stage, scratch):
     return _epoch(stream.map(_transform(), remove_columns=stream.column_names), workers)
 
 
-def _plain(workers, stage, scratch):
+def _plain(workers: int, stage: Stage, scratch: str) -> Action:
     from benchmarks.plain import PlainDataset
 
     return _epoch(PlainDataset(stage.few_unpacked, "train", _transform()), workers)
 
 
-def _with_workers(name, title, begin, ours):
+def _with_workers(
+    name: str, title: str, begin: Callable[[int, Stage, str], Action], ours: bool
+) -> Iterator[tuple[str, Contender]]:
     for workers in (0, 1, 2):
         counted = ("no worker", "1 worker", "2 workers")[workers]
         yield f"{name}_{workers}", Contender(f"{title}, {counted}", functools.partial(begin, workers), ours)

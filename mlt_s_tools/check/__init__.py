@@ -1,8 +1,7 @@
-"""`mlt-s check`: whether all of MLT and MLT_S is there, whether it is sound, and what to do where it is not.
+"""`mlt-s check`: whether all of MLT and MLT_S is present and undamaged, and what to do about problems.
 
-`inventory` lists what lies in the folder, `pairing` counts and joins it, `pixels` and `ground_truth` read it,
-`judgement` tells problems from notes, `report` writes it down. All of it stands on the functions of `mlt_s` that the
-loader itself uses.
+`inventory` lists the contents of the folder, `pairing` counts and joins them, `pixels` and `ground_truth` read them,
+`judgement` tells problems from notes, `report` formats the result. All use the same functions of `mlt_s` as the loader.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from mlt_s_tools.check.findings import Finding
 from mlt_s_tools.check.report import Report, as_json, as_text, terminal_width
 
 COULD_NOT_LOOK = 2
-INTERRUPTED = 130  # as shells give it to what SIGINT ended
+INTERRUPTED = 130  # the exit status that shells give a process ended by SIGINT
 
 
 def run(
@@ -37,22 +36,22 @@ def run(
     json_file: str | os.PathLike[str] | None = None,
     text_value: int = 1,
 ) -> int:
-    """Checks a folder, prints what was found, and returns the exit status.
+    """Checks a folder, prints the findings, and returns the exit status.
 
     Args:
-        data_dir: as for the loader: a folder of archives, unpacked or not, or an fsspec address.
-        label_maps: as for the loader: where the label maps are, if not there.
+        data_dir: a folder of archives, unpacked or not, or an fsspec address, as for the loader.
+        label_maps: place of the label maps, as for the loader, if they are not in `data_dir`.
         checksums: whether to compute the MD5 of the archives.
         read_pixels: whether to read every file.
-        jobs: processes that read; by default as many as there are cores.
-        json_file: where to write the report for a program.
-        text_value: as for the loader: what text is in the label maps, 1 or 255.
+        jobs: number of processes that read; by default the number of cores.
+        json_file: path of a JSON report to write.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255.
 
     Returns:
-        0 all well, 1 problems found, 2 could not look, 130 interrupted.
+        0 no problems, 1 problems found, 2 the check could not run, 130 interrupted.
 
     Raises:
-        OSError: the JSON file cannot be written, or one is there that is not known to be from mlt-s.
+        OSError: the JSON file cannot be written, or would replace one that is not known to be from mlt-s.
     """
     writing.check(json_file)
     sources = mlt_s.MltSConfig(label_maps=label_maps).label_sources
@@ -80,7 +79,7 @@ def _check(report: Report, checksums: bool, read_pixels: bool, jobs: int) -> Non
         }
         if report.data_dir.lower().endswith(".zip") and not any(of.split.pairs for of in joined.values()):
             raise mlt_s.MltSError(
-                f"{report.data_dir} is a single archive, and holds no pair: give the folder that holds all of them."
+                f"{report.data_dir} is a single archive without any pair: give the folder that holds all archives."
             )
         report.places = list(inventory.places.values())
         report.splits = {name: of.split for name, of in joined.items()}
@@ -101,8 +100,9 @@ def _check(report: Report, checksums: bool, read_pixels: bool, jobs: int) -> Non
 def _text_values(
     report: Report, sources: list[inventories.Source], joined: dict[str, pairing.Joined], read_pixels: bool
 ) -> Iterator[Finding]:
-    """Problems of label maps that the text value does not fit, by a look at a few; the rest, if all are read, is found
-    then.
+    """Problems with label maps that do not have this value of text, from a look at a few of them.
+
+    If all pixels are read, the rest is found then.
     """
     roots = [source[0] for source in sources if "label" in source[1]]
     origins = dict(zip(roots, report.label_maps))
@@ -124,7 +124,9 @@ def _sources(report: Report) -> list[inventories.Source]:
 
 
 def _label_archive(source: str) -> str:
-    """Where the label maps of a source lie as files: downloaded, or gathered from a built set, if need be."""
+    """The folder or archive of the label maps of a source, which is downloaded or extracted from a built set if
+    necessary.
+    """
     if source.startswith(("http://", "https://")):
         return mlt_s.fetch_label_archive(source, str(datasets.config.DOWNLOADED_DATASETS_PATH))
     parquet = [(mlt_s.role_and_split(parts), file) for file, parts in mlt_s.walk(source, {}) if mlt_s.is_parquet(parts)]
@@ -165,7 +167,7 @@ def _read(report: Report, works: list[pixels.Work], jobs: int) -> None:
 
 
 def _bar(total: int, unit: str) -> tqdm:
-    tqdm.monitor_interval = 0  # no thread beside us when processes are forked
+    tqdm.monitor_interval = 0  # no other thread when processes are forked
     return tqdm(total=total, unit=unit, unit_scale=unit == "B", disable=None, leave=False, dynamic_ncols=True)
 
 
@@ -174,7 +176,7 @@ def _is_colored(stream: TextIO) -> bool:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Prints lines that are printable but for their colours."""
+    """Prints lines, which are printable apart from their colours."""
     encoding, write = sys.stdout.encoding or "utf-8", getattr(sys.stdout, "write_styled", sys.stdout.write)
     for line in map(mlt_s.without_secrets, lines):
         write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")

@@ -1,4 +1,4 @@
-"""What the ground truth of an image says of its words, and how they lie in the image."""
+"""Counts the words in the ground truth of images, and checks where they lie in the image."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import mlt_s
 if TYPE_CHECKING:
     Quad = Sequence[Sequence[float]]
 
-_SMALLEST = 0.5  # pixels: no quad of whole coordinates has less area, unless it has none
+_SMALLEST = 0.5  # pixels: the smallest area above 0 of a quad with integer coordinates
 _SCRIPT = 8  # the field of a line, after the coordinates
 _LONGEST_NAME = 40  # characters of a script that MLT does not have
 
 
 class Words(NamedTuple):
-    """The words of an image, counted.
+    """The counted words of an image.
 
     Attributes:
-        words: all of them.
-        unreadable: those that nobody could read.
-        by_script: name -> number; a script that MLT does not have under the name that the file gives it.
-        outside: words with a corner outside the stored image.
-        inside_if_turned: of these, how many would lie inside if the image were turned by its orientation tag.
-        folded: words whose outline crosses itself.
-        without_area: other words that are a line or a point.
+        words: number of words.
+        unreadable: number of words that nobody could read.
+        by_script: script -> number of words; a script that MLT does not have is named as in the file.
+        outside: number of words with a corner outside the stored image.
+        inside_if_turned: of these, the number that would lie inside if the image were turned by its orientation tag.
+        folded: number of words whose outline crosses itself.
+        without_area: number of other words that are a line or a point.
     """
 
     words: int
@@ -40,16 +40,16 @@ class Words(NamedTuple):
 
 
 class OutsideImage(NamedTuple):
-    """An image that some of its words do not lie in."""
+    """An image with words that lie partly or entirely outside it."""
 
     image_id: str
-    words: int  # those with a corner outside the stored image
-    inside_if_turned: int  # of these, those inside if the image were turned by its orientation tag
+    words: int  # number with a corner outside the stored image
+    inside_if_turned: int  # number of these that the orientation tag would turn inside
     orientation: int
 
 
 class Misshapen(NamedTuple):
-    """An image with words of an odd shape."""
+    """An image with words whose outline crosses itself or has no area."""
 
     image_id: str
     folded: int
@@ -58,16 +58,16 @@ class Misshapen(NamedTuple):
 
 @dataclasses.dataclass
 class SplitWords:
-    """The words of a split, counted.
+    """The counted words of a split.
 
     Attributes:
-        files: how many were read and parsed.
-        words: in them.
-        unreadable: words that nobody could read.
-        by_script: name -> words, in MLT's order.
-        unknown_scripts: name -> words, of scripts that MLT does not have.
-        outside: one for each image with words outside.
-        misshapen: one for each image with words that fold over or have no area.
+        files: number of files that were read and parsed.
+        words: number of words in them.
+        unreadable: number of words that nobody could read.
+        by_script: script -> number of words, in MLT's order.
+        unknown_scripts: name -> number of words, of scripts that MLT does not have.
+        outside: one item per image with words outside.
+        misshapen: one item per image with words that cross themselves or have no area.
     """
 
     files: int = 0
@@ -90,7 +90,7 @@ class SplitWords:
             self.misshapen.append(Misshapen(image_id, of_image.folded, of_image.without_area))
 
     def sort(self) -> None:
-        """Images by name and unknown scripts by number, whatever the order in which the processes were done."""
+        """Sorts images by name and unknown scripts by number, so that the order of processes does not matter."""
         for images in (self.outside, self.misshapen):
             images.sort(key=lambda image: mlt_s.number_order(image.image_id))
         self.unknown_scripts = Counter(dict(sorted(self.unknown_scripts.items(), key=lambda one: (-one[1], one[0]))))
@@ -102,10 +102,10 @@ def counted(
     """Counts the words of an image.
 
     Args:
-        words: as `mlt_s.parse_words` gives them.
+        words: as `mlt_s.parse_words` returns them.
         data: the file that they were parsed from.
-        size: (width, height) of the stored image; None where there is none to compare them with.
-        orientation: what its tag says, 1 to 8.
+        size: (width, height) of the stored image; None if there is no image.
+        orientation: value of its orientation tag, 1 to 8.
     """
     quads = [word["quad"] for word in words]
     outside = [quad for quad in quads if size and not _is_inside(quad, size)]
@@ -115,7 +115,7 @@ def counted(
         unreadable=sum(not word["readable"] for word in words),
         by_script=Counter(_scripts(words, data)),
         outside=len(outside),
-        # From 5 on the tags lay the image on its side; by the others its size stays the same.
+        # Tags from 5 on swap width and height; the others keep the size.
         inside_if_turned=sum(orientation >= 5 and _is_inside(quad, size[::-1]) for quad in outside if size),
         folded=shapes["folded"],
         without_area=shapes["without area"],
@@ -123,13 +123,15 @@ def counted(
 
 
 def _is_inside(quad: Quad, size: tuple[int, int]) -> bool:
-    """Whether all corners lie in an image of that size, its far edges included, which some count as a pixel more."""
+    """Whether all corners lie in an image of that size, including its far edges, which some tools count as one pixel
+    more.
+    """
     width, height = size
     return all(0 <= x <= width and 0 <= y <= height for x, y in quad)
 
 
 def _shape(quad: Quad) -> str:
-    """How a word's outline runs: folded where its corners are not in the order around it, so that sides cross."""
+    """The shape of a word's outline: folded if its corners are not in order around it, so that sides cross."""
     a, b, c, d = quad
     if _cross(a, b, c, d) or _cross(b, c, d, a):
         return "folded"
@@ -142,12 +144,12 @@ def _cross(a: Sequence[float], b: Sequence[float], c: Sequence[float], d: Sequen
 
 
 def _turn(a: Sequence[float], b: Sequence[float], c: Sequence[float]) -> float:
-    """Twice the area of a triangle, negative where its corners go the other way round."""
+    """Twice the area of a triangle, negative if its corners run in the other direction."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _scripts(words: list[dict[str, Any]], data: bytes) -> Iterator[str]:
-    """The script of each word. The parser keeps no name of one that MLT does not have: it is read from the line."""
+    """The script of each word, read from the file: the parser keeps no name of a script that MLT does not have."""
     lines = (line for line in mlt_s.LINE_END.split(data.decode("utf-8-sig")) if line.strip())
     for word, line in zip(words, lines):
         known = word["script"] != mlt_s.UNKNOWN_SCRIPT

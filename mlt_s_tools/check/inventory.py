@@ -1,4 +1,4 @@
-"""What lies in the folder: each archive on its own, so that a damaged one hides no other."""
+"""Lists the contents of the folder, archive by archive, so that a damaged archive does not hide others."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from mlt_s_tools.check.findings import Finding, about
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    Source = tuple[str, tuple[str, ...], str, Sequence[str]]  # as `take` has them
+    Source = tuple[str, tuple[str, ...], str, Sequence[str]]  # as for `take`
 
-# As open-mmlab/mmocr#1807 gives them; nobody has published any for MLT_S_labels.zip.
+# From open-mmlab/mmocr#1807. Nobody has published a checksum for MLT_S_labels.zip.
 KNOWN_MD5 = {
     "ch8_training_images_1.zip": "7b26e10d949c00fb4411f40b4f1fce6e",
     "ch8_training_images_2.zip": "e992fb5a7621dd6329081a73e52a28e1",
@@ -43,17 +43,17 @@ _BLOCK = 1 << 20
 
 @dataclasses.dataclass
 class Place:
-    """An archive that is expected, or another place where something was found.
+    """An expected archive, or another place where files were found.
 
     Attributes:
-        name: that of MLT's or MLT_S's archive, or where the place is below the folder given.
-        kind: "images", "label maps", "ground truth", or "other" where no name says it.
-        state: "missing", "archive", "folder", "damaged" (an archive that cannot be read), or "file" (a loose one).
-        path: of the archive, or of the first file in a folder.
+        name: the name of MLT's or MLT_S's archive, or the path of the place below the given folder.
+        kind: "images", "label maps", "ground truth", or "other" if no name tells.
+        state: "missing", "archive", "folder", "damaged" (an archive that cannot be read), or "file" (a loose file).
+        path: path of the archive, or of the first file in a folder.
         files: number of images, label maps and ground truth files in it.
         size: bytes on disk.
-        md5: of the archive, where it was asked for.
-        md5_known: what it should be, second-hand.
+        md5: MD5 of the archive, if it was computed.
+        md5_known: the expected MD5, second-hand.
     """
 
     name: str
@@ -71,10 +71,10 @@ class Inventory:
     """What was found, by place and by use.
 
     Attributes:
-        places: the expected archives first, then what else holds files of use.
+        places: the expected archives first, then other places that hold usable files.
         listing: images, label maps and ground truth, as the loader lists them.
-        others: members of no use to the loader, whose CRC can be checked all the same.
-        problems: of archives that cannot be read, and of sources that hold two sets of label maps.
+        others: members that the loader does not use, whose CRC can still be checked.
+        problems: about archives that cannot be read, and sources that hold two sets of label maps.
         two_sets: roots of these sources.
     """
 
@@ -86,14 +86,14 @@ class Inventory:
 
 
 def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
-    """Lists what the sources hold.
+    """Lists the contents of the sources.
 
     Args:
-        sources: (root, roles, default role, what to leave out) of each, as `mlt_s.list_source` takes them.
+        sources: (root, roles, default role, what to leave out) of each, as for `mlt_s.list_source`.
         options: for the fsspec file system of remote roots.
 
     Raises:
-        mlt_s.MltSError: a root is not there or cannot be read.
+        mlt_s.MltSError: a root does not exist or cannot be read.
     """
     inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
     for root, roles, default_role, leave_out in sources:
@@ -135,7 +135,7 @@ def _take_loose(inventory: Inventory, seen: mlt_s.Seen) -> None:
 
 
 def _place_of(inventory: Inventory, archive: str, elsewhere: str) -> Place:
-    """The place of an expected archive; or another one, which counts once something of use is found there."""
+    """The place of an expected archive, or another place, which is listed once usable files are found there."""
     name = _WRITTEN.get(archive.lower(), elsewhere)
     return inventory.places.get(name) or Place(name, "other")
 
@@ -144,7 +144,7 @@ def add_checksums(inventory: Inventory, options: dict[str, Any], bar: Callable[[
     """Computes the MD5 of every archive that was found.
 
     Args:
-        bar: a function of a total and a unit that gives a progress bar.
+        bar: a function of a total and a unit that returns a progress bar.
     """
     archives = [place for place in inventory.places.values() if place.state in ("archive", "damaged")]
     with bar(sum(place.size for place in archives), "B") as progress:
@@ -160,5 +160,5 @@ def _md5(address: str, options: dict[str, Any], progress: tqdm) -> str | None:
                 digest.update(block)
                 progress.update(len(block))
     except OSError:
-        return None  # that it cannot be read stands among the problems
+        return None  # already reported as a problem
     return digest.hexdigest()

@@ -1,7 +1,7 @@
-"""What of all that was found is a problem, and what is worth a note.
+"""Decides which findings are problems and which are notes.
 
-A problem is what keeps a pair of MLT_S from being loaded, or spoils one: whoever has the whole set has none, and
-whoever lacks a part of it has one. What only differs is a note.
+A problem keeps a pair of MLT_S from loading, or makes it wrong: the whole data set has no problem, and a data set that
+lacks a part has one. Everything else is a note.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from mlt_s_tools.check.pairing import Split
     from mlt_s_tools.check.pixels import Totals
 
-_SUSPICIOUS = 0.5  # of a label map's text outside every word
+_SUSPICIOUS = 0.5  # share of a label map's text outside all words
 
 
 def of_inventory(inventory: Inventory, splits: dict[str, Split]) -> tuple[list[Finding], list[Finding]]:
-    """Findings on the archives and on the files that fit nowhere. Marks archives that lie elsewhere.
+    """Findings about archives and about files that fit nowhere. Marks archives that were found elsewhere.
 
     Args:
         inventory: an `Inventory`.
@@ -54,7 +54,7 @@ def of_inventory(inventory: Inventory, splits: dict[str, Split]) -> tuple[list[F
 
 
 def _left_out(left_out: Mapping[str, Iterable[str]], is_complete: bool) -> Iterator[Finding]:
-    """Notes on what was passed over, by its reason; some of it matters only where something is missing."""
+    """Notes on files that were left out, by reason; some matter only if something is missing."""
     for reason in mlt_s.LEFT_OUT:
         places = sorted(left_out.get(reason, ()))
         if places and not (is_complete and reason in mlt_s.ONLY_IF_MISSING):
@@ -72,7 +72,7 @@ def _no_label_maps(place: Place, splits: dict[str, Split]) -> list[Finding]:
 
 
 def _unplaced(unplaced: list[tuple[str, mlt_s.Member]], problems: list[Finding]) -> list[Finding]:
-    """Notes on files of no known split; such label maps, at which the loader stops, are put among the problems."""
+    """Notes on files of unknown split. Label maps among them become problems, because the loader stops at them."""
     labels = [member for role, member in unplaced if role == "label"]
     words = [member for role, member in unplaced if role == "words"]
     images = [member for role, member in unplaced if role not in ("label", "words")]
@@ -127,21 +127,21 @@ def of_text_value(split: str, misread: mlt_s.Misread, text_value: int) -> Findin
 
 
 def _no_ground_truth(splits: dict[str, Split]) -> list[Finding]:
-    """A note on a split that has none while the other one has: whoever has fetched it at all may want it for both."""
+    """A note on a split without ground truth if the other split has some: the user may want it for both."""
     with_any = [name for name, split in splits.items() if split.ground_truth]
     lacking = [name for name, split in splits.items() if split.pairs and not split.ground_truth]
     return [Finding("no-ground-truth", f"{name}: none, and {with_any[0]} has some") for name in lacking if with_any]
 
 
 def after_reading(problems: list[Finding], notes: list[Finding]) -> list[Finding]:
-    """The notes, with what may have been copies counted as such, now that none was found to differ."""
+    """The notes, with possible copies now reported as copies, because reading found no difference."""
     if any(problem.kind == "two-contents" for problem in problems):
         return [note for note in notes if note.kind != "maybe-copies"]
     return [note._replace(kind="copies") if note.kind == "maybe-copies" else note for note in notes]
 
 
 def of_pixels(totals: Totals) -> list[Finding]:
-    """Notes on all pixels together; what is wrong with a file was found where it was read."""
+    """Notes on all pixels together. Problems of single files were found when they were read."""
     notes = [
         Finding("no-text", f"{split}: {mlt_s.counted(names, 'label map')}: {mlt_s.first_few(names)}")
         for split, names in totals.no_text.items()

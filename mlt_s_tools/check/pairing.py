@@ -1,4 +1,4 @@
-"""Counts a split: what there is, what belongs together, and what is left over."""
+"""Counts a split: files, pairs, and files left over."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _ROLES = {"label": "label maps", "image": "images", "words": "ground truth"}
 
 @dataclasses.dataclass
 class Split:
-    """The counts of a split, by name: a name that is there twice counts once.
+    """The counts of a split, by name: a duplicate name counts once.
 
     Attributes:
-        images: of MLT, with a label map or without.
-        images_published: of MLT.
-        label_maps: of MLT_S, and others.
-        weak: how many of them were made by mlt-s weak.
-        label_maps_published: of MLT_S.
-        pairs: label maps with their image, which is what is loaded.
-        without_image: names of the label maps that have none.
-        ground_truth: files of it.
-        without_ground_truth: names of the pairs that have none, where the split has any.
+        images: number of images of MLT, with or without a label map.
+        images_published: number of images that MLT has.
+        label_maps: number of label maps, of MLT_S and others.
+        weak: number of these made by mlt-s weak.
+        label_maps_published: number of label maps that MLT_S has.
+        pairs: number of label maps with an image, which are loaded.
+        without_image: names of the label maps without an image.
+        ground_truth: number of ground truth files.
+        without_ground_truth: names of the pairs without ground truth, if the split has any ground truth.
     """
 
     images: int
@@ -46,15 +46,15 @@ class Split:
 
 @dataclasses.dataclass
 class Joined:
-    """A split, joined.
+    """A joined split.
 
     Attributes:
         split: its counts.
-        pairs: of label map and image, as the loader makes them, with the ground truth that there is.
-        singles: what belongs to an image, where the image or its label map is missing.
-        rest: members that are neither: further copies, and what the loader would stop at.
-        problems: names of two contents, each once.
-        notes: names seen twice.
+        pairs: label map and image, as the loader pairs them, with ground truth if there is any.
+        singles: files that belong to an image whose image or label map is missing.
+        rest: other members: further copies, and files at which the loader would stop.
+        problems: names with two different contents, each once.
+        notes: duplicate names.
     """
 
     split: Split
@@ -66,13 +66,13 @@ class Joined:
 
 
 def join(listing: mlt_s.Listing, split: str, text_value: int = 1, two_sets: Sequence[str] = ()) -> Joined:
-    """Joins a split as the loader does, around the names that the loader would stop at.
+    """Joins a split as the loader does, but skips the names at which the loader would stop.
 
     Args:
-        listing: what there is.
+        listing: what was found.
         split: its name.
-        text_value: what text is in the label maps: 1, or 255.
-        two_sets: roots of sources of which one set of label maps has to be chosen.
+        text_value: the value of text in the label maps: 1 or 255.
+        two_sets: roots of sources with two sets of label maps, of which the user has to choose one.
     """
     strangers, weak = mlt_s.take_out_strangers(listing, split), sorted(listing.weak)
     groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
@@ -109,7 +109,7 @@ def _strangers(members: list[mlt_s.Member], split: str) -> list[Finding]:
 
 
 def _from_elsewhere(pairs: list[mlt_s.Pair], split: str) -> list[Finding]:
-    """A note where some images come from MLT's archives and some do not."""
+    """A note if some images come from MLT's archives and others do not."""
     others = mlt_s.images_from_elsewhere(pairs)
     places = mlt_s.first_few(sorted(set(map(mlt_s.place_of, others))))
     text = f"{split}: {len(pairs) - len(others):,} from MLT's archives, {len(others):,} from {places}"
@@ -126,7 +126,7 @@ def _grouped(files: Iterable[Named]) -> dict[str, list[Named]]:
 def _all_pairs(
     files: dict[str, dict[str, tuple[str, tuple[mlt_s.Member, ...]]]], text_value: int
 ) -> dict[str, mlt_s.Pair]:
-    """What belongs together, by name, whole or not, of role -> name -> (stem, members)."""
+    """Files that belong together by name, complete or not, from role -> name -> (stem, members)."""
     stems: dict[str, str] = {}
     for by_name in files.values():
         for name, (stem, _) in by_name.items():
@@ -141,16 +141,16 @@ def _all_pairs(
 
 
 def _lacking(pairs: list[mlt_s.Pair], ground_truth: Mapping[str, object]) -> list[str]:
-    """Names of the pairs without ground truth, which is no fault where there is none at all."""
+    """Names of the pairs without ground truth. Empty if there is no ground truth at all, which is not a problem."""
     return [pair.image_id for pair in pairs if ground_truth and mlt_s.name_key(pair.image_id) not in ground_truth]
 
 
 def _sound(
     groups: dict[str, list[Named]], split: str, two_sets: Sequence[str] = ()
 ) -> tuple[list[Named], list[Finding]]:
-    """The files without those whose name has two contents, and a finding about each such name.
+    """The files without those whose name has two different contents, and a finding for each such name.
 
-    There is none about a name that has one content in each of two sets, between which the user chooses.
+    There is no finding for a name that has one content in each of two sets, between which the user chooses.
     """
     sound, conflicts = [], []
     for group in groups.values():
@@ -179,7 +179,7 @@ def _differs_by_set(members: list[mlt_s.Member], roots: Sequence[str]) -> bool:
 
 
 def _seen_twice(files: list[Named], what: str) -> Iterator[Finding]:
-    """Notes on the names that several files have, apart for those known to be equal and those that may be."""
+    """Notes on duplicate names, separately for copies known to be equal and possible copies."""
     named: dict[str, list[str]] = {"copies": [], "maybe-copies": []}
     for group in _grouped(files).values():
         if len(group) > 1:

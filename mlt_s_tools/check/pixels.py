@@ -1,4 +1,6 @@
-"""Reads everything, in all cores: the CRC of each file, the pixels of each picture, the fit of each pair."""
+"""Reads all files on all cores: the CRC of each file, the pixels of each picture, and whether the files of a pair
+match.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,11 @@ _TEXT = LABEL_MAP.label2id["text"]
 
 
 class Work(NamedTuple):
-    """What one call looks at: a pair, or what there is of it, or a file that is only read.
+    """The work of one call: a pair, complete or not, or a file that is only read.
 
     Attributes:
-        split: of the pair; None for a file that is only read.
-        pair: the label map, the image and the ground truth, as far as they are there.
+        split: split of the pair; None for a file that is only read.
+        pair: the label map, the image and the ground truth, as far as they exist.
         file: the file that is only read.
     """
 
@@ -50,7 +52,7 @@ class Work(NamedTuple):
 
 
 class Outside(NamedTuple):
-    """A label map whose text lies in part outside the words of the ground truth."""
+    """A label map with text outside the words of the ground truth."""
 
     share: float
     split: str
@@ -60,19 +62,19 @@ class Outside(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """What a call saw. Counts that name nothing else are of pixels."""
+    """The result of one call. Counts are of pixels unless stated otherwise."""
 
-    split: str = ""  # empty, as image_id is, of a file that was only read
+    split: str = ""  # like image_id, empty for a file that was only read
     image_id: str = ""
     files: int = 1
     image_kind: Optional[str] = None  # format and mode of the file, such as "JPEG RGB"
     label_kind: Optional[str] = None
     orientation: int = 1
-    turned: bool = False  # the label map, back to the frame of the stored image
+    turned: bool = False  # whether the label map was turned back to the frame of the stored image
     weak: bool = False  # the label map is signed by mlt-s weak
     values: Optional[tuple[int, int, int]] = None  # background, text, uncertain
     words: Optional[Words] = None
-    outside: Optional[int] = None  # text outside every word
+    outside: Optional[int] = None  # text outside all words
     problems: Sequence[Finding] = ()
     notes: Sequence[Finding] = ()
 
@@ -95,22 +97,22 @@ class Shares:
 
 @dataclasses.dataclass
 class Totals:
-    """What all calls saw together, as far as they came.
+    """The totals of all calls so far.
 
     Attributes:
-        files: how many there are to read.
-        looked: how many were read.
-        image_kinds, label_kinds: format and mode of the files -> how many.
-        orientations: orientation of the image -> how many.
-        turned: orientation of the image -> how many label maps were turned back to the stored frame.
-        weak: how many label maps are signed by mlt-s weak.
+        files: number of files to read.
+        looked: number of files read.
+        image_kinds, label_kinds: format and mode of the files -> number of files.
+        orientations: orientation of the image -> number of images.
+        turned: orientation of the image -> number of label maps that were turned back to the stored frame.
+        weak: number of label maps signed by mlt-s weak.
         shares: split -> its pixels by class.
         no_text: split -> names of the label maps with no text pixel.
         words: split -> its ground truth.
-        with_words: how many pairs have ground truth.
-        text_with_words: text pixels of those.
-        text_outside: of these, how many lie outside every word.
-        outside: one for each pair that has any of them.
+        with_words: number of pairs with ground truth.
+        text_with_words: number of their text pixels.
+        text_outside: number of these outside all words.
+        outside: one item per pair with text outside all words.
     """
 
     files: int
@@ -162,7 +164,7 @@ class Totals:
             self.outside.append(Outside(share, looked.split, looked.image_id, text, looked.orientation))
 
     def sort(self) -> None:
-        """Worst first; and what came in the order in which the processes were done, by name."""
+        """Sorts by severity, and by name what came in the order of the processes."""
         self.outside.sort(key=lambda one: (-one.share, one.split, one.image_id))
         for names in self.no_text.values():
             names.sort(key=mlt_s.number_order)
@@ -174,9 +176,9 @@ class Totals:
 
 
 def look(work: Work, options: dict[str, Any]) -> Looked:
-    """Looks at a pair, or reads a file. What is wrong comes back as findings, never as an error."""
+    """Checks a pair, or reads a file. Problems are returned as findings, never raised."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about size and EXIF: what matters of it is found below
+        warnings.simplefilter("ignore")  # Pillow's warnings about size and EXIF; what matters is found below
         looked = _read_only(work.file, options) if work.file else look_at(work, options)
     return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, looked.notes))
 
@@ -186,8 +188,8 @@ def _of_pair(work: Work, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(finding._replace(split=work.split, image_id=image_id) for finding in findings)
 
 
-class _heard(logging.Handler):
-    """Keeps what the loader warns of, which would break the progress bar."""
+class _KeptWarnings(logging.Handler):
+    """Keeps the loader's warnings instead of printing them, which would break the progress bar."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -196,7 +198,7 @@ class _heard(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.texts.append(record.getMessage())
 
-    def __enter__(self) -> _heard:
+    def __enter__(self) -> _KeptWarnings:
         self.propagate, mlt_s.logger.propagate = mlt_s.logger.propagate, False
         mlt_s.logger.addHandler(self)
         return self
@@ -215,7 +217,7 @@ def _read_only(file: mlt_s.Member, options: dict[str, Any]) -> Looked:
 
 
 def look_at(work: Work, options: dict[str, Any]) -> Looked:
-    """Reads what a `Work` names, and returns what was found as `Looked`."""
+    """Reads the files of a `Work`, and returns the findings as `Looked`."""
     pair = work.pair
     assert pair and work.split, "a file that belongs to no pair is read, and not looked at"
     problems: list[Finding] = []
@@ -258,11 +260,11 @@ class _Words(NamedTuple):
 
 
 class _Wrong(Exception):
-    """A finding on its way up."""
+    """Carries a finding up the call stack."""
 
 
 def _attempt(problems: list[Finding], files: tuple[mlt_s.Member, ...], call: Callable[[], Found]) -> Found | None:
-    """What the call returns, or None where it found something wrong, or where there is nothing to look at."""
+    """The result of the call, or None if it found something wrong, or if there is nothing to check."""
     if not files:
         return None
     try:
@@ -273,57 +275,57 @@ def _attempt(problems: list[Finding], files: tuple[mlt_s.Member, ...], call: Cal
 
 
 def _content(copies: tuple[mlt_s.Member, ...], options: dict[str, Any]) -> bytes:
-    """The bytes of a file, once its copies are known to be equal."""
-    data = _do("unreadable-file", copies[0], mlt_s.read_member, copies[0], options)
-    return data if len(copies) == 1 else _do("two-contents", copies[0], mlt_s.read_copies, copies, options)
+    """The bytes of a file, after checking that its copies are equal."""
+    data = _or_finding("unreadable-file", copies[0], mlt_s.read_member, copies[0], options)
+    return data if len(copies) == 1 else _or_finding("two-contents", copies[0], mlt_s.read_copies, copies, options)
 
 
 def _image(copies: tuple[mlt_s.Member, ...], options: dict[str, Any], notes: list[Finding]) -> _Picture:
     data = _content(copies, options)
-    with _heard() as heard:
-        stored, _, orientation = _do("broken-image", copies[0], mlt_s.stored_image, data, copies[0])
-    notes += [about("exif", copies[0], text) for text in heard.texts]
-    picture = _do("broken-image", copies[0], _decoded, stored)
-    _do("broken-image", copies[0], picture.convert, "RGB")  # as the loader does
+    with _KeptWarnings() as warned:
+        stored, _, orientation = _or_finding("broken-image", copies[0], mlt_s.stored_image, data, copies[0])
+    notes += [about("exif", copies[0], text) for text in warned.texts]
+    picture = _or_finding("broken-image", copies[0], _decoded, stored)
+    _or_finding("broken-image", copies[0], picture.convert, "RGB")  # as the loader does
     return _Picture(f"{picture.format} {picture.mode}", picture, stored, orientation)
 
 
 def _label(copies: tuple[mlt_s.Member, ...], text_value: int, options: dict[str, Any]) -> _Picture:
     data = _content(copies, options)
-    if text_value != 1:  # of which damage is to be told from other values
-        _do("broken-label-map", copies[0], _decoded, data)
+    if text_value != 1:  # to tell damage from other values
+        _or_finding("broken-label-map", copies[0], _decoded, data)
     kind = "broken-label-map" if text_value == 1 else "text-value"
-    indexed = _do(kind, copies[0], mlt_s.indexed_label, data, copies[0], text_value)
-    picture = _do("broken-label-map", copies[0], _decoded, indexed)
+    indexed = _or_finding(kind, copies[0], mlt_s.indexed_label, data, copies[0], text_value)
+    picture = _or_finding("broken-label-map", copies[0], _decoded, indexed)
     stored = picture if indexed is data else _opened(data)
     return _Picture(f"{stored.format} {stored.mode}", picture, indexed, 1)
 
 
 def _words(copies: tuple[mlt_s.Member, ...], size: tuple[int, int] | None, options: dict[str, Any]) -> _Words:
     data = _content(copies, options)
-    with _heard():  # of scripts that MLT does not have: they are counted
-        words = _do("no-word", copies[0], mlt_s.parse_words, data, copies[0])
+    with _KeptWarnings():  # warnings about scripts that MLT does not have, which are counted
+        words = _or_finding("no-word", copies[0], mlt_s.parse_words, data, copies[0])
     if size:
-        _do("no-word", copies[0], mlt_s.refuse_piled, words, size, copies[0])
+        _or_finding("no-word", copies[0], mlt_s.refuse_piled, words, size, copies[0])
     return _Words(words, data)
 
 
 def _in_frame(label: _Picture, image: _Picture, pair: mlt_s.Pair) -> _Picture:
     size = image.picture.size
-    data = _do(
+    data = _or_finding(
         "size", pair.label[0], mlt_s.label_in_frame, label.data, pair.label[0], pair.image[0], size, image.orientation
     )
     return label if data is label.data else label._replace(picture=_decoded(data), data=data)
 
 
-def _do(kind: str, member: mlt_s.Member, call: Callable[..., Found], *arguments: object) -> Found:
+def _or_finding(kind: str, member: mlt_s.Member, call: Callable[..., Found], *arguments: object) -> Found:
     try:
         return call(*arguments)
     except mlt_s.MltSError as error:
         raise _Wrong(about(kind, member, error)) from error
     except MemoryError:
         raise
-    except Exception as error:  # Pillow answers damage with a dozen types
+    except Exception as error:  # Pillow raises a dozen types for damaged files
         raise _Wrong(
             about(kind, member, f"{member} cannot be decoded: {error or type(error).__name__}. Fetch it again.")
         ) from error
@@ -342,7 +344,7 @@ def _decoded(data: bytes) -> PIL.Image.Image:
 
 
 def _by_class(label: PIL.Image.Image) -> tuple[tuple[int, int, int], str]:
-    """Pixels of (background, text, uncertain), and a text on the other values, if there are any."""
+    """Number of pixels of (background, text, uncertain), and a description of other values, if there are any."""
     counts = label.histogram()
     strange = [
         f"the value {value} ({mlt_s.counted(count, 'pixel')})"
@@ -354,7 +356,7 @@ def _by_class(label: PIL.Image.Image) -> tuple[tuple[int, int, int], str]:
 
 
 def _text_outside(label: PIL.Image.Image, words: list[dict[str, Any]]) -> int:
-    """How many text pixels of a label map lie outside every word."""
+    """The number of text pixels of a label map outside all words."""
     text = np.asarray(label) == _TEXT
     return int(np.count_nonzero(text & ~word_mask([word["quad"] for word in words], label.size)))
 
@@ -363,7 +365,7 @@ def _text_outside(label: PIL.Image.Image, words: list[dict[str, Any]]) -> int:
 
 
 def look_at_all(works: list[Work], jobs: int, options: dict[str, Any]) -> Generator[Looked, None, None]:
-    """Makes all calls in that many processes, and yields what each saw, in any order.
+    """Makes all calls in that many processes, and yields the results in any order.
 
     Raises:
         concurrent.futures.process.BrokenProcessPool: a process was killed, as the system does when memory runs out.

@@ -1,4 +1,4 @@
-"""The report of a check: text for the eye, JSON for a program, and the exit status."""
+"""The report of a check: text to read, JSON for programs, and the exit status."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
     Cell = Union[str, tuple[str, Optional[str]]]  # a text, or one and its style
 
-SHOWN = 10  # of a kind; JSON has all of them
-_WIDTH = 100  # columns, where there is no terminal to ask
-_NARROWEST, _WIDEST = 72, 120  # what the tables need, and what the eye still reads as a line
+SHOWN = 10  # findings per kind; JSON has all of them
+_WIDTH = 100  # columns, if there is no terminal
+_NARROWEST, _WIDEST = 72, 120  # the width that the tables need, and the longest line that is easy to read
 
 
 @dataclasses.dataclass
 class Report:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        data_dir, label_maps, text_value: as they were looked at.
-        places: the expected archives, and where else something lay.
+        data_dir, label_maps, text_value: as they were checked.
+        places: the expected archives, and other places where files were found.
         splits: split -> `Split`.
-        pixels: what was seen in the files, where that was asked for.
-        problems, notes: what was found, see `findings`.
+        pixels: the contents of the files, if they were read.
+        problems, notes: see `findings`.
         stopped: why the check ended early.
-        status: of the process: 0 all well, 1 problems, 2 could not look at all of it, 130 interrupted.
+        status: exit status: 0 no problems, 1 problems, 2 not everything could be checked, 130 interrupted.
     """
 
     data_dir: str
@@ -57,12 +57,12 @@ class Report:
         return self.stopped_status or int(bool(self.problems))
 
     def add(self, problems: Iterable[Finding] = (), notes: Iterable[Finding] = ()) -> None:
-        """Adds findings, with paths as seen from the folder. What is to be pasted, in quotes, keeps its whole path."""
+        """Adds findings, with paths relative to the folder. A path in quotes, which is to be pasted, stays whole."""
         self.problems += [self._shortened(finding) for finding in problems]
         self.notes += [self._shortened(finding) for finding in notes]
 
     def sort(self) -> None:
-        """By pair and file, as the processes that found something were done in any order."""
+        """Sorts by pair and file, because processes finish in any order."""
         for findings in (self.problems, self.notes):
             findings.sort(key=_place_in_order)
 
@@ -70,7 +70,7 @@ class Report:
         self.stopped, self.stopped_status = reason, status
 
     def _shortened(self, finding: Finding) -> Finding:
-        # Texts of the loader's errors come without secrets, so the folder is looked for in that form.
+        # The loader's errors have no secrets, so the folder is looked for in that form.
         root, text = (mlt_s.without_secrets(part) for part in (self.data_dir.rstrip("/") + "/", finding.text))
         archive = mlt_s.without_secrets(finding.archive).replace(root, "", 1) if finding.archive else None
         return finding._replace(text=re.sub(f'(?<!"){re.escape(root)}', "", text), archive=archive)
@@ -84,7 +84,7 @@ def _place_in_order(finding: Finding) -> tuple[str, list[Any], str, str]:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as what `json.dump` takes; `mlt-s check --help` says what the keys mean."""
+    """The report as a value for `json.dump`; `mlt-s check --help` explains the keys."""
     return {
         "status": report.status,
         "complete": report.stopped is None,
@@ -116,14 +116,14 @@ def _finding_as_json(finding: Finding, kinds: dict[str, tuple[str, str]]) -> dic
 
 
 def by_pair(written: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
-    """What was found of single pairs, of a report as JSON: (split, image_id) -> list of str."""
+    """The findings about single pairs in a report as JSON: (split, image_id) -> list of str."""
     found: dict[tuple[str, str], list[str]] = {}
     for finding in written.get("problems", []) + written.get("notes", []):
         if finding["image_id"]:
             found.setdefault((finding["split"], finding["image_id"]), []).append(finding["text"])
     seen = written.get("pixels") or {}
     for one in seen.get("outside", []):
-        text = f"{one['share']:.1%} of its text lies outside every word of the ground truth"
+        text = f"{one['share']:.1%} of its text lies outside all words of the ground truth"
         found.setdefault((one["split"], one["image_id"]), []).append(text)
     for split, words in seen.get("words", {}).items():
         for one in words["outside"]:
@@ -131,7 +131,7 @@ def by_pair(written: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
             found.setdefault((split, one["image_id"]), []).append(text)
         for one in words["misshapen"]:
             count = mlt_s.counted(one["folded"] + one["without_area"], "word")
-            found.setdefault((split, one["image_id"]), []).append(f"{count} folded over or without area")
+            found.setdefault((split, one["image_id"]), []).append(f"{count} with crossing sides or without area")
     return found
 
 
@@ -143,7 +143,7 @@ _CODES = {"bold": "1", "faint": "2", "red": "31", "green": "32", "yellow": "33",
 
 
 class Page:
-    """Lines of text as wide as the terminal, in colour if that is wanted."""
+    """Lines of text as wide as the terminal, in colour if wanted."""
 
     def __init__(self, width: int, colored: bool) -> None:
         self.width, self.colored = width, colored
@@ -153,8 +153,9 @@ class Page:
         self.lines.append(self.styled(printable(line), *styles))
 
     def wrap(self, text: str, indent: int = 0, *styles: str, hanging: int | None = None) -> None:
-        """Adds a text, broken at blanks but for those of a path to be pasted, indented, and its further lines by
-        `hanging`.
+        """Adds a text, wrapped at spaces and indented, with further lines indented by `hanging`.
+
+        It is not wrapped within a path that is to be pasted.
         """
         hanging = indent if hanging is None else hanging
         lines = textwrap.wrap(
@@ -168,9 +169,9 @@ class Page:
         self.lines += [self.styled(line.replace("\0", " "), *styles) for line in lines]
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        """Adds rows of cells under their heads: the first column to the left, the others to the right.
+        """Adds rows of cells under headings: the first column left-aligned, the others right-aligned.
 
-        A cell is a text, or a pair of a text and a style. The first column gives way where the page is narrow.
+        A cell is a text, or a pair of a text and a style. On a narrow page, the first column is shortened.
         """
         texts = [[printable(cell[0] if isinstance(cell, tuple) else cell) for cell in row] for row in rows]
         widths = [max(map(len, column)) for column in zip(heads, *texts)]
@@ -202,11 +203,11 @@ def _elided(text: str, width: int) -> str:
 
 
 def as_text(report: Report, width: int | None = None, colored: bool = False) -> list[str]:
-    """The report as lines of text, the problems last.
+    """The report as lines of text, problems last.
 
     Args:
-        width: columns of the terminal; None where there is none.
-        colored: whether to write colours, as a terminal takes them.
+        width: columns of the terminal; None without a terminal.
+        colored: whether to write colours as terminal control sequences.
     """
     page = Page(min(max(width or _WIDTH, _NARROWEST), _WIDEST), colored)
     page.add(report.data_dir, "bold")
@@ -314,18 +315,18 @@ def _write_orientations(page: Page, totals: Totals) -> None:
     tagged = {tag: count for tag, count in sorted(totals.orientations.items()) if tag != 1}
     turned = mlt_s.counted(sum(totals.turned.values()), "label map")
     counts = ", ".join(f"{mlt_s.counted(count, 'image')} with tag {tag}" for tag, count in tagged.items())
-    done = f"{counts}: the loader sets it to 1 and touches no pixel; {turned} turned back to the stored frame"
+    done = f"{counts}: the loader sets it to 1 and changes no pixel; {turned} turned back to the stored frame"
     page.wrap(f"Orientation: {done if tagged else 'no image has a tag'}", hanging=13)
 
 
 def _write_words(page: Page, totals: Totals) -> None:
-    """Words by script, with the splits side by side: there are more scripts than a line has room for."""
+    """Words by script, with the splits side by side, because a line has no room for all scripts."""
     if not any(words.files for words in totals.words.values()):
         return
     splits = list(totals.words.values())
     rows = [_word_row(script, [words.by_script[script] for words in splits]) for script in mlt_s.SCRIPTS]
     unknown = [sum(words.unknown_scripts.values()) for words in splits]
-    rows += [_word_row("no script of MLT", unknown, "yellow")] * any(unknown)
+    rows += [_word_row("not a script of MLT", unknown, "yellow")] * any(unknown)
     rows.append(_word_row("all", [words.words for words in splits], "bold"))
     rows.append(_word_row("unreadable", [words.unreadable for words in splits]))
     page.add()
@@ -342,7 +343,7 @@ def _write_outside(page: Page, totals: Totals) -> None:
     share = totals.text_outside / max(1, totals.text_with_words)
     page.add()
     page.wrap(
-        f"{share:.2%} of the text lies outside every word of the ground truth "
+        f"{share:.2%} of the text lies outside all words of the ground truth "
         f"({mlt_s.counted(totals.with_words, 'pair')} with ground truth)"
     )
     if totals.outside:
@@ -375,13 +376,13 @@ def _write_findings(
 
 def _write_verdict(page: Page, report: Report) -> None:
     if report.stopped:
-        page.wrap(f"{report.stopped} What stands above is a part of it.", 0, "bold", "yellow")
+        page.wrap(f"{report.stopped} The report above is incomplete.", 0, "bold", "yellow")
     elif report.problems:
         page.add(f"{mlt_s.counted(report.problems, 'problem')}, {mlt_s.counted(report.notes, 'note')}.", "bold", "red")
     elif report.pixels:
         page.add("All well.", "bold", "green")
     else:
-        page.add("All well, as far as names and sizes tell. --pixels reads the files.", "bold", "green")
+        page.add("No problems, judging by names and sizes. --pixels reads the files.", "bold", "green")
 
 
 def terminal_width(stream: TextIO) -> int | None:

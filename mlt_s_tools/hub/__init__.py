@@ -1,8 +1,8 @@
-"""`mlt-s build`: the data set as a folder of Parquet files that opens without this project.
+"""`mlt-s build`: writes the data set as a folder of Parquet files that loads without this project.
 
-`plan` says which pairs go into which file, `shards` writes a file, `verify` reads one back, `processes` does that for
-several at a time, `manifest` remembers what is done. `layout` is what a finished folder holds; `card` writes what
-stands beside the Parquet files, and `push` puts all of it on the Hub.
+`plan` decides which pairs go into which file, `shards` writes a file, `verify` reads it back, `processes` runs both for
+several files at a time, and `manifest` records what is done. `layout` describes a finished folder. `card` writes the
+files beside the Parquet files, and `push` uploads everything to the Hub.
 """
 
 from __future__ import annotations
@@ -43,30 +43,31 @@ def build(
     private: bool = False,
     text_value: int = 1,
 ) -> Built:
-    """Writes the data set as Parquet files with their card, and prints what came out.
+    """Writes the data set as Parquet files with their card, and prints a summary.
 
-    Stopped, it goes on where it was when it is called again, and ends in the same bytes. A finished folder is not
-    written again, but verified.
+    After an interruption, the same call resumes, and writes the same bytes as an uninterrupted run. A finished folder
+    is not written again, only verified.
 
     Args:
-        data_dir: as for the loader: the folder of the archives, or an fsspec address.
-        out: the folder to write, not inside of `data_dir`.
+        data_dir: the folder of the archives, or an fsspec address, as for the loader.
+        out: the folder to write, outside `data_dir`.
         configs: what to build, of "segmentation", "words" and "labels".
-        label_maps: as for the loader: where the label maps are, if not in `data_dir`.
-        missing_images: as for the loader: "skip" builds what is whole, and says how many are left out.
-        palette: whether label maps get the published colours as a palette. Their pixels stay what they are.
-        verify: whether to read everything back and to compare it with the archives.
-        jobs: processes that write and read; by default as many as there are cores.
-        push_to: "namespace/name", to put it on the Hub when it is done.
-        private: whether the repository on the Hub is made private.
-        text_value: what text is in the label maps, as for the loader: 1, or 255. What is written holds 0, 1 and 255.
+        label_maps: place of the label maps, as for the loader, if they are not in `data_dir`.
+        missing_images: as for the loader: "skip" builds the complete pairs, and says how many are left out.
+        palette: whether label maps get the published colours as a palette. Pixel values do not change.
+        verify: whether to read everything back and compare it with the archives.
+        jobs: number of processes that write and read; by default the number of cores.
+        push_to: "namespace/name" of a repository on the Hub, to upload the result.
+        private: whether to make the repository private.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255. The written label maps hold 0, 1
+            and 255.
 
     Returns:
         The `layout.Built`.
 
     Raises:
-        mlt_s.MltSError: something cannot be read, is not there, or does not fit; before anything is written, where that
-            can be known. Or what was written is not what the archives hold. Or Jinja2 is not installed.
+        mlt_s.MltSError: something is missing, cannot be read, or does not fit (raised before anything is written, if
+            that can be known); what was written differs from the archives; or Jinja2 is not installed.
         OSError: a file cannot be written.
     """
     from mlt_s_tools.hub import card
@@ -75,7 +76,7 @@ def build(
     planned = plan.make(data_dir, configs, label_maps, missing_images, palette, text_value)
     out = os.path.abspath(os.path.expanduser(out))
     _refuse_inside(out, data_dir)
-    for _ in _examples(planned):  # of pairs that cannot be pictured, the error comes now and not at the end
+    for _ in _examples(planned):  # raises now, and not at the end, if a pair cannot be drawn
         pass
     with manifest.held(out):
         whole = manifest.take_up(out, planned)
@@ -92,7 +93,7 @@ def build(
 
 
 def _refuse_inside(out: str, data_dir: str | os.PathLike[str]) -> None:
-    """The loader would take the picture of the card for an image of MLT."""
+    """Refuses a folder inside the source, where the loader would take the picture of the card for an image of MLT."""
     source = mlt_s.absolute_address(data_dir)
     if mlt_s.is_below(out, [source]):
         raise mlt_s.MltSError(f"{out} lies in {source}, where the loader would find its pictures: give another folder.")
@@ -120,21 +121,21 @@ def _write(
                 error.filename = out
             raise
         raise mlt_s.MltSError(
-            f"There is no space left in {out}. Free some and run the same again: what is written whole is kept."
+            f"There is no space left in {out}. Free some and run the same command again: finished files are kept."
         ) from error
     return built
 
 
 def _write_files(out: str, planned: plan.Plan, whole: dict[str, File], jobs: int | None) -> None:
-    """Writes the files that are not whole, and adds them to those that are."""
+    """Writes the files that are not finished yet, and adds them to `whole`."""
     rest = [shard for shard in planned.shards if shard.path not in whole]
-    is_finished = manifest.is_finished(out)  # and a file of it is gone
+    is_finished = manifest.is_finished(out)  # although files may be missing
     if not is_finished:
         manifest.begin(out, planned, whole.values())
     call = functools.partial(_write_shard, out=out, schemas=_schemas(planned), palette=planned.palette)
     counts = [len(shard.pairs) for shard in rest]
     running = processes.run_all(call, rest, counts, "writing", jobs, planned.is_remote)
-    with contextlib.closing(running):  # so that the processes end before an error goes on
+    with contextlib.closing(running):  # ends the processes before an error is raised
         for file in running:
             whole[file.path] = file
             if not is_finished:
@@ -171,7 +172,7 @@ def _schemas(planned: plan.Plan) -> dict[str, pyarrow.Schema]:
 
 
 def _needs_card(out: str, push_to: str | None) -> bool:
-    """Whether the card is still to be written, or to name the repository that it goes to. One's own card is kept."""
+    """Whether the card must still be written, or must name the repository. A card that the user changed is kept."""
     if not manifest.is_finished(out):
         return True
     if manifest.has_own_card(out):
@@ -180,7 +181,7 @@ def _needs_card(out: str, push_to: str | None) -> bool:
 
 
 def _examples(planned: plan.Plan) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Titles and examples of the first pairs, decoded, for the picture of the card."""
+    """Titles and decoded examples of the first pairs, for the picture of the card."""
     first = planned.shards[0]
     features = features_of(first.config)
     for pair in itertools.islice(first.pairs, _PICTURED):
@@ -192,8 +193,8 @@ def _check_space(out: str, planned: plan.Plan, whole: dict[str, File]) -> None:
     free = shutil.disk_usage(out).free
     if needed > free:
         raise mlt_s.MltSError(
-            f"There is not enough space for {out}: the build takes {output.size(needed)} there, and "
-            f"{output.size(free)} are free. Free some, or give a folder on another disk."
+            f"There is not enough space for {out}: the build needs {output.size(needed)}, and {output.size(free)} are "
+            "free. Free some, or give a folder on another disk."
         )
 
 

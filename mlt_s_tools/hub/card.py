@@ -1,8 +1,8 @@
-"""What stands beside the Parquet files: the card (README.md), Croissant metadata, the names of the classes, a picture.
+"""Writes the files beside the Parquet files: the card (README.md), Croissant metadata, the class names, a picture.
 
-`huggingface_hub.DatasetCard.from_template` makes the card of card.md, a Jinja2 template with the sections of the Hub's
-own. That one is not used itself, as another version of it would change the bytes: nothing in a card depends on the
-date, the machine, or the version of a library.
+`huggingface_hub.DatasetCard.from_template` fills card.md, a Jinja2 template with the sections of the Hub's own
+template. The Hub's template itself is not used, because another version of it would change the bytes: nothing in a card
+depends on the date, the machine, or the version of a library.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _TEMPLATE_OF_SAMPLE = Path(__file__).with_name("sample_card.md")
 
 
 def check() -> None:
-    """Sees that a card can be made.
+    """Checks that a card can be made.
 
     Raises:
-        mlt_s.MltSError: Jinja2 is not installed, which `huggingface_hub` makes cards with.
+        mlt_s.MltSError: Jinja2, which `huggingface_hub` needs for cards, is not installed.
     """
     with needed("The card of a build", "build"):
         import jinja2  # noqa: F401
@@ -49,17 +49,17 @@ def write(out: Path, built: Built, examples: Iterable[tuple[str, Mapping[str, An
     Args:
         out: the folder of the repository, a `pathlib.Path`, with its Parquet files.
         built: the `layout.Built` that it holds.
-        examples: pairs of a title and an example for the picture, as `preview.contact_sheet` takes them; of a
-            repository of label maps alone, examples without image.
+        examples: pairs of a title and an example for the picture, as for `preview.contact_sheet`; for a repository of
+            label maps alone, examples without image.
         repo: "namespace/name" on the Hub, for the calls in the card. By default a placeholder that the card explains,
-            so that it is right wherever it is uploaded by hand.
+            so that the card is right wherever the user uploads it.
 
     Raises:
         OSError: a file cannot be read or written.
-        ValueError: no examples.
+        ValueError: there are no examples.
     """
     card = made(built, _metadata(out, built), repo)
-    with whole(out / "README.md") as file:  # as bytes, as Windows would change the line ends
+    with whole(out / "README.md") as file:  # as bytes, because Windows would change line ends
         file.write(f"{card}\n".encode())
     names = {str(value): name for value, name in mlt_s.LABEL_MAP.id2label.items()}
     write_json(out / "id2label.json", names)
@@ -119,7 +119,7 @@ def _info(out: Path, built: Built, config: str) -> DatasetInfo:
 
 
 def _bytes(out: Path, built: Built, config: str, split: str) -> int:
-    """What a configuration's columns of a split take in memory."""
+    """The size in memory of a configuration's columns in a split."""
     files = built.files_of(config, split)
     left_out = set(features_of(widest(built.configs, FOLDERS[config]))) - set(features_of(config))
     return sum(file.nbytes for file in files) - sum(_bytes_of(out / file.path, left_out) for file in files if left_out)
@@ -148,7 +148,7 @@ def size_category(rows: int) -> str:
 
 
 def made(built: Built, data: DatasetCardData, repo: str | None = None) -> DatasetCard:
-    """The card of a `Built`, from its metadata and a repository's id, or None."""
+    """The card of a `Built`, from its metadata and the id of a repository, or None."""
     template, filled = _TEMPLATE, _filled(built, repo)
     if built.is_sample:
         template = _TEMPLATE_OF_SAMPLE
@@ -157,12 +157,12 @@ def made(built: Built, data: DatasetCardData, repo: str | None = None) -> Datase
     return DatasetCard.from_template(data, template_str=template.read_text(encoding="utf-8"), **filled)
 
 
-# What the template of the sample takes of what that of MLT_S does.
+# What the template of the sample shares with that of MLT_S.
 _OF_SAMPLE = "images palette uncertain weak unnamed repo counts values images_url homepage".split()
 
 
 def _filled(built: Built, repo: str | None) -> dict[str, Any]:
-    """What the template takes."""
+    """The values for the template."""
     published = mlt_s.PUBLISHED_COUNTS.items()
     differs = any(built.rows_of(config, split) != rows for config in built.configs for split, rows in published)
     weak = _weak_counts(built)
@@ -199,7 +199,7 @@ def _filled(built: Built, repo: str | None) -> dict[str, Any]:
 
 
 def _unknown(built: Built) -> str:
-    """What is known of label maps that are not known to be the authors'."""
+    """What is known of label maps that may not be the authors'."""
     if built.text_value == 255:
         return "The authors' hold 0, 1 and 255, and in these text was 255."
     return (

@@ -1,8 +1,8 @@
-"""The metadata of a built repository in Croissant 1.1, which other tools and search engines read.
+"""The metadata of a built repository in Croissant 1.1, for other tools and search engines.
 
-Plain JSON-LD, so that a build needs no other package. It holds what the card says, and nothing else: what nobody
-published is left out, even the date of publication, which the specification asks for. Nothing in it depends on the
-machine, or on where it is uploaded.
+It is plain JSON-LD, so a build needs no other package. It states only what the card states: unpublished facts are left
+out, even the date of publication, which the specification asks for. Nothing in it depends on the machine or on the
+place of upload.
 
 Format: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html and croissant-rai-spec.html beside it.
 """
@@ -23,7 +23,7 @@ _LICENSE_URLS = {
     "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
 }
 
-# As mlcroissant writes it for version 1.1; it warns where one of these is missing.
+# As mlcroissant writes it for version 1.1; it warns if one of these is missing.
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -75,7 +75,7 @@ def metadata(built: Built, languages: Iterable[str], keywords: Iterable[str]) ->
     Args:
         built: the `layout.Built` that it holds.
         languages: codes of the languages in the images.
-        keywords: what it is found by.
+        keywords: search keywords.
     """
     return {
         "@context": _CONTEXT,
@@ -118,7 +118,9 @@ def _authors() -> Iterable[str]:
 
 
 def _responsible_ai(built: Built) -> dict[str, Any]:
-    """What is known of how it was made. Of biases, people in the images and upkeep, nothing was published."""
+    """What is known about how the data was made. Nothing was published about biases, people in the images or
+    maintenance.
+    """
     weak = sum(built.weak_of(built.configs[0], split) for split in built.splits_of(built.configs[0]))
     collection = f"The images are those of the ICDAR 2017 MLT challenge: {mlt_s.IMAGES_URL}"
     use = "Semantic segmentation of text in the scripts and languages of MLT."
@@ -133,7 +135,7 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
         "rai:dataUseCases": use,
     }
     tools: list[str] = []
-    if built.has_authors_own:  # who made others, and how, is not known
+    if built.has_authors_own:  # how others were made is not known
         told["rai:dataAnnotationProtocol"] = (
             "Weak supervision, not by hand: the authors of MLT_S applied a background/foreground network to each word "
             "box of MLT. Where the network was not sure, pixels are uncertain (255); a whole box can be."
@@ -211,7 +213,7 @@ def _source(config: str, extract: dict[str, str], transform: dict[str, str] | No
 
 
 def _split_field(config: str) -> dict[str, Any]:
-    """Stands in the name of the file. It refers to no list of splits: such a join keeps readers from streaming."""
+    """The split, taken from the name of the file. It references no list of splits: such a join prevents streaming."""
     source = _source(config, {"fileProperty": "filename"}, {"regex": f"({'|'.join(mlt_s.PUBLISHED_COUNTS)})-.*"})
     return _field(config, "split", "train or validation.", ["sc:Text", "cr:Split"], source=source)
 

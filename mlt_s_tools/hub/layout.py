@@ -1,11 +1,11 @@
-"""What a built repository holds: configurations, their columns and folders, and its Parquet files.
+"""The contents of a built repository: configurations, their columns and folders, and Parquet files.
 
     README.md  croissant.json  id2label.json  manifest.json  preview.png
     data/train-00000-of-00012.parquet  ...  data/validation-00000-of-00002.parquet      (segmentation, words)
     labels/train-00000-of-00001.parquet  labels/validation-00000-of-00001.parquet       (labels)
 
-"segmentation" and "words" share their files, as the images are 7 GB: where there are words, "segmentation" is the same
-files without that column. "labels" has files of its own, so that whoever wants label maps alone fetches 100 MB.
+"segmentation" and "words" share their files, because the images are 7 GB: in a build with words, "segmentation" reads
+the same files without that column. "labels" has separate files, so that label maps alone are a download of 100 MB.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import mlt_s
 if TYPE_CHECKING:
     import datasets
 
-CONFIGS = ("segmentation", "words", "labels")  # in the order of the card; the first one that is there is the default
+CONFIGS = ("segmentation", "words", "labels")  # in the order of the card; the first one present is the default
 FOLDERS = {"segmentation": "data", "words": "data", "labels": "labels"}
 
 
@@ -29,13 +29,13 @@ class File:
     """A Parquet file of the repository.
 
     Attributes:
-        path: in the repository, with forward slashes.
+        path: path in the repository, with forward slashes.
         split: "train" or "validation".
         rows: number of examples.
-        weak: how many of their label maps mlt-s weak made or repaired.
+        weak: number of their label maps that mlt-s weak made or repaired.
         size: bytes on disk.
         nbytes: bytes in memory, as Arrow tables.
-        sha256: of the file, in hexadecimal digits.
+        sha256: SHA-256 of the file, in hexadecimal digits.
     """
 
     path: str
@@ -59,10 +59,10 @@ class Built:
         configs: names, in the order of `CONFIGS`.
         palette: whether label maps have the published colours as a palette.
         files: all Parquet files, in the order of their paths.
-        text_value: what text was in the label maps that it was made of: 1, or 255. In the files it is 1.
-        has_others: whether label maps are in it that neither lay where the authors' do, by name, nor are signed;
-            or that `mlt-s weak` repaired, and that were not the authors' before.
-        is_sample: whether its images, or where it has none its label maps, are those of the bundled sample.
+        text_value: the value of text in the label maps that it was made from: 1 or 255. In the files it is 1.
+        has_others: whether some label maps are neither the authors' by the name of their place nor signed, or were
+            repaired by `mlt-s weak` from label maps that were not the authors'.
+        is_sample: whether its images, or if it has none its label maps, are those of the bundled sample.
     """
 
     configs: tuple[str, ...]
@@ -74,13 +74,13 @@ class Built:
 
     @property
     def is_by_authors(self) -> bool:
-        """Whether the label maps are taken for the authors', apart from those that `mlt-s weak` signed."""
-        # As text is in the authors'. The sample is named and laid out as theirs are, too.
+        """Whether the label maps count as the authors', apart from those that `mlt-s weak` signed."""
+        # Text is 1 in the authors' label maps. The sample has the names and layout of theirs, too.
         return not self.has_others and self.text_value == 1 and not self.is_sample
 
     @property
     def license(self) -> str:
-        """The Hub's name for the licence of the label maps, "unknown" where nobody stated one."""
+        """The Hub's name for the licence of the label maps; "unknown" if nobody stated one."""
         if self.is_by_authors:
             return "cc-by-4.0"
         return "apache-2.0" if self.is_sample and not self.has_others else "unknown"  # that of this project
@@ -92,7 +92,7 @@ class Built:
 
     @property
     def has_authors_own(self) -> bool:
-        """Whether label maps are in it that are taken for the authors' own."""
+        """Whether some label maps count as the authors' own."""
         return self.is_by_authors and not self.is_all_weak
 
     @property
@@ -120,13 +120,13 @@ class Built:
         return sum(file.rows for file in self.files_of(config, split))
 
     def weak_of(self, config: str, split: str) -> int:
-        """How many label maps were made by mlt-s weak."""
+        """The number of label maps that mlt-s weak made."""
         return sum(file.weak for file in self.files_of(config, split))
 
 
-@functools.cache  # a build asks many times, and up to 3.6 the library reads all of mlt_s.py anew for each builder
+@functools.cache  # a build asks many times, and datasets up to 3.6 reads all of mlt_s.py again for each builder
 def features_of(config: str) -> datasets.Features:
-    """The `datasets.Features` of a configuration: as the loader gives them."""
+    """The `datasets.Features` of a configuration, as in the loader."""
     return mlt_s.MltS(config_name=config).info.features
 
 
@@ -137,7 +137,9 @@ def widest(configs: Iterable[str], folder: str) -> str:
 
 
 def portable(features: datasets.Features) -> dict[str, Any]:
-    """Features as JSON values in the form that every version reads: lists as [...], which 5 writes as `_type: List`."""
+    """Features as JSON values in a form that every version reads: lists as [...], which datasets 5 writes as `_type:
+    List`.
+    """
     return {name: _portable(feature) for name, feature in features.to_dict().items()}
 
 

@@ -1,7 +1,7 @@
-"""What a build knows of itself in its folder: manifest.json, and until that is written a record of the whole files.
+"""The state of a build in its folder: manifest.json, and until that is written, a record of the finished files.
 
-By them an interrupted build goes on where it stopped, and a finished one is not written again. Neither holds a date, a
-path or the name of a machine: the same archives give the same bytes.
+They let an interrupted build resume, and keep a finished build from being written again. Neither holds a date, a path
+or the name of a machine: the same archives give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from mlt_s_tools.hub.plan import Plan
 
 MANIFEST = "manifest.json"
-RECORD = ".mlt-s-build.jsonl"  # first line: which build it is; one more for each whole file
+RECORD = ".mlt-s-build.jsonl"  # first line: the identity of the build; then one line per finished file
 LOCK = ".mlt-s-build.lock"
 CARD = "README.md"
 
-_FORMAT = 2  # to be raised where the same archives shall become other files
+_FORMAT = 2  # raise it when the same archives give other files
 _FILE: dict[str, Any] = typing.get_type_hints(File)
 _IDENTITY: dict[str, Any] = {
     "format": int,
@@ -45,13 +45,13 @@ SHAPES: dict[str, records.Shape] = {
     MANIFEST: {**_IDENTITY, "card": str, "files": [_FILE]},
     RECORD: {**_IDENTITY, "files": [_FILE]},
 }
-# By what the build in a folder differs from the one that is asked for, the most telling first: by what it holds, and by
-# what wrote it, which decides nothing of a build that is finished.
+# How the build in a folder can differ from the one asked for, most important first: in its content, and in the program
+# that wrote it, which does not matter if the build is finished.
 _OTHER_CONTENT = {
     "format": "by another version of mlt-s",
     "configs": "of {there}",
     "palette": "where label maps have a palette, or have none, unlike here",
-    "text_value": "of label maps in which text was taken to be {there}, and not {here}",
+    "text_value": "of label maps in which text was {there}, and not {here}",
     "source": "of other archives",
 }
 _OTHER_VERSIONS = {
@@ -59,19 +59,19 @@ _OTHER_VERSIONS = {
     "pyarrow": "by pyarrow {there}, which writes other bytes than the {here} here",
 }
 
-_DEFAULTS: dict[str, Any] = {"text_value": 1}  # of what the builds of earlier versions do not say
+_DEFAULTS: dict[str, Any] = {"text_value": 1}  # values that builds of earlier versions do not record
 
 
 @contextlib.contextmanager
 def held(out: str) -> Iterator[None]:
-    """Makes the folder, and keeps other builds out of it. Takes it away again if nothing came into it.
+    """Makes the folder, and keeps other builds out of it. Removes it if it stays empty.
 
     Raises:
-        mlt_s.MltSError: it is a file, or another build is at work there.
+        mlt_s.MltSError: it is a file, or another build is writing to it.
         OSError: it cannot be made.
     """
     if os.path.exists(out) and not os.path.isdir(out):
-        raise mlt_s.MltSError(f"{out} is a file: give a folder for the build to make.")
+        raise mlt_s.MltSError(f"{out} is a file: give a folder.")
     is_new = not os.path.exists(out)
     taken = f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
     try:
@@ -88,16 +88,16 @@ def held(out: str) -> Iterator[None]:
 
 
 def take_up(out: str, plan: Plan) -> dict[str, File]:
-    """The files that an earlier run of this build left whole, by their paths; removes what it left half done.
+    """The files that an earlier run of this build finished, by path. Removes incomplete files.
 
     Raises:
-        mlt_s.MltSError: there is something else in the folder, or another build.
+        mlt_s.MltSError: the folder holds something else, or another build.
     """
     earlier, files, reason = _earlier(out)
     if earlier is None:
         if strange := sorted(set(os.listdir(out)) - {LOCK, RECORD, RECORD + resuming.PART}):
             raise mlt_s.MltSError(
-                f"{out} is not empty, and no build of mlt-s: it holds {mlt_s.first_few(strange)}.{reason} "
+                f"{out} is not empty, and not a build of mlt-s: it holds {mlt_s.first_few(strange)}.{reason} "
                 "Give a new folder."
             )
         return {}
@@ -122,19 +122,19 @@ def is_finished(out: str) -> bool:
 
 
 def begin(out: str, plan: Plan, whole: Iterable[File]) -> None:
-    """Starts the record of a build with the files that are whole."""
+    """Starts the record of a build with the files that are finished."""
     resuming.begin_journal(os.path.join(out, RECORD), _identity(plan), map(dataclasses.asdict, whole))
 
 
 def add(out: str, file: File) -> None:
-    """Adds a whole file to the record."""
+    """Adds a finished file to the record."""
     resuming.add_to_journal(os.path.join(out, RECORD), dataclasses.asdict(file))
 
 
 def finish(out: str, plan: Plan, built: Built) -> None:
-    """Writes manifest.json, by which the folder is a finished build, and removes the record.
+    """Writes manifest.json, which marks the build as finished, and removes the record.
 
-    Of a build that was finished before, only the card is new: what wrote its files stays in the manifest.
+    If the build was finished before, only the card is new: the manifest keeps the program that wrote the files.
     """
     earlier = _earlier(out)[0] or {}
     versions = {key: earlier[key] for key in _OTHER_VERSIONS if key in earlier}
@@ -151,7 +151,7 @@ def finish(out: str, plan: Plan, built: Built) -> None:
 
 
 def has_own_card(out: str) -> bool:
-    """Whether somebody changed the card of a finished build."""
+    """Whether the user changed the card of a finished build."""
     if not os.path.exists(os.path.join(out, CARD)):
         return False
     return records.read(os.path.join(out, MANIFEST), SHAPES[MANIFEST])["card"] != _sha256_of_card(out)
@@ -163,7 +163,7 @@ def _sha256_of_card(out: str) -> str:
 
 
 def _identity(plan: Plan) -> dict[str, Any]:
-    """Everything that decides which bytes a build writes."""
+    """Everything that determines the bytes of a build."""
     return {
         "format": _FORMAT,
         "configs": list(plan.configs),
@@ -176,8 +176,9 @@ def _identity(plan: Plan) -> dict[str, Any]:
 
 
 def _earlier(out: str) -> tuple[dict[str, Any] | None, list[File], str]:
-    """What the build in a folder says it is, and its files; None and no files where there is none, and why if it is of
-    another program or damaged.
+    """The identity and the files of the build in a folder, and a reason if it is damaged or from another program.
+
+    Without a build, identity is None and there are no files.
     """
     name = MANIFEST if is_finished(out) else RECORD
     try:
@@ -188,7 +189,7 @@ def _earlier(out: str) -> tuple[dict[str, Any] | None, list[File], str]:
     except FileNotFoundError:
         return None, [], ""
     except ValueError as error:
-        return None, [], f" {name} is no record of a build: {error}."
+        return None, [], f" {name} is not a record of a build: {error}."
     return earlier, [File(**{key: of[key] for key in _FILE}) for of in earlier["files"]], ""
 
 
@@ -197,8 +198,8 @@ def _finished(path: str) -> dict[str, Any]:
 
 
 def _recorded(path: str) -> dict[str, Any] | None:
-    """A record as `_finished` has a manifest; None where nothing is written yet."""
-    first, *rest = [*records.lines(path)] or [b""]  # half a line, of a build that was killed, is no file
+    """A record in the same form as `_finished` returns a manifest; None if nothing is written yet."""
+    first, *rest = [*records.lines(path)] or [b""]  # the incomplete line of a killed build counts as no file
     if not first:
         return None
     return {**records.parsed(first, {"format": int}), "files": [records.parsed(line, object) for line in rest]}

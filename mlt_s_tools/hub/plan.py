@@ -1,4 +1,4 @@
-"""What a build will write, from the directories of the archives alone: which pairs go into which Parquet file."""
+"""Plans a build from the directories of the archives alone: which pairs go into which Parquet file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import mlt_s
 from mlt_s_tools import origin
 from mlt_s_tools.hub.layout import CONFIGS, FOLDERS, widest
 
-SHARD_SIZE = 500_000_000  # bytes of pictures in a file, as `datasets` cuts what it pushes to the Hub
+SHARD_SIZE = 500_000_000  # bytes of pictures in a file, as in what `datasets` pushes to the Hub
 
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A Parquet file to be.
+    """A planned Parquet file.
 
     Attributes:
-        path: in the repository, with forward slashes.
+        path: path in the repository, with forward slashes.
         split: "train" or "validation".
         config: the configuration whose columns it has.
-        pairs: the examples, in order, with no more of each than the columns take.
+        pairs: the examples, in order, with only the members that the columns need.
     """
 
     path: str
@@ -33,21 +33,21 @@ class Shard:
 
     @property
     def size(self) -> int:
-        """Bytes of the pictures and ground truth, which is what the file takes but for a few per mille."""
+        """Bytes of the pictures and ground truth. The file is larger by a few per mille."""
         return sum(map(_size, self.pairs))
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A build.
+    """A planned build.
 
     Attributes:
         configs: names, in the order of `CONFIGS`.
         palette: whether label maps get the published colours as a palette.
-        source: another one where another file, or another content, is built.
+        source: a digest of the sources; changes if a file or its content changes.
         shards: the files, in the order of their paths.
-        text_value: what text is in the label maps: 1, or 255.
-        has_others, is_sample: as `layout.Built` has them.
+        text_value: the value of text in the label maps: 1 or 255.
+        has_others, is_sample: as in `layout.Built`.
     """
 
     configs: tuple[str, ...]
@@ -74,19 +74,19 @@ def make(
     """Plans a build.
 
     Args:
-        data_dir: as for the loader: the folder of the archives, or an fsspec address.
+        data_dir: the folder of the archives, or an fsspec address, as for the loader.
         configs: what to build, of `CONFIGS`.
-        label_maps: as for the loader: where the label maps are, if not there.
+        label_maps: place of the label maps, as for the loader, if they are not in `data_dir`.
         missing_images: as for the loader: "error" or "skip".
         palette: whether label maps get the published colours as a palette.
-        text_value: as for the loader: what text is in the label maps, 1 or 255.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255.
 
     Raises:
-        mlt_s.MltSError: an unknown configuration; or what the loader says where a split lacks something.
+        mlt_s.MltSError: a configuration is unknown, or a split is incomplete; the message is the loader's.
     """
     configs = _ordered(configs)
-    # The widest one finds all that any of them could miss, and says it once. A label map without image, or an image
-    # without ground truth, ends the plan here, so the other configurations have the same pairs.
+    # The widest configuration finds everything that any could lack, and reports it once. A label map without an image,
+    # or an image without ground truth, is an error here, so the other configurations have the same pairs.
     widest_of_all = max(configs, key=lambda config: len(mlt_s.ROLES[config]))
     options = {"label_maps": label_maps, "missing_images": missing_images, "text_value": text_value}
     builder = mlt_s.MltS(config_name=widest_of_all, data_dir=data_dir, **options)
@@ -116,11 +116,11 @@ def _reduced(pair: mlt_s.Pair, config: str) -> mlt_s.Pair:
 
 
 def _shards(folder: str, split: str, config: str, pairs: list[mlt_s.Pair]) -> list[Shard]:
-    """The files of a split, of about one size each, in the order of the pairs."""
+    """The files of a split, of about equal size, in the order of the pairs."""
     total = sum(map(_size, pairs))
     count = math.ceil(total / SHARD_SIZE)
     ends = itertools.accumulate(map(_size, pairs))
-    # Where the middle of a pair lies tells its file. A file that a larger one leaves empty is none.
+    # The middle of a pair determines its file. A file that stays empty because of a large pair is dropped.
     places = [int((end - _size(pair) / 2) * count / total) for end, pair in zip(ends, pairs)]
     groups = [
         tuple(pair for _, pair in group)
@@ -133,7 +133,7 @@ def _shards(folder: str, split: str, config: str, pairs: list[mlt_s.Pair]) -> li
 
 
 def _members(pair: mlt_s.Pair) -> list[mlt_s.Member]:
-    """The files that are read of a pair; others of the same name are copies."""
+    """The members of a pair that are read; others of the same name are copies."""
     return [copies[0] for copies in (pair.image, pair.label, pair.words) if copies]
 
 
@@ -142,7 +142,9 @@ def _size(pair: mlt_s.Pair) -> int:
 
 
 def _fingerprint(splits: dict[str, list[mlt_s.Pair]]) -> str:
-    """That of the listing, cut down to what is built: neither MLT's images without label map nor copies count."""
+    """The fingerprint of the listing, reduced to what is built: without MLT's images without a label map, and without
+    copies.
+    """
     placed = {
         (role, split): [(pair.image_id, getattr(pair, role)[0]) for pair in pairs if getattr(pair, role)]
         for split, pairs in splits.items()

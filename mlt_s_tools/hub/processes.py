@@ -1,4 +1,4 @@
-"""Calls in several processes, with the progress of all of them in one bar, and an end to all of them at once."""
+"""Runs calls in several processes, with one progress bar for all, and stops all at once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 
-# In a process that makes calls, what it shares with the one that started it: examples done of each task, and the end.
+# Shared between a worker process and its parent: the number of examples done in each task, and the flag to stop.
 _done: ctypes.Array[ctypes.c_longlong]
 _stopped: ctypes.c_byte
 
 
 class _Stopped(Exception):
-    """Ends a call whose result nobody waits for any more."""
+    """Ends a call whose result is no longer wanted."""
 
 
 def run_all(
@@ -36,28 +36,28 @@ def run_all(
     jobs: int | None = None,
     spawn: bool = False,
 ) -> Generator[Result, None, None]:
-    """Makes a call for each task, and yields the results in any order. On an error, or Ctrl-C, all calls end.
+    """Makes a call per task, and yields the results in any order. On an error, or Ctrl-C, all calls end.
 
     Args:
-        call: takes a task and a function `step`, which it calls with the examples done since the last time.
+        call: takes a task and a function `step`, which it calls with the number of examples done since the last time.
         tasks: a list.
-        counts: of each task, how many examples it has.
-        about: what stands before the bar.
-        jobs: processes at a time; by default as many as there are cores.
-        spawn: whether processes start afresh, for calls that use threads.
+        counts: the number of examples of each task.
+        about: label of the progress bar.
+        jobs: number of processes; by default the number of cores.
+        spawn: whether processes are spawned, for calls that use threads.
 
     Raises:
         mlt_s.MltSError: a process was killed, as the system does when memory runs out; or what a call raised.
     """
     jobs = min(jobs or workers.cores(), len(tasks))
-    tqdm.monitor_interval = 0  # no thread beside us when processes are forked
+    tqdm.monitor_interval = 0  # no other thread when processes are forked
     with tqdm(total=sum(counts), desc=about, unit=" examples", disable=None, leave=False, dynamic_ncols=True) as bar:
         if jobs <= 1:
             for task in tasks:
                 yield call(task, bar.update)
             return
         context = workers.context(spawn)
-        # Plain memory without locks: a process that is killed while it holds one would stop the others for ever.
+        # Plain memory without locks: a process killed while it holds a lock would block the others for ever.
         done, stopped = context.RawArray("q", len(tasks)), context.RawValue("b")
         try:
             yield from workers.results(
@@ -72,8 +72,8 @@ def run_all(
             )
         except BrokenProcessPool:
             raise mlt_s.MltSError(
-                "A process was killed, as happens when memory runs out. Run the same again, with fewer --jobs: what is "
-                "written whole is kept."
+                "A process was killed, as happens when memory runs out. Run the same command again with fewer --jobs: "
+                "finished files are kept."
             ) from None
 
 

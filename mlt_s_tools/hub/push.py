@@ -1,4 +1,4 @@
-"""Puts a built folder into a data set repository on the Hugging Face Hub, by its own client."""
+"""Uploads a built folder to a data set repository on the Hugging Face Hub, with the Hub's own client."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from mlt_s import MltSError, counted
 from mlt_s_tools.hub.layout import FOLDERS
 
 _PARQUET = [f"{folder}/*.parquet" for folder in sorted(set(FOLDERS.values()))]
-# Only what a build is made of: no file that is half written, and nothing that the user has put beside it.
+# Only the files of a build: no incomplete file, and nothing that the user has added.
 _UPLOADED = ["README.md", "croissant.json", "id2label.json", "manifest.json", "preview.png", *_PARQUET]
 _LOG_IN = "Log in with `hf auth login` (`huggingface-cli login` below huggingface_hub 0.34), or set HF_TOKEN"
 _TOKENS = "https://huggingface.co/settings/tokens"
 
 
 def prepare(repo: str, private: bool) -> None:
-    """Makes sure that the repository is there and takes an upload, as a build takes hours and should not end in a no.
+    """Checks that the repository exists and accepts an upload, because a build takes hours and should not end in a
+    refusal.
 
-    Creates it where it is not there: no other call proves the right to. A token's description names its role, but not
-    what an organisation lets its members do, nor what a fine-grained token is for.
+    Creates the repository if it does not exist: no other call proves the right to create it. The description of a token
+    names its role, but not what an organisation lets its members do, nor what a fine-grained token allows.
 
     Args:
         repo: "namespace/name".
-        private: whether nobody else may see it.
+        private: whether only the owner may see it.
 
     Raises:
-        mlt_s.MltSError: there is no token, or one without the right to write; the Hub cannot be reached; or the
-            repository has no valid name, is public though a private one is wanted, or holds what is in the way.
+        mlt_s.MltSError: there is no token, or it has no right to write; the Hub cannot be reached; or the repository
+            has an invalid name, is public although a private one is wanted, or holds conflicting files.
     """
     _check_name(repo)
     api = huggingface_hub.HfApi()
@@ -46,8 +47,8 @@ def prepare(repo: str, private: bool) -> None:
     if found:
         if found.siblings is None:
             raise MltSError(
-                f"The Hub at {api.endpoint} does not say which files {repo} holds, so nothing may be uploaded to it. "
-                "Is it a mirror? HF_ENDPOINT names it, where that is set."
+                f"The Hub at {api.endpoint} does not say which files {repo} holds, so nothing is uploaded to it. "
+                "Is it a mirror? The environment variable HF_ENDPOINT sets its address."
             )
         _check_content(repo, [file.rfilename for file in found.siblings])
         if private and not found.private:
@@ -57,29 +58,30 @@ def prepare(repo: str, private: bool) -> None:
             )
         _check_writable(api, repo, user)
     else:
-        options: dict[str, Any] = {"private": True} if private else {}  # otherwise, as the namespace has it by default
+        options: dict[str, Any] = {"private": True} if private else {}  # otherwise, the default of the namespace
         with _asking(f"create {repo}", {403: _no_right(user, repo)}):
             api.create_repo(repo, repo_type="dataset", **options)
 
 
 def upload(out: Path, repo: str) -> str:
-    """Uploads a built folder in one commit, with the client's progress bar. What arrived before is not sent again.
+    """Uploads a built folder in one commit, with the client's progress bar. Files that already arrived are not sent
+    again.
 
-    Parquet files of an earlier build that this one lacks are deleted in the same commit, as they would be loaded too;
-    their number is printed.
+    Parquet files of an earlier build that this build lacks are deleted in the same commit, because they would be loaded
+    too. Their number is printed.
 
     Args:
         out: the folder, a `pathlib.Path`.
-        repo: "namespace/name", as `prepare` left it.
+        repo: "namespace/name", prepared by `prepare`.
 
     Returns:
         The address of the repository.
 
     Raises:
-        mlt_s.MltSError: the upload was refused or cut off.
+        mlt_s.MltSError: the upload was refused or interrupted.
     """
     api = huggingface_hub.HfApi()
-    cut_off = "The build is whole, so run the same command again: it goes on from there."
+    cut_off = "The build is complete, so run the same command again: it continues with the upload."
     with _asking(f"take the upload of {out} to {repo}", advice=cut_off):
         there = {name for name in api.list_repo_files(repo, repo_type="dataset") if _is_ours(name)}
         api.upload_folder(
@@ -107,12 +109,12 @@ def _is_ours(name: str) -> bool:
 def _check_name(repo: str) -> None:
     try:
         validate_repo_id(repo)
-        is_valid = "/" in repo  # the client takes a name without namespace, but nobody could load what the card shows
+        is_valid = "/" in repo  # the client accepts a name without namespace, but the calls in the card would fail
     except HFValidationError:
         is_valid = False
     if not is_valid:
         raise MltSError(
-            f"{repo!r} is no name of a repository: give your user name or organisation, a slash, and a name of "
+            f"{repo!r} is not a valid repository name: give your user name or organisation, a slash, and a name of "
             "letters, digits, '-', '_' and '.', such as ann/mlt-s."
         )
 
@@ -121,7 +123,7 @@ def _check_token(api: huggingface_hub.HfApi) -> str:
     """The user's name."""
     if huggingface_hub.get_token() is None:
         raise MltSError(f"There is no token for the Hub. {_LOG_IN} to a token with the role write, from {_TOKENS}.")
-    invalid = f"The Hub does not know your token. {_LOG_IN}, which goes first where it is set, to one from {_TOKENS}."
+    invalid = f"The Hub does not know your token. {_LOG_IN}, which takes precedence, to one from {_TOKENS}."
     with _asking("say whose your token is", {401: invalid}):
         user = api.whoami()
     if user.get("auth", {}).get("accessToken", {}).get("role") == "read":
@@ -136,18 +138,18 @@ def _check_content(repo: str, names: list[str]) -> None:
     if script in names:
         raise MltSError(
             f"{repo} holds {script}, a loading script, and `datasets` from 4 on opens no repository with a script of "
-            "its own name. Delete the script, or choose another name."
+            "the same name. Delete the script, or choose another name."
         )
     parquet = [name for name in names if _is_ours(name)]
     if parquet and "manifest.json" not in names:
         raise MltSError(
-            f"{repo} holds Parquet files that mlt-s did not build ({parquet[0]} and others), which would be mixed with "
-            "ours. Delete them, or choose another name."
+            f"{repo} holds Parquet files that mlt-s did not build ({parquet[0]} and others). They would be loaded "
+            "together with this build. Delete them, or choose another name."
         )
 
 
 def _check_writable(api: huggingface_hub.HfApi, repo: str, user: str) -> None:
-    """Asks how a file would have to be uploaded, which only those learn who may: nothing is."""
+    """Asks how a file would be uploaded, which only users with the right to write may ask. Uploads nothing."""
     file = huggingface_hub.CommitOperationAdd("README.md", b"?")
     with _asking(f"say whether {user} may write to {repo}", {401: _no_right(user, repo), 403: _no_right(user, repo)}):
         api.preupload_lfs_files(repo, [file], repo_type="dataset")
@@ -164,16 +166,18 @@ def _no_right(user: str, repo: str) -> str:
 def _asking(
     what: str, meanings: Mapping[int, str] | None = None, advice: str = "Check the connection, and try again."
 ) -> Iterator[None]:
-    """Turns what the client raises into our error.
+    """Turns what the client raises into `mlt_s.MltSError`.
 
     Args:
-        what: the Hub was asked for.
-        meanings: what to say of a status, by its number.
-        advice: what to do about anything else.
+        what: what the Hub was asked to do.
+        meanings: HTTP status -> message.
+        advice: what to do about any other error.
     """
     try:
         yield
-    except Exception as error:  # by requests below 1.0, by other clients from there on, and by huggingface_hub itself
+    except (
+        Exception
+    ) as error:  # from requests below huggingface_hub 1.0, from other clients since, and from huggingface_hub itself
         status: Any = getattr(getattr(error, "response", None), "status_code", None)
         if meanings and status in meanings:
             raise MltSError(meanings[status]) from error

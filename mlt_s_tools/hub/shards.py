@@ -1,4 +1,4 @@
-"""Writes a Parquet file, a row group at a time: the examples of a shard as loading gives them."""
+"""Writes a Parquet file, one row group at a time: the examples of a shard, as the loader yields them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mlt_s_tools.origin import is_signed
 if TYPE_CHECKING:
     from mlt_s_tools.hub.plan import Shard
 
-# What is held in memory at a time, and what a reader fetches at least who wants one row.
+# This much is in memory at a time, and it is the least that a reader fetches for one row.
 ROW_GROUP_ROWS = 100
 ROW_GROUP_SIZE = 16_000_000  # bytes of pictures
 
@@ -37,7 +37,7 @@ def schema_of(config: str) -> pa.Schema:
 def read_rows(
     pairs: Iterable[mlt_s.Pair], palette: bool, options: dict[str, Any]
 ) -> Generator[dict[str, Any], None, None]:
-    """Pairs as the files hold them: `mlt_s.read_examples`, with a palette where one is wanted.
+    """Pairs as rows of the files: `mlt_s.read_examples`, with a palette if wanted.
 
     Raises:
         mlt_s.MltSError: the pair cannot be read.
@@ -56,7 +56,7 @@ def write(
     options: dict[str, Any],
     step: Callable[[int], object],
 ) -> File:
-    """Writes the file of a shard, under its name when it is whole and not before.
+    """Writes the file of a shard, which gets its name only when it is complete.
 
     Args:
         shard: a `plan.Shard`.
@@ -64,7 +64,7 @@ def write(
         schema: its Arrow schema.
         palette: whether label maps get a palette.
         options: for the fsspec file system of a remote source.
-        step: called with a number of examples after each row group; what it raises ends the work.
+        step: called with a number of examples after each row group; may raise to stop the work.
 
     Returns:
         The `File`.
@@ -95,7 +95,7 @@ def write(
 
 
 class _Hashed(io.BufferedWriter):
-    """A file that knows the SHA-256 of what went into it."""
+    """A file that computes the SHA-256 of what is written to it."""
 
     def __init__(self, path: str) -> None:
         super().__init__(io.FileIO(path, "w"))
@@ -110,11 +110,11 @@ def _writer(file: io.BufferedWriter, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         file,
         schema,
-        compression="NONE",  # pictures are compressed, and all else is one per mille
+        compression="NONE",  # pictures are already compressed, and everything else is one per mille
         use_dictionary=False,
         write_statistics=["image_id"],
         write_page_index=True,
-        write_batch_size=1,  # values after which a page may end: with the 1,024 of Arrow, none would in a row group
+        write_batch_size=1,  # values after which a page may end: Arrow's 1,024 is more than a row group has
     )
 
 

@@ -29,19 +29,19 @@ def verify(
     options: dict[str, Any],
     step: Callable[[int], object],
 ) -> None:
-    """Compares a Parquet file with its pairs: their number and order, all bytes and words, and the file's SHA-256.
+    """Compares a Parquet file with its pairs: their number and order, all bytes and words, and the SHA-256 of the file.
 
     Args:
         shard: the `plan.Shard`.
-        file: the `layout.File` that was written of it.
+        file: its `layout.File`, as written.
         out: path of the repository.
         schema: the Arrow schema that it should have.
         palette: whether label maps have a palette.
         options: for the fsspec file system of a remote source.
-        step: called with a number of examples after each row group; what it raises ends the work.
+        step: called with a number of examples after each row group; may raise to stop the work.
 
     Raises:
-        mlt_s.MltSError: they differ; says in which row group and example. Or a pair cannot be read any more.
+        mlt_s.MltSError: they differ (the message names the row group and the example), or a pair can no longer be read.
     """
     path = os.path.join(out, file.path)
     opened = _readable(path, "", lambda: pq.ParquetFile(path))
@@ -49,7 +49,7 @@ def verify(
         _check_schema(opened.schema_arrow, schema, path)
         if opened.metadata.num_rows != len(shard.pairs):
             found, belong = mlt_s.counted(opened.metadata.num_rows, "example"), f"{len(shard.pairs):,}"
-            raise _different(path, f"has {found}, of the {belong} that belong there")
+            raise _different(path, f"has {found} instead of {belong}")
         expected = read_rows(shard.pairs, palette, options)
         for group in range(opened.num_row_groups):
             place = f", row group {group}"
@@ -69,7 +69,7 @@ def _readable(path: str, place: str, read: Callable[[], Any]) -> Any:
         if mlt_s.is_of_machine(error):
             raise
         raise _different(path, f"cannot be read ({error})", place) from error
-    except Exception as error:  # pyarrow answers damage with half a dozen types
+    except Exception as error:  # pyarrow raises half a dozen types for damaged files
         raise _different(path, f"cannot be read ({error})", place) from error
 
 
@@ -85,7 +85,7 @@ def _check_schema(found: pa.Schema, schema: pa.Schema, path: str) -> None:
 def _compare(row: dict[str, Any], expected: dict[str, Any], path: str, place: str) -> None:
     image_id = expected["image_id"]
     if row["image_id"] != image_id:
-        raise _different(path, f"has {row['image_id']!a} where {image_id} belongs", place)
+        raise _different(path, f"has {row['image_id']!a} instead of {image_id}", place)
     for column, value in row.items():
         if value != expected[column]:
             raise _different(path, f"has another {column} than the archives", f"{place}, {image_id}")
@@ -93,8 +93,8 @@ def _compare(row: dict[str, Any], expected: dict[str, Any], path: str, place: st
 
 def _different(path: str, what: str, place: str = "") -> mlt_s.MltSError:
     return mlt_s.MltSError(
-        f"{path}{place}, {what}. Remove that file and run the same again, which writes it anew. If it differs again, "
-        "disk or memory are failing."
+        f"{path}{place}, {what}. Remove that file and run the same command again, which writes it again. If it still "
+        "differs, disk or memory may be failing."
     )
 
 

@@ -1,1 +1,1 @@
-"""Looking at examples: which ones, as a sheet, as a page, and the demonstration on the bundled sample."""
+"""Pictures of examples: choosing examples, contact sheets, HTML pages, and the demonstration on the bundled sample."""

@@ -1,7 +1,7 @@
-"""Which pairs to show: all that a folder has, some by their ids, some by a draw; and a pair, read and decoded.
+"""Chooses pairs to show: all of a folder, some by id, or a random sample. Reads and decodes a pair.
 
-To choose, only the directories of the archives are read. The pictures and words of a pair are read when its turn
-comes, so a few out of thousands cost no more than those few.
+Choosing reads only the directories of the archives. Pictures and words of a pair are read when they are needed, so a
+few pairs out of thousands cost no more than a few.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TURNED = (5, 6, 7, 8)  # EXIF orientations that swap the sides
 
 
 class Choice(NamedTuple):
-    """A pair to show. Its id alone names nothing: the same ids occur in both splits."""
+    """A pair to show. Its id alone is ambiguous, because both splits have the same ids."""
 
     split: str
     pair: mlt_s.Pair
@@ -42,17 +42,17 @@ class Choice(NamedTuple):
 class Source:
     """The pairs of a folder, in the order of their splits and numbers.
 
-    Label maps without an image are left out with a warning: what is there can be looked at. So can a pair without
-    ground truth, or with some that cannot be read: its words are asked for apart.
+    Label maps without an image are left out with a warning. A pair without ground truth, or whose ground truth cannot
+    be read, can still be shown: words are read separately.
 
     Args:
-        data_dir: the folder of the archives, as for `load_dataset`; None for label maps alone, each in its own frame.
-        label_maps: the label archive, where it is not in `data_dir`.
-        split: the only split wanted; by default every one.
-        text_value: what text is in the label maps, as for the loader: 1, or 255.
+        data_dir: the folder of the archives, as for `load_dataset`; None for label maps alone, each at its own size.
+        label_maps: the label archive, if it is not in `data_dir`.
+        split: the only split to use; by default all.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255.
 
     Raises:
-        mlt_s.MltSError: nothing can be loaded from there, or nothing of the split.
+        mlt_s.MltSError: nothing can be loaded from `data_dir`, or the split has no pairs.
     """
 
     def __init__(
@@ -76,40 +76,42 @@ class Source:
 
     @property
     def label_maps(self) -> list[str]:
-        """The addresses that were given for label maps; none where they are in `data_dir`."""
+        """The addresses that were given for label maps; empty if they are in `data_dir`."""
         return self._builder.config.label_sources
 
     @functools.cached_property
     def not_authors(self) -> list[str]:
-        """Of where label maps are, what is not the authors' archive or its folder, by name or by the value of text."""
+        """The places of label maps that are not the authors' archive or its folder, by name or by the value of text."""
         folder = self._builder.config.data_dir
         root = mlt_s.absolute_address(folder) if folder else ""
-        if self._builder.config.text_value != 1:  # which is 1 in the authors'
+        if self._builder.config.text_value != 1:  # the authors' have 1
             return self.label_maps or [root]
         labels = [choice.pair.label[0] for choice in self.choices]
         places = set(map(mlt_s.place_of, labels))
         if self.label_maps:
             given = ((source, origin.places_in(source, places)) for source in self.label_maps)
             return [source for source, inside in given if not all(map(mlt_s.is_authors, inside))]
-        # In the folder itself, the authors' may lie in folders of any name, but for those of the corrected ones.
+        # In the folder itself, the authors' label maps may be in folders of any name, except names of corrected ones.
         return sorted({mlt_s.place_of(label) for label in labels if mlt_s.is_corrected(_path_in(root, label))})
 
     @property
     def has_others(self) -> bool:
-        """Whether some label maps are neither the authors' nor made of them, by name, signature and value of text."""
+        """Whether some label maps are neither the authors' nor made from them, by name, signature and value of text."""
         config = self._builder.config
         return config.text_value != 1 or origin.has_others((choice.pair for choice in self.choices), config)
 
     def draw(self, count: int, seed: int) -> list[Choice]:
-        """`count` of the choices by chance, or all there are, in their order; the same ones for one seed."""
+        """A random sample of `count` choices, or all if there are fewer, in their order; the same ones for the same
+        seed.
+        """
         chosen = random.Random(seed).sample(range(len(self.choices)), min(count, len(self.choices)))
         return [self.choices[index] for index in sorted(chosen)]
 
     def find(self, ids: Sequence[str]) -> list[Choice]:
-        """The choices of these ids, in this order. An id that occurs in both splits gives two.
+        """The choices with these ids, in this order. An id that occurs in both splits gives two choices.
 
         Raises:
-            mlt_s.MltSError: there is no such id; the text says which, and what is near.
+            mlt_s.MltSError: an id does not exist; the message names it and similar ones.
         """
         by_id: dict[str, list[Choice]] = {}
         for choice in self.choices:
@@ -128,19 +130,19 @@ class Source:
         return (
             f"There is no pair {image_id!r}: did you mean {some}?"
             if near
-            else f"There is no pair {image_id!r}, but {some}."
+            else f"There is no pair {image_id!r}. There are, for example, {some}."
         )
 
     def read(self, choice: Choice) -> dict[str, Any]:
         """The example of a choice, as `load_dataset` yields it.
 
         Raises:
-            mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
+            mlt_s.MltSError: a file of it is damaged, or image and label map do not fit each other.
         """
         return read(choice.pair, self._builder.info.features, self._builder.config.remote_options)
 
     def namesakes(self, choice: Choice) -> list[Choice]:
-        """The choices of other splits that have the same name, whatever split is wanted."""
+        """The choices of other splits with the same name, regardless of the split that was asked for."""
         named = self._by_name[mlt_s.name_key(choice.pair.image_id)]
         return [other for other in named if other.split != choice.split]
 
@@ -153,31 +155,31 @@ class Source:
         return self._stored(choice)[1]
 
     def fits_image(self, choice: Choice) -> bool:
-        """Whether a label map has the size of its image, as that is stored or as its orientation turns it.
+        """Whether a label map has the size of its image, either as stored or as turned by its orientation.
 
         Raises:
             mlt_s.MltSError: one of them is damaged.
         """
         size, orientation = self._stored(choice)
-        label = self.label(choice._replace(pair=choice.pair._replace(image=())))  # in its own frame
+        label = self.label(choice._replace(pair=choice.pair._replace(image=())))  # not turned with the image
         return label.size == size or orientation in TURNED and label.size == size[::-1]
 
     def _stored(self, choice: Choice) -> tuple[tuple[int, int], int]:
-        """(width, height) and EXIF orientation of an image, as it is stored."""
+        """(width, height) and EXIF orientation of an image as stored."""
         member = choice.pair.image[0]
         return mlt_s.stored_image(mlt_s.read_member(member, self._builder.config.remote_options), member)[1:]
 
     def label(self, choice: Choice) -> PIL.Image.Image:
-        """The label map of a choice in the frame of its image, mode "L". The image is not decoded.
+        """The label map of a choice in the frame of its image, mode "L". Does not decode the image.
 
         Raises:
-            mlt_s.MltSError: a file of it is damaged, or the two do not fit each other.
+            mlt_s.MltSError: a file of it is damaged, or image and label map do not fit each other.
         """
         example = mlt_s.read_example(choice.pair, self._builder.config.remote_options)
         return decoded(self._builder.info.features["label"], example["label"], choice.pair.label[0])
 
     def read_label(self, choice: Choice) -> npt.NDArray[np.uint8]:
-        """What `label` returns as an array, (height, width), uint8."""
+        """The result of `label` as an array, (height, width), uint8."""
         return np.asarray(self.label(choice))
 
     @functools.cached_property
@@ -189,7 +191,7 @@ class Source:
 
     @functools.cached_property
     def _ground_truth(self) -> tuple[dict[tuple[str, str], list[mlt_s.Member]], str]:
-        """What `_ground_truth` finds, listed when the first words are asked for; and why it cannot, or ""."""
+        """The result of the function `_ground_truth`, cached when words are first needed; and why it failed, or ""."""
         config = self._builder.config
         try:
             return _ground_truth(mlt_s.absolute_address(config.data_dir), config.remote_options), ""
@@ -197,10 +199,10 @@ class Source:
             return {}, str(error)
 
     def with_words(self, choice: Choice) -> mlt_s.Pair:
-        """The pair of a choice with its ground truth, where there is some.
+        """The pair of a choice, with its ground truth if there is any.
 
         Raises:
-            mlt_s.MltSError: no ground truth of the folder can be read.
+            mlt_s.MltSError: the folder's ground truth cannot be read at all.
         """
         ground_truth, reason = self._ground_truth
         if reason:
@@ -209,11 +211,11 @@ class Source:
         return choice.pair._replace(words=tuple(copies))
 
     def read_words(self, choice: Choice) -> list[dict[str, Any]] | None:
-        """The words of a choice, as `mlt_s.parse_words` has them; None where there is no ground truth for it.
+        """The words of a choice, as `mlt_s.parse_words` returns them; None if it has no ground truth.
 
         Raises:
-            mlt_s.MltSError: its ground truth is damaged, holds a line that is no word, or has two contents; or no
-                ground truth of the folder can be read.
+            mlt_s.MltSError: its ground truth is damaged, has an invalid line, or exists with two different contents; or
+                the folder's ground truth cannot be read at all.
         """
         words = self.with_words(choice).words
         if not words:
@@ -246,16 +248,16 @@ def read(pair: mlt_s.Pair, features: datasets.Features, options: dict[str, Any])
 
 
 def decoded(feature: datasets.Image, picture: dict[str, Any], member: mlt_s.Member) -> PIL.Image.Image:
-    """A picture of an example by its feature, as `PIL.Image`.
+    """Decodes a picture of an example by its feature: a `PIL.Image`.
 
     Raises:
-        mlt_s.MltSError: it is cut off, or too large.
+        mlt_s.MltSError: it is truncated, or too large.
     """
     try:
         return feature.decode_example(picture)
     except MemoryError:
         raise
-    except Exception as error:  # a picture cut off, or too large: each format of Pillow raises its own
+    except Exception as error:  # a truncated or too large picture: each format of Pillow raises its own errors
         raise mlt_s.MltSError(f"{member} cannot be decoded: {error}. Fetch it again.") from error
 
 

@@ -1,4 +1,4 @@
-"""`mlt-s demo`: the main job on the bundled sample, and what came out."""
+"""`mlt-s demo`: loads the bundled sample, and shows the result."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import mlt_s  # makes the name known to `datasets`
 from mlt_s_tools import SAMPLE, output, writing
 from mlt_s_tools.looking.preview import contact_sheet
 
-# One for each of MLT's scripts: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
+# One per script of MLT: Latin, Korean, Arabic, Chinese; Bangla, Japanese.
 SHOWN = {"train": ["img_2", "img_47", "img_103", "img_6999"], "validation": ["img_1001", "img_1333"]}
 
 
 def run(out: str | os.PathLike[str]) -> None:
-    """Loads the bundled sample, draws a contact sheet of it and prints what is in it.
+    """Loads the bundled sample, draws a contact sheet of it and prints what it holds.
 
     Args:
         out: path of the PNG file to write.
 
     Raises:
-        OSError: the picture cannot be written, or a file is there that is not known to be from mlt-s.
+        OSError: the picture cannot be written, or would replace a file that is not known to be from mlt-s.
     """
     writing.check(out)
     replaces = Path(out).exists()
-    # A cache of its own: the demo shows a first load each time, and leaves nothing but its picture.
+    # With a separate cache, the demo shows a first load each time, and leaves nothing but its picture.
     with tempfile.TemporaryDirectory() as cache:
         splits = datasets.load_dataset("mlt_s", data_dir=str(SAMPLE), cache_dir=cache)
         writing.write_picture(out, contact_sheet(_preview_rows(splits)))

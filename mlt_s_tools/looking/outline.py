@@ -1,6 +1,6 @@
-"""An outline of label maps where their colours are like the picture's: red text on a red sign would not be seen.
+"""Outlines label maps where their colours are like the picture's: red text on a red sign would be invisible otherwise.
 
-Elsewhere there is none, so that thin strokes stay thin.
+There is no outline elsewhere, so that thin strokes stay thin.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 _VALUES = LABEL_MAP.str2int(["text", "uncertain"])
 LIGHT, DARK = (255, 255, 255), (0, 0, 0)  # the line on dark and on bright grounds
-NEAR, FAR = 200, 320  # of colour distances: up to the one the line is drawn, from the other on it is not
-STRENGTH = 0.8  # how much of a pixel it covers at most: words stay coloured where letters are as small as the line
-_SIDES = 400  # pixels of a picture's longer side for a pixel of the line
-_BRIGHT = 0.4  # of luma, from 0 to 1
+NEAR, FAR = 200, 320  # colour distances: the line is fully drawn up to the first, and not drawn from the second on
+STRENGTH = 0.8  # greatest coverage of a pixel: words stay coloured even if letters are as small as the line
+_SIDES = 400  # pixels of a picture's longer side per pixel of the line
+_BRIGHT = 0.4  # luma, from 0 to 1
 
 
 def outline(
@@ -29,21 +29,21 @@ def outline(
     """The line around text and uncertain pixels.
 
     Args:
-        picture: a `PIL.Image` of mode "RGB", in the size in which it is shown.
+        picture: a `PIL.Image` of mode "RGB", at the size at which it is shown.
         label: uint8 (height, width) of 0, 1 and 255, of any size.
 
     Returns:
-        How much of each pixel of the picture the line covers, float32 (height, width) from 0 to 1, and whether it is
-        `DARK` there, and not `LIGHT`, bool (height, width).
+        The coverage of each pixel of the picture by the line, float32 (height, width) from 0 to 1, and whether the line
+        is `DARK` there rather than `LIGHT`, bool (height, width).
     """
     wide = 2 * max(1, round(max(picture.size) / _SIDES)) + 1
-    # As where the label map is drawn, the square root lifts strokes that are thinner than a pixel.
+    # As in drawing the label map, the square root raises the coverage of strokes thinner than a pixel.
     covered = {value: np.sqrt(_resized((label == value).astype(np.uint8) * 255, picture.size)) for value in _VALUES}
     everywhere = np.maximum(*covered.values())
     line = np.zeros(picture.size[::-1], np.float32)
     for value, coverage in covered.items():
         around = np.clip(_filtered(coverage, ImageFilter.MaxFilter(wide)) - everywhere, 0, 1)
-        # It is wanted where the ground on either side of it is like the class's colour.
+        # The line is needed where the ground on either side of it is like the colour of the class.
         alike = _filtered(_likeness(picture, LABEL_MAP.colors[value]), ImageFilter.BoxBlur(wide))
         line = np.maximum(line, around * np.minimum(2 * alike, 1))
     return STRENGTH * line, _is_bright(picture, everywhere, ImageFilter.BoxBlur(3 * wide))
@@ -52,14 +52,16 @@ def outline(
 def _is_bright(
     picture: Image.Image, covered: npt.NDArray[np.floating], blur: ImageFilter.Filter
 ) -> npt.NDArray[np.bool_]:
-    """Whether the ground near a pixel is, what is covered by letters left out."""
+    """Whether the ground near a pixel is bright, not counting ground covered by letters."""
     ground = 1 - covered
     luma = np.asarray(picture.convert("L")).astype(np.float32) / 255
     return _filtered(luma * ground, blur) >= _BRIGHT * _filtered(ground, blur)
 
 
 def _likeness(picture: Image.Image, color: tuple[int, int, int]) -> npt.NDArray[np.floating]:
-    """From 0 to 1, by the distance that weighs channels as the eye does ("redmean", www.compuphase.com/cmetric.htm)."""
+    """Similarity from 0 to 1, by a distance that weights channels like the eye ("redmean",
+    www.compuphase.com/cmetric.htm).
+    """
     pixels = np.asarray(picture).astype(np.float32)
     red = (pixels[..., 0] + color[0]) / 2
     weights = np.stack([2 + red / 256, np.full_like(red, 4), 2 + (255 - red) / 256], axis=-1)

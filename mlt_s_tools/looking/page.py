@@ -1,9 +1,9 @@
-"""One HTML file to leaf through pairs in a browser: `mlt-s preview --html`.
+"""One HTML file for browsing pairs: `mlt-s preview --html`.
 
 The file holds its pictures, its style (page.css) and its script (page.js), and needs no network: its content security
-policy forbids any. Label maps are transparent where background is, so that the browser lays them over their images at
-any strength. Words are polygons over them, in pixels of the stored image. Names and transcriptions come from archives
-that anyone may have made, so all text is escaped, and the policy lets no script run but page.js.
+policy forbids network access. Background is transparent in label maps, so the browser can lay them over their images at
+any opacity. Words are polygons over the images, in pixels of the stored image. Names and transcriptions come from
+archives that anyone may have made, so all text is escaped, and the policy allows no script except page.js.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ LONGEST = 800  # pixels of a picture's longer side: a pair takes 40 to 60 KB, so
 # Of the words of ground truth, as red, green, blue: no colour of a label map. A word takes some 120 bytes.
 WORD_COLORS = {"word": (0, 200, 255), "unreadable": (255, 90, 240)}
 QUALITY = 60
-OUTSIDE = 0.05  # of a label map's text outside every word, from which on it is shown: strokes swell past their boxes
-LEVELS = 7  # of how much of a pixel a class covers; with two classes and background, a palette of 4 bits
+OUTSIDE = (
+    0.05  # share of a label map's text outside all words from which it is shown; below, strokes just exceed their boxes
+)
+LEVELS = 7  # levels of coverage of a pixel by a class; with two classes and background, a palette of 4 bits
 
-# What of a check's report is shown.
+# The parts of a check's report that are shown.
 _FINDING: records.Shape = {"split": (None, str), "image_id": (None, str), "text": str}
 _OUTSIDE: records.Shape = {"split": str, "image_id": str, "share": float}
 _REPORT: records.Shape = {"problems": [_FINDING], "notes": [_FINDING], "pixels": (None, {"outside?": [_OUTSIDE]})}
@@ -60,7 +62,7 @@ _PICTURE = (
     '<img class="label" width="{width}" height="{height}" alt="" src="{label}">{outline}{words}</span>'
 )
 _OUTLINE = '<img class="outline" width="{}" height="{}" alt="" src="{}">'
-# Corners count from the middle of the first pixel. The picture may be scaled by a hair's breadth more on one side.
+# Corners are relative to the centre of the first pixel. The picture may be scaled slightly more in one direction.
 _WORDS = '<svg class="words" viewBox="-0.5 -0.5 {} {}" preserveAspectRatio="none">{}</svg>'
 _WORD = '<polygon{kind} points="{points}" data-script="{script}" data-transcription="{transcription}"/>'
 _SIZE = '<span class="size"> · {} × {}</span>'
@@ -68,7 +70,7 @@ _FACTS = '<span class="text">{text:.1%} text</span><span class="uncertain">{unce
 
 
 class Problem(NamedTuple):
-    """What is wrong with a pair, and how much that counts where pairs are sorted by their problems."""
+    """What is wrong with a pair, and its weight when pairs are sorted by problems."""
 
     text: str
     weight: float
@@ -81,16 +83,18 @@ def write_page(
     read_words: Callable[[Choice], list[dict[str, Any]] | None],
     problems: Mapping[tuple[str, str], Sequence[Problem]] | None = None,
 ) -> list[str]:
-    """Writes the page, a pair at a time. A pair that cannot be read stands in it with the reason in place of pictures,
-    one whose words cannot be read with the reason and without words.
+    """Writes the page, one pair at a time.
+
+    For a pair that cannot be read, the page shows the reason instead of pictures. For a pair whose words cannot be
+    read, it shows the pictures and the reason.
 
     Args:
-        path: of the HTML file, which is replaced once the page is whole.
+        path: path of the HTML file, which is replaced once the page is complete.
         choices: the pairs, a list of `mlt_s_tools.looking.choose.Choice`.
-        read: gives the example of a choice; an `mlt_s.MltSError` means that it cannot be read.
-        read_words: gives the words of a choice, a list as `mlt_s.parse_words` has it, or None; an `mlt_s.MltSError`
-            means the same.
-        problems: (split, image_id) -> list of `Problem`, what a check found; None where there was no check.
+        read: returns the example of a choice; raises `mlt_s.MltSError` if it cannot be read.
+        read_words: returns the words of a choice, a list as from `mlt_s.parse_words`, or None; raises `mlt_s.MltSError`
+            if they cannot be read.
+        problems: (split, image_id) -> list of `Problem`, the findings of a check; None without a check.
 
     Returns:
         The reasons (str) why pairs or words could not be read.
@@ -100,7 +104,7 @@ def write_page(
     """
     head, tail = _template(f"MLT_S, {len(choices):,} pairs", _checked(choices, problems))
     unread = []
-    # A name may hold what is no valid Unicode: it is shown with the bytes spelled out.
+    # A name may be invalid Unicode: its bytes are then shown as escapes.
     with whole(path, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(head)
         for number, choice in enumerate(tqdm(choices, "pairs", unit="pair", disable=None)):
@@ -118,47 +122,49 @@ def write_page(
 
 
 def read_problems(path: str | os.PathLike[str]) -> dict[tuple[str, str], list[Problem]]:
-    """What a check found of single pairs: (split, image_id) -> list of `Problem`.
+    """The problems that a check found in single pairs: (split, image_id) -> list of `Problem`.
 
     Args:
-        path: of the JSON file that `mlt-s check --json` wrote.
+        path: path of the JSON file that `mlt-s check --json` wrote.
 
     Raises:
         OSError: the file cannot be read.
-        mlt_s.MltSError: it is of another kind.
+        mlt_s.MltSError: it is not such a file.
     """
     found = defaultdict(list)
     try:
         report = records.read(path, {"error?": str})
         if "error" in report:
-            raise mlt_s.MltSError(f"{path} is of a check that could not look: {report['error']}")
+            raise mlt_s.MltSError(f"{path} is from a check that could not run: {report['error']}")
         records.check(report, _REPORT)
     except ValueError as error:
-        raise mlt_s.MltSError(f"{path} is not what mlt-s check --json writes: {error}.") from error
+        raise mlt_s.MltSError(f"{path} was not written by mlt-s check --json: {error}.") from error
     for finding in report["problems"] + report["notes"]:
         if finding["image_id"] is not None:
             found[finding["split"], finding["image_id"]].append(Problem(finding["text"], 1))
     for one in (report["pixels"] or {}).get("outside", ()):
         if one["share"] >= OUTSIDE:
-            text = f"{one['share']:.0%} of its text lies outside every word of the ground truth."
+            text = f"{one['share']:.0%} of its text lies outside all words of the ground truth."
             found[one["split"], one["image_id"]].append(Problem(text, float(one["share"])))
     return dict(found)
 
 
 def _checked(choices: Sequence[Choice], problems: Mapping[tuple[str, str], Sequence[Problem]] | None) -> str:
-    """What stands over the pairs where a check was given and has nothing to say of them: else one would not see it."""
+    """The line above the pairs if a check was given but has no problem of them; otherwise nobody would see that there
+    was one.
+    """
     if problems is None or any((choice.split, choice.pair.image_id) in problems for choice in choices):
         return ""
-    said = "The check found no problem of a single pair."
+    said = "The check found no problem in any pair."
     if problems:
         split, image_id = next(iter(problems))
         others = f"{len(problems):,} {'pair' if len(problems) == 1 else 'pairs'}"
-        said = f"The check found no problem of these pairs, but of {others} not shown here, such as {split} {image_id}."
+        said = f"The check found no problem in these pairs, but in {others} not shown here, such as {split} {image_id}."
     return f'<p id="checked">{html.escape(said)}</p>\n'
 
 
 def _template(title: str, checked: str) -> tuple[str, str]:
-    """What stands before and after the pairs."""
+    """The parts of the page before and after the pairs."""
     colors = {mlt_s.LABEL_MAP.int2str(value): color for value, color in mlt_s.LABEL_MAP.colors.items()}
     variables = " ".join(f"--{name}: rgb{color};" for name, color in {**colors, **WORD_COLORS}.items())
     style = _source("page.css").replace("{{colors}}", variables)
@@ -166,7 +172,7 @@ def _template(title: str, checked: str) -> tuple[str, str]:
     page = _source("page.html").replace("{{title}}", html.escape(title))
     page = page.replace("{{policy}}", _POLICY.format(style=_hash(style), script=_hash(script)))
     head, tail = page.replace("{{style}}", style).replace("{{script}}", script).split("{{pairs}}")
-    return head.replace("{{checked}}", checked), tail  # last, as names in it can be anything
+    return head.replace("{{checked}}", checked), tail  # last, because it holds names, which can be anything
 
 
 def _source(name: str) -> str:
@@ -234,10 +240,10 @@ def _size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _label_uri(label: Image.Image, size: tuple[int, int]) -> str:
-    """A PNG of a few colours: the published ones, the less opaque the less of a pixel is marked."""
+    """A PNG file in the published colours; the less of a pixel is marked, the more transparent it is."""
     text, uncertain = mlt_s.LABEL_MAP.str2int(["text", "uncertain"])
     shares = [_share(label, value, size) for value in (text, uncertain)]
-    # As in the contact sheet, the square root lifts strokes thinner than a pixel.
+    # As in the contact sheet, the square root raises the coverage of strokes thinner than a pixel.
     level = np.ceil(LEVELS * np.sqrt(np.minimum(sum(shares), 1))).astype(np.uint8)
     index = level + LEVELS * ((shares[1] > shares[0]) & (level > 0)).astype(np.uint8)
     picture = Image.frombytes("P", size, index.tobytes())
@@ -247,7 +253,7 @@ def _label_uri(label: Image.Image, size: tuple[int, int]) -> str:
 
 
 def _outline_drawing(picture: Image.Image, label: Image.Image) -> str:
-    """The line around classes that the picture's colours hide, as a layer of its own; "" where none is needed."""
+    """The outline of classes that are hard to see on the picture, as a separate layer; "" if none is needed."""
     line, dark = outline(picture, np.asarray(label))
     level = np.rint(LEVELS * line).astype(np.uint8)
     if not level.any():
@@ -259,7 +265,7 @@ def _outline_drawing(picture: Image.Image, label: Image.Image) -> str:
 
 
 def _layer_uri(layer: Image.Image) -> str:
-    """A PNG of indices of 4 bits: 0, and twice the levels of how opaque a pixel is."""
+    """A PNG file of 4-bit indices: 0, and twice the levels of opacity."""
     alphas = [round(255 * level / LEVELS) for level in range(1, LEVELS + 1)]
     return _uri(layer, "png", bits=4, optimize=True, transparency=bytes([0, *alphas, *alphas]))
 

@@ -1,8 +1,8 @@
 """`mlt-s preview`, and pictures of examples: an overlay of one, a contact sheet of several.
 
-What draws are functions of values: they take examples as `load_dataset("mlt_s", …)` yields them (`image` a
-`PIL.Image` of mode "RGB", `label` one of mode "L" and the same size, holding 0, 1 and 255; `words`, where there are
-any, as `mlt_s.parse_words` has them) and return pictures. All sizes are pixels.
+The drawing functions take examples as `load_dataset("mlt_s", …)` yields them and return pictures. An example has
+`image`, a `PIL.Image` of mode "RGB", `label`, a `PIL.Image` of mode "L" and the same size with values 0, 1 and 255, and
+possibly `words`, as from `mlt_s.parse_words`. All sizes are in pixels.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ PANEL_SIZE = (256, 192)
 COLUMNS = 2
 STRENGTH = 0.7
 OUTLINE = 1.5  # width of the lines around words
-CASING = 2.75  # width of the dark under them, by which they are seen on bright grounds too
-SHADE = 0.5  # how dark
-SMOOTH = 4  # times as large are lines drawn, and shrunk, as Pillow draws no smooth ones
+CASING = 2.75  # width of the dark casing under them, which makes them visible on bright ground too
+SHADE = 0.5  # opacity of the casing
+SMOOTH = 4  # lines are drawn this many times larger and reduced, because Pillow draws no smooth lines
 
 MARGIN = 24
 GAP = 4
@@ -40,8 +40,8 @@ COLUMN_GAP = 32
 LEGEND_HEIGHT = 34
 HEAD_HEIGHT = 30
 CAPTION_HEIGHT = 40
-CAPTION_MIDDLE = 15  # of its words, below the panels
-ABREAST = 4  # label maps alone
+CAPTION_MIDDLE = 15  # distance of the middle of its text from the panels
+ABREAST = 4  # label maps per row, without images
 LABEL_GAP = 16
 LEGEND_WIDTH = 560
 LEGEND_TITLE_WIDTH = 110
@@ -56,7 +56,7 @@ FAINT_INK = (104, 109, 117)
 
 ROW_HEIGHT = PANEL_SIZE[1] + CAPTION_HEIGHT
 
-SHEET_COUNT = 12  # pairs to draw by chance, unless told otherwise
+SHEET_COUNT = 12  # pairs in a random sample by default
 PAGE_COUNT = 300
 
 
@@ -72,26 +72,27 @@ def run(
     check: str | os.PathLike[str] | None = None,
     text_value: int = 1,
 ) -> None:
-    """Draws a contact sheet of some pairs, or writes a page of them, and prints where it is.
+    """Draws a contact sheet of some pairs, or writes a page of them, and prints the path.
 
-    Words are outlined where there is ground truth in `data_dir`. A pair whose ground truth cannot be read is shown
-    without, and the reason printed to stderr.
+    Words are outlined if `data_dir` has ground truth. If the ground truth of a pair cannot be read, the pair is shown
+    without words and the reason is printed to stderr.
 
     Args:
         data_dir: the folder of the archives, as for `load_dataset`.
-        ids: which pairs, a list of str; by default `count` of them by chance, the same ones for the same seed.
-        count: how many by chance; by default 12 for a contact sheet and 300 for a page.
+        ids: ids of the pairs, a list of str; by default a random sample of `count` pairs, the same for the same seed.
+        count: size of the random sample; by default 12 for a contact sheet and 300 for a page.
         split: the only split to take pairs from, "train" or "validation"; by default both.
-        label_maps: the label archive, where it is not in `data_dir`.
+        label_maps: the label archive, if it is not in `data_dir`.
         out: path of the PNG file to write.
         html: path of the page to write instead.
-        check: path of a JSON file that `mlt-s check` wrote: the page then shows its problems, and sorts by them.
-        text_value: what text is in the label maps, as for the loader: 1, or 255.
+        check: path of a JSON file that `mlt-s check` wrote. The page then shows its problems, and can sort by them.
+        text_value: the value of text in the label maps, as for the loader: 1 or 255.
 
     Raises:
-        mlt_s.MltSError: nothing can be loaded, an id is unknown, or a pair cannot be read (a page shows that instead).
-        OSError: the picture or page cannot be written, a file is there that is not known to be from mlt-s, or the check
-            cannot be read.
+        mlt_s.MltSError: nothing can be loaded, an id is unknown, or a pair cannot be read (a page shows the reason
+            instead).
+        OSError: the picture or page cannot be written, would replace a file that is not known to be from mlt-s, or the
+            check cannot be read.
     """
     writing.check(html or out)
     replaces = Path(html or out).exists()
@@ -103,13 +104,13 @@ def run(
     else:
         unread = []
         writing.write_picture(out, contact_sheet(_rows(source, choices, unread)))
-    for reason in dict.fromkeys(unread):  # of an archive that cannot be read, each pair has the same
+    for reason in dict.fromkeys(unread):  # all pairs of an unreadable archive have the same reason
         print(f"mlt-s: {reason}", file=sys.stderr)
     print(f"{len(choices):,} of {source.count:,} pairs: {output.written(html or out, replaces)}")
 
 
 def _rows(source: Source, choices: list[Choice], unread: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Titles and examples of the choices. Why words could not be read is added to the list `unread`."""
+    """Titles and examples of the choices. Appends the reasons why words could not be read to the list `unread`."""
     for choice in choices:
         example = source.read(choice)
         try:
@@ -120,43 +121,43 @@ def _rows(source: Source, choices: list[Choice], unread: list[str]) -> Iterator[
 
 
 def overlay(example: Mapping[str, Any], strength: float = STRENGTH) -> Image.Image:
-    """The image with its label map laid over it: text red, uncertain yellow, background untouched.
+    """Draws the label map over the image: text red, uncertain yellow, background unchanged.
 
-    Where the image is of such a colour itself, as a red sign is, they are outlined: white on dark ground, black on
-    bright.
+    If the image itself has a similar colour, as a red sign has, the marked pixels are outlined: white on dark ground,
+    black on bright ground.
 
     Args:
         example: a dict with `image` (mode "RGB") and `label` (mode "L", same size).
-        strength: how much of the colour covers the image, from 0 (none) to 1 (all).
+        strength: opacity of the colour, from 0 to 1.
 
     Returns:
-        A `PIL.Image` of mode "RGB", as large as the image.
+        A `PIL.Image` of mode "RGB", of the size of the image.
 
     Raises:
-        ValueError: no image or no label map in the example, the two differ in size, the label map holds a value
-            other than 0, 1 and 255, or the strength is out of range.
+        ValueError: the example has no image or no label map, the two differ in size, the label map holds a value other
+            than 0, 1 and 255, or the strength is out of range.
     """
     if not 0 <= strength <= 1:
-        raise ValueError(f"The strength of an overlay lies between 0 and 1, not at {strength}.")
+        raise ValueError(f"The strength of an overlay must be from 0 to 1, not {strength}.")
     _check_pair(example)
     return _lay_over(example["image"], example["label"], example["image"].size, strength)
 
 
 def contact_sheet(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Image.Image:
-    """A picture that shows examples as image, label map in the published colours, and overlay side by side.
+    """Draws a picture of examples, each as image, label map in the published colours, and overlay side by side.
 
-    Words are outlined on the image, unreadable ones in another colour: so each panel shows one thing.
+    Words are outlined on the image, unreadable ones in another colour; the other panels have no outlines of words.
 
     Args:
         rows: pairs of a title (str) and an example (a dict as for `overlay`, with or without `words`), at least one.
 
     Returns:
-        A `PIL.Image` of mode "RGB", two examples abreast, a title and the image's size under each.
+        A `PIL.Image` of mode "RGB" with two examples per row, each with its title and the size of its image.
 
     Raises:
-        ValueError: no rows, or an example that `overlay` refuses.
+        ValueError: there are no rows, or `overlay` rejects an example.
     """
-    with_words, small = False, []  # not the examples
+    with_words, small = False, []  # the panels, not the examples
     for title, example in rows:
         small.append((title, _panels(example), size_in_words(example["image"])))
         with_words = with_words or bool(example.get("words"))
@@ -173,11 +174,11 @@ def sheet_of(
     names: Sequence[str],
     legends: Sequence[tuple[str, Sequence[tuple[str, str, Image.Image]]]],
 ) -> Image.Image:
-    """Rows of panels, two rows abreast, under legends.
+    """Draws rows of panels, two rows side by side, under legends.
 
     Args:
-        rows: at least one triple of a title (str), pictures that fit a panel, and what stands after the title.
-        names: of the panels, as many as a row has pictures.
+        rows: at least one tuple of a title (str), pictures that fit a panel, and the text after the title.
+        names: names of the panels, one for each picture of a row.
         legends: lines, each a title (str, or "") and a list of name, value (str, or "") and swatch (a picture).
 
     Returns:
@@ -208,16 +209,16 @@ def group_width(panels: int) -> int:
 
 
 def label_sheet(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Image.Image:
-    """A picture that shows label maps alone, in the published colours.
+    """Draws a picture of label maps alone, in the published colours.
 
     Args:
         rows: pairs of a title (str) and an example (a dict with `label`, as for `overlay`), at least one.
 
     Returns:
-        A `PIL.Image` of mode "RGB", four label maps abreast, a title under each.
+        A `PIL.Image` of mode "RGB" with four label maps per row, each with its title.
 
     Raises:
-        ValueError: no rows, or a label map with a value other than 0, 1 and 255.
+        ValueError: there are no rows, or a label map has a value other than 0, 1 and 255.
     """
     small = [(title, as_picture(colored(example["label"], fitting(example["label"]))[0])) for title, example in rows]
     if not small:
@@ -241,32 +242,32 @@ def _check_pair(example: Mapping[str, Any]) -> None:
         raise ValueError("This example has no image. Load the configuration 'segmentation', not 'labels'.")
     image, label = example["image"], example["label"]
     if label is None:
-        raise ValueError("This example has no label map: it is of an image that MLT_S has none for.")
+        raise ValueError("This example has no label map: MLT_S has none for its image.")
     if image.size != label.size:
         sizes = size_in_words(image), size_in_words(label)
-        raise ValueError(f"The image is {sizes[0]}, its label map {sizes[1]}; a pair has one size.")
+        raise ValueError(f"The image is {sizes[0]}, its label map {sizes[1]}; both must have the same size.")
 
 
 def size_in_words(image: Image.Image) -> str:
-    """Width and height of a picture in pixels, as it is written beside it."""
+    """Width and height of a picture in pixels, as captions show them."""
     return f"{image.width} x {image.height}"
 
 
 def colored(
     label: Image.Image | npt.NDArray[np.uint8], size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-    """The label map in the published colours, as `shrunk` gives them."""
+    """The label map in the published colours, as `shrunk` returns them."""
     return shrunk(LABEL_MAP.colorize(label), np.asarray(label) != 0, size)
 
 
 def shrunk(
     colors: Image.Image, marked: npt.NDArray[np.bool_], size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-    """Colours on black at another size.
+    """Resizes colours on black.
 
     Args:
         colors: a `PIL.Image` of mode "RGB".
-        marked: bool (height, width), where it is not black.
+        marked: bool (height, width), true where it is not black.
         size: (width, height).
 
     Returns:
@@ -274,8 +275,8 @@ def shrunk(
     """
     pixels = np.asarray(colors.resize(size, Image.Resampling.BOX))
     share = np.asarray(Image.fromarray(np.uint8(marked) * 255).resize(size, Image.Resampling.BOX))[..., None] / 255
-    # A stroke thinner than a pixel of the panel covers little of it. The square root lifts that little, so that thin
-    # strokes stay visible and their edges stay smooth; what is covered fully, or not at all, stays as it is.
+    # A stroke thinner than a pixel of the panel covers little of it. The square root raises small coverage, so that
+    # thin strokes stay visible and their edges smooth. Full and zero coverage do not change.
     coverage = np.sqrt(share)
     return pixels / np.maximum(coverage, 1 / 255), coverage
 
@@ -300,12 +301,12 @@ def _laid_over(
 
 
 def as_picture(values: npt.NDArray[np.floating]) -> Image.Image:
-    """A `PIL.Image` of mode "RGB" from values (height, width, 3), rounded and cut off at 0 and 255."""
+    """A `PIL.Image` of mode "RGB" from values (height, width, 3), rounded and clipped to 0 and 255."""
     return Image.fromarray(np.uint8(np.clip(np.rint(values), 0, 255)))
 
 
 def _panels(example: Mapping[str, Any]) -> tuple[Image.Image, Image.Image, Image.Image]:
-    """The three pictures of a row, all of one size that fits a panel."""
+    """The three pictures of a row, resized to one size that fits a panel."""
     _check_pair(example)
     image, label = example["image"], example["label"]
     size = fitting(image)
@@ -317,20 +318,20 @@ def _panels(example: Mapping[str, Any]) -> tuple[Image.Image, Image.Image, Image
 
 
 def fitting(picture: Image.Image) -> tuple[int, int]:
-    """The size in which a picture fits a panel."""
+    """The size at which a picture fits a panel."""
     scale = min(PANEL_SIZE[0] / picture.width, PANEL_SIZE[1] / picture.height)
     return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
 
 
 def _outlined(picture: Image.Image, words: Sequence[Mapping[str, Any]], scale: float) -> Image.Image:
-    """The picture with the words' quadrilaterals outlined on it; `scale` is its size over that of the stored image."""
+    """The picture with the outlines of words; `scale` is its size divided by that of the stored image."""
     outlined = picture.copy()
     size = (SMOOTH * picture.width, SMOOTH * picture.height)
     casing, layers = Image.new("L", size), {name: Image.new("L", size) for name in WORD_COLORS}
     for word in words:
-        # Corners count from the middle of the first pixel, and drawing from its outer corner.
+        # Corners are relative to the centre of the first pixel, drawing to its outer corner.
         corners = [(SMOOTH * scale * (x + 0.5), SMOOTH * scale * (y + 0.5)) for x, y in word["quad"]]
-        line = corners + corners[:2]  # once around and on, so that the first corner is joined too
+        line = corners + corners[:2]  # past the first corner, so that it is joined too
         layer = layers["word" if word["readable"] else "unreadable"]
         for drawn, width, strength in (casing, CASING, round(255 * SHADE)), (layer, OUTLINE, 255):
             ImageDraw.Draw(drawn).line(line, strength, round(SMOOTH * width), "curve")
@@ -371,7 +372,7 @@ def _draw_legend(
 
 
 def swatch_of(color: tuple[int, int, int]) -> Image.Image:
-    """A square of a colour, for a legend."""
+    """A square of one colour, for a legend."""
     swatch = Image.new("RGB", (SWATCH + 1, SWATCH + 1), color)
     ImageDraw.Draw(swatch).rectangle((0, 0, SWATCH, SWATCH), outline=FAINT_INK)
     return swatch
@@ -412,7 +413,7 @@ def _draw_panel(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int
 
 
 def _shortened(draw: ImageDraw.ImageDraw, words: str, width: int) -> str:
-    """The words as the font can draw them, cut where they are wider: names come from archives, and can be anything."""
+    """The text as the font can draw it, cut to the width: names come from archives, and can be anything."""
     words = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in words[:200])
     while draw.textlength(words, font=_font()) > width:
         words = words.rstrip("…")[:-1] + "…"
@@ -420,7 +421,7 @@ def _shortened(draw: ImageDraw.ImageDraw, words: str, width: int) -> str:
 
 
 def _draw_words(draw: ImageDraw.ImageDraw, position: tuple[int, int], words: str, color: tuple[int, int, int]) -> int:
-    """Draws words from the left, centred on the height given, and returns how wide they are."""
+    """Draws text from the left, vertically centred at the given height, and returns its width."""
     font = _font()
     draw.text(position, words, fill=color, font=font, anchor="lm")
     return round(draw.textlength(words, font=font))

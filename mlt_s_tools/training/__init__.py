@@ -1,23 +1,23 @@
-"""From examples to what a segmentation model trains on. From its logits back: `mlt_s_tools.metrics.predict`.
+"""Turns examples into the input of a segmentation model. For the way back, see `mlt_s_tools.metrics.predict`.
 
 | name | what it is |
 | --- | --- |
-| `ArchiveDataset` | the examples of a split by number, read from the archives when they are asked for |
-| `TrainTransform` | an example to a random crop, by scale, place and colour |
-| `EvalTransform` | an example whole, with its label map untouched |
-| `collate` | a batch of either, for a `DataLoader` or a `transformers.Trainer` |
+| `ArchiveDataset` | the examples of a split by index, read from the archives when they are asked for |
+| `TrainTransform` | turns an example into a random crop: scale, place and colour vary |
+| `EvalTransform` | turns an example into a whole image, with its label map unchanged |
+| `collate` | makes a batch of either, for a `DataLoader` or a `transformers.Trainer` |
 | `for_image_processor` | the transforms and model options that fit an image processor of `transformers` |
 | `GlobalBatchSampler` | the order of examples, with the same global batches on any number of processes |
-| `TextTrainer` | a `transformers.Trainer` for label maps: images of any sizes, several processes |
-| `EpochCallback` | tells a `TrainTransform` the epoch, from a `transformers.Trainer` |
+| `TextTrainer` | a `transformers.Trainer` for label maps: images of any size, several processes |
+| `EpochCallback` | tells a `TrainTransform` the epoch of a `transformers.Trainer` |
 
-Straight from the archives it is `ArchiveDataset(data_dir, "train", preset.training())`, on a prepared set
-`train.with_transform(preset.training())`, and on a stream `train.map(preset.training(),
-remove_columns=train.column_names)`. To a `Trainer`, say `remove_unused_columns=False` as well: by default it takes the
-column `image` away before a transform sees it.
+To train from the archives, use `ArchiveDataset(data_dir, "train", preset.training())`; from a prepared set,
+`train.with_transform(preset.training())`; from a stream, `train.map(preset.training(),
+remove_columns=train.column_names)`. With a `Trainer`, also set `remove_unused_columns=False`: by default it removes
+the column `image` before a transform sees it.
 
-The transforms need NumPy and Pillow alone, `collate` and `GlobalBatchSampler` PyTorch, `TextTrainer` and
-`EpochCallback` transformers.
+The transforms need only NumPy and Pillow. `collate` and `GlobalBatchSampler` need PyTorch. `TextTrainer` and
+`EpochCallback` need transformers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The archives as a data set of random access: nothing is prepared, and a pair is read when it is its turn."""
+"""Random access to the archives: nothing is prepared, and each pair is read when it is asked for."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ import mlt_s
 
 
 class ArchiveDataset:
-    """The examples of a split by number, each read from its archives when it is asked for.
+    """The examples of a split by index, each read from the archives when it is asked for.
 
-    It starts at once and takes no disk, as a stream does, and has a length and an order of numbers, as a prepared set
-    has. So a sampler does what it does for any data set in memory: a `Trainer` shuffles anew in each epoch, resumes in
-    the middle of one without reading what was seen, and gives each process its own part, of the same number of steps.
-    (Over an `IterableDataset` a plain `Trainer` resumes by reading and decoding all that was seen, and its processes
-    can have unequal numbers of batches; tried with transformers 5.23 and accelerate 1.15. `TextTrainer` does neither.)
+    It needs no preparation and no disk space, like a stream, and it has a length and indices, like a prepared set. So
+    samplers work as for any map-style data set: a `Trainer` reshuffles in each epoch, resumes in the middle of an epoch
+    without rereading what was seen, and gives each process its own part with the same number of steps. (With an
+    `IterableDataset`, a plain `Trainer` resumes by reading and decoding everything again, and its processes can have
+    unequal numbers of batches; tested with transformers 5.23 and accelerate 1.15. `TextTrainer` does neither.)
 
-    Copies of it in the workers of a `DataLoader`, forked or spawned, share no open file.
+    The copies in the workers of a `DataLoader`, forked or spawned, share no open file.
 
-    Archives at an address are worth some workers: all members of a batch are fetched at once, but nobody knows the next
-    batch before it is asked for. Without workers each batch waits for a round trip; with them, others are decoded
-    meanwhile. (A stream knows what follows, and fetches it while a pair is decoded, without workers as well.)
+    For remote archives, use workers. All members of a batch are fetched at once, but the next batch is not known before
+    it is asked for. Without workers, each batch waits for a round trip; with workers, other batches are decoded
+    meanwhile. (A stream knows what comes next and fetches it while it decodes, even without workers.)
 
     Args:
-        data_dir: as for the loader: the folder of the archives, or an fsspec address.
+        data_dir: the folder of the archives, or an fsspec address, as for the loader.
         split: "train" or "validation".
-        transform: called with each example, a dict with the columns of the configuration; what it returns is the
-            example. By default that comes as it is: `image_id`, `image` as `PIL.Image` of mode "RGB" and `label` as one
-            of mode "L", or None where there is no label map (`unlabelled=True`).
-            One with an attribute `decodes` that is true, as the transforms of this package have, gets `image` and
-            `label` as dicts of `bytes` and `path`, and decodes them.
+        transform: called with each example, a dict with the columns of the configuration; returns the example. Without
+            a transform, examples have `image_id`, `image` as a `PIL.Image` of mode "RGB", and `label` as a `PIL.Image`
+            of mode "L", or None if there is no label map (`unlabelled=True`). A transform with a true attribute
+            `decodes`, as those of this package have, gets `image` and `label` as dicts of `bytes` and `path`, and
+            decodes them itself.
         config: "segmentation", "words" or "labels".
-        options: of the loader, as `mlt_s.MltSConfig` has them: `label_maps`, `missing_images`, `unlabelled`,
-            `text_value`. For remote archives `token` and `storage_options`.
+        options: options of the loader, see `mlt_s.MltSConfig`: `label_maps`, `missing_images`, `unlabelled`,
+            `text_value`; for remote archives also `token` and `storage_options`.
 
     Attributes:
         pairs: a list of `mlt_s.Pair`, in the order of the examples.
         features: the columns, as a prepared set has them.
 
     Raises:
-        ValueError: `config` or an option is none of these.
-        mlt_s.MltSError: nothing can be loaded from there, or nothing of the split; or, when it is asked for, an example
+        ValueError: `config` or an option is not valid.
+        mlt_s.MltSError: nothing can be loaded from `data_dir`, or the split has no pairs; or, on access, an example
             cannot be read.
     """
 
@@ -59,14 +59,14 @@ class ArchiveDataset:
         builder = mlt_s.MltS(config_name=config, data_dir=data_dir, **options)
         found = builder.pairs()
         if split not in found:
-            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, but of {', '.join(found)}.")
+            raise mlt_s.MltSError(f"There is no pair of the split {split!r} in {data_dir}, only of {', '.join(found)}.")
         self.pairs = found[split]
         self.features = builder.info.features
         self.transform = transform
         self._remote_options = builder.config.remote_options
 
     def with_transform(self, transform: Callable[[dict[str, Any]], Any] | None) -> ArchiveDataset:
-        """The same examples through another transform, or, for None, as they are: nothing is listed again."""
+        """The same examples with another transform, or without one (None). The archives are not listed again."""
         other = copy.copy(self)
         other.transform = transform
         return other
@@ -85,7 +85,7 @@ class ArchiveDataset:
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """The examples of these numbers, by which a `DataLoader` asks for a batch: remote ones are fetched at once."""
+        """The examples with these indices, as a `DataLoader` asks for a batch: remote ones are fetched at once."""
         pairs = [self.pairs[self._number(index)] for index in indices]
         read = mlt_s.read_examples(pairs, self._remote_options, len(pairs))
         return [self._given(pair, files) for files, pair in zip(read, pairs)]
@@ -105,7 +105,7 @@ class ArchiveDataset:
         return number
 
     def _given(self, pair: mlt_s.Pair, files: dict[str, Any]) -> Any:
-        """What the transform makes of an example as `mlt_s.read_example` gives it."""
+        """Applies the transform to an example as `mlt_s.read_example` returns it."""
         try:
             decodes = getattr(self.transform, "decodes", False)
             example = files if decodes else self.features.decode_example(files)
@@ -117,7 +117,7 @@ class ArchiveDataset:
             raise
 
     def _refuse_damaged(self, pair: mlt_s.Pair, files: dict[str, Any]) -> None:
-        """Names the file of an example that cannot be decoded: Pillow's own errors do not."""
+        """Names the file of an example that cannot be decoded; Pillow's own errors do not."""
         for column, copies in (("image", pair.image), ("label", pair.label)):
             if files.get(column):
                 try:

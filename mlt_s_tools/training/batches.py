@@ -1,4 +1,4 @@
-"""Batches of tensors from what the transforms give."""
+"""Batches of tensors from transformed examples."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ if TYPE_CHECKING:
 
 
 def collate(examples: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()) -> dict[str, Any]:
-    """What `TrainTransform` or `EvalTransform` gives, as a batch: the `collate_fn` of a `DataLoader`.
+    """Makes a batch of what `TrainTransform` or `EvalTransform` returns: the `collate_fn` of a `DataLoader`.
 
-    Transforms of others do as well, which give `pixel_values` and `labels` of those shapes, as arrays or as tensors.
+    Other transforms work too, if they return `pixel_values` and `labels` of the same shapes, as arrays or tensors.
 
-    Images of several sizes are padded below and on the right with 0, which is the mean, label maps with 255. Label maps
-    that are larger than the images (`EvalTransform(reduce=2)`) stay larger by the same factor.
+    Images of different sizes are padded at the bottom and on the right: images with 0, which is the mean, and label
+    maps with 255. Label maps that are larger than the images (`EvalTransform(reduce=2)`) stay larger by the same
+    factor.
 
     Args:
         examples: a list of dicts.
-        keep: names of what else is to be in the batch, as lists: with `functools.partial(collate, keep=("size",
-            "image_id"))` a loop of your own knows which prediction is whose. Nothing by default, as a `Trainer` hands
-            all of a batch to the model.
+        keep: names of further values to put into the batch, as lists. With `functools.partial(collate, keep=("size",
+            "image_id"))`, your own loop knows which image a prediction belongs to. Empty by default, because a
+            `Trainer` passes the whole batch to the model.
 
     Returns:
         A dict of `pixel_values`, a float32 tensor (batch, 3, height, width), and `labels`, an int64 tensor (batch,
-        height, width) of 0, 1 and 255, whose height and width are larger by the factor. Where the examples have it
-        (`EvalTransform(words=True)`), also `words`, a float64 tensor (batch, words, 9), filled up with rows of -100:
-        take it out before a model gets the rest. `TextTrainer` does.
+        height, width) of 0, 1 and 255, whose height and width are larger by the factor. If the examples have it
+        (`EvalTransform(words=True)`), also `words`, a float64 tensor (batch, words, 9), padded with rows of -100.
+        Remove `words` before you pass the batch to a model; `TextTrainer` does.
 
     Raises:
-        ValueError: label maps of one batch differ in the factor, or no pixel of a training batch counts: its loss would
-            be NaN, and so would be all weights after a step. `TrainTransform` gives a crop like that only of an image
-            without label map, or whose label map is 255 throughout. (Evaluation, of examples with `size`, takes no
-            step, and there it is allowed.)
+        ValueError: the label maps of a batch differ in the factor, or no pixel of a training batch has a label. The
+            loss of such a batch would be NaN, and so would all weights after the step. `TrainTransform` returns such a
+            crop only if the image has no label map, or a label map that is 255 throughout. (In evaluation, where
+            examples have `size`, no step is taken, so this is allowed.)
     """
     images = [np.asarray(example["pixel_values"], np.float32) for example in examples]
     labels = [np.asarray(example["labels"], np.int64) for example in examples]
     factors = {of / to for image, label in zip(images, labels) for of, to in zip(label.shape, image.shape[1:])}
     if len(factors) != 1 or not min(factors).is_integer():
-        raise ValueError(f"The label maps of a batch are larger than the images by one factor, not by {factors}.")
+        raise ValueError(
+            f"All label maps of a batch must be larger than the images by the same factor; these are by {factors}."
+        )
     if "size" not in examples[0] and all((label == IGNORED).all() for label in labels):
         raise ValueError(
-            "No pixel of this batch has a label, so its loss would be NaN, and so would be all weights. Leave images "
-            'without label map out: dataset.filter(lambda label: label is not None, input_columns="label").'
+            "No pixel of this batch has a label, so its loss would be NaN, and so would all weights. Leave out images "
+            'without a label map: dataset.filter(lambda label: label is not None, input_columns="label").'
         )
     frame = np.max([image.shape[1:] for image in images], 0)
     return {
@@ -68,6 +71,6 @@ def _words(examples: Sequence[Mapping[str, Any]]) -> torch.Tensor:
 
 
 def _stacked(arrays: list[npt.NDArray[Any]], frame: Sequence[int] | npt.NDArray[np.integer], fill: int) -> torch.Tensor:
-    """One tensor of arrays (..., height, width) that are padded to `frame`."""
-    # PyTorch's own way writes it to where another process sees it, if this is a worker: else all is copied once more.
+    """Pads arrays (..., height, width) to `frame` and stacks them into one tensor."""
+    # In a worker, PyTorch's own collate writes into shared memory; otherwise everything would be copied once more.
     return default_collate([torch.from_numpy(padded(array, frame, fill)) for array in arrays])

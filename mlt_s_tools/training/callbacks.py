@@ -1,4 +1,4 @@
-"""What a `transformers.Trainer` tells the transforms."""
+"""Tells the transforms which epoch a `transformers.Trainer` is in."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
         def set_epoch(self, epoch: int) -> None: ...
 
 
-# The key of the epoch in TrainerState.stateful_callbacks, which checkpoints hold. It is not the name of the class: what
-# stands there by such a name a Trainer can restore, and it would make a callback without a transform.
+# The key of the epoch in TrainerState.stateful_callbacks, which checkpoints hold. It is not the name of the class,
+# because a Trainer can restore callbacks by class name, and would make one without a transform.
 _KEPT = "epoch of the transform"
 
 
 class EpochCallback(TrainerCallback):
-    """Calls `set_epoch` of a `TrainTransform` as each epoch begins, before its first example is read.
+    """Calls `set_epoch` of a `TrainTransform` at the beginning of each epoch, before its first example is read.
 
-    A stream needs it too: `IterableDataset.set_epoch`, which a `Trainer` calls by itself, gives another order, but a
-    function in `map` does not learn of it.
+    A stream needs this callback too: `IterableDataset.set_epoch`, which a `Trainer` calls by itself, changes the order,
+    but does not reach a function in `map`.
 
-    A run that goes on from a checkpoint goes on with its epoch. Over a stream, `TextTrainer` knows the pass in which
-    each process is, also after it was resumed. A plain `Trainer` takes all steps of the
-    checkpoint for steps of one pass, the first, and skips as many batches of that. Where they were of several passes,
-    nothing is left of it, and it begins another pass; that one is not counted, but has the epoch of the pass in
-    which the checkpoint was written, or of the next one, if that was through.
+    A resumed run continues with its epoch. Over a stream, `TextTrainer` knows which pass each process is in, also after
+    resuming. A plain `Trainer` treats all steps of the checkpoint as steps of the first pass and skips as many batches
+    of it. If they were steps of several passes, nothing is left of the first pass, and `Trainer` begins another. That
+    pass is not counted. It has the epoch of the pass in which the checkpoint was written, or the next epoch if that
+    pass was complete.
 
     Args:
-        transform: whatever has `set_epoch(int)`.
+        transform: any object with `set_epoch(int)`.
     """
 
     def __init__(self, transform: Transform) -> None:
@@ -43,7 +43,7 @@ class EpochCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        # state.epoch is no count of passes over a stream without length, and begins anew when that is resumed.
+        # For a stream without a length, state.epoch does not count passes, and starts from 0 when the run is resumed.
         kept = state.stateful_callbacks.get(_KEPT)
         self._epoch = kept["epoch"] + kept["ended"] if kept else int(state.epoch or 0)
         self._step = None

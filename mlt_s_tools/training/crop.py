@@ -1,4 +1,4 @@
-"""Where a random crop lies: drawn for image and label map together, cut from each with its own filter.
+"""Where a random crop lies. It is drawn once for image and label map, and cut from each with its own filter.
 
 Sizes and boxes are as in Pillow: (width, height), and (left, top, right, bottom), in pixels.
 """
@@ -18,20 +18,21 @@ _BLOCK = 1 << 16  # pixels
 
 
 class Crop(NamedTuple):
-    """A box of the source that is resized to `size` and put at `place` (left, top) of the crop; the rest is padding."""
+    """A box of the source that is resized to `size` and put at `place` (left, top) of the crop. The rest is padding."""
 
     box: tuple[int, int, int, int]
     size: tuple[int, int]
     place: tuple[int, int]
 
     def of(self, picture: Image.Image, resample: Image.Resampling) -> Image.Image:
-        """The part of a `PIL.Image` that the crop shows, of `size`; only this part is resized, whatever the scale."""
+        """The part of a `PIL.Image` that the crop shows, resized to `size`. Only this part is resized, at any scale."""
         return picture.resize(self.size, resample, box=self.box)
 
     def put(self, part: npt.NDArray[Any], frame: tuple[int, int], fill: int) -> npt.NDArray[Any]:
-        """`part`, an array (..., height, width), at its place in one of `frame` (height, width) that holds `fill`.
+        """Places `part`, an array (..., height, width), in an array of `frame` (height, width) that is filled with
+        `fill`.
 
-        One that fills its frame, as most do, is returned as it is.
+        A part that fills the frame, as most do, is returned as it is.
         """
         (left, top), (width, height) = self.place, self.size
         if (height, width) == frame:
@@ -48,16 +49,17 @@ def random_crop(
     rng: random.Random,
     target: tuple[int, int] | None = None,
 ) -> Crop:
-    """A crop somewhere in an image, or one that shows a pixel of it.
+    """A random crop of an image, or a random crop that shows a given pixel.
 
-    An image that is smaller than the crop, in width or in height, is shown whole there, at a random place.
+    An image that is narrower or lower than the crop is shown whole in that direction, at a random place.
 
     Args:
         source: the size of the image.
         size: the size of the crop.
-        scale: pixels of the crop for a pixel of the image, up to rounding.
+        scale: pixels of the crop per pixel of the image, up to rounding.
         rng: a `random.Random`.
-        target: (x, y) of the pixel to show. From scale 1 on, the nearest neighbour leaves out no pixel of the box.
+        target: (x, y) of the pixel to show. At scales of 1 and above, nearest-neighbour resizing keeps every pixel of
+            the box.
     """
     at = target or (None, None)
     axes = [_random_span(source[axis], size[axis], scale, rng, at[axis]) for axis in (0, 1)]
@@ -80,8 +82,8 @@ def _random_span(
 
 
 def random_pixel(mask: npt.NDArray[np.bool_], rng: random.Random) -> tuple[int, int] | None:
-    """(x, y) of one of the pixels where `mask`, a bool array (height, width), is true; None where it nowhere is."""
-    # Only the block of the pixel is listed: counting takes a fifth of the time.
+    """(x, y) of a random pixel where `mask`, a bool array (height, width), is true; None if there is none."""
+    # Only the pixels of one block are listed. Counting per block takes a fifth of the time of listing all.
     blocks = np.split(mask.ravel(), range(_BLOCK, mask.size, _BLOCK))
     counts = np.cumsum([np.count_nonzero(block) for block in blocks])
     if not counts[-1]:

@@ -1,7 +1,8 @@
-"""Pictures from the bytes of their files: as `datasets` decodes them, by faster libraries where these give the same.
+"""Decodes files to the same pixels as `datasets` does, with faster libraries where they give identical results.
 
-simplejpeg and kornia-rs, which `pip install "mlt-s[fast]"` brings, decode here what Pillow gives the same pixels of, to
-the bit. All else, and whatever they do not take without a word, is left to Pillow, which decodes or refuses it.
+simplejpeg and kornia-rs, which `pip install "mlt-s[fast]"` installs, decode the files for which their pixels equal
+Pillow's to the bit. Everything else, and every file that they do not accept without a warning, is left to Pillow, which
+decodes or rejects it.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ except ImportError:
 
 _ORIENTATION = 0x0112  # the tag's number in EXIF
 _GREY = (8, 0, 0, 0, 0)  # of a PNG file: 8 bits, grey, deflate, filters, not interlaced
-_MORE_THAN_PIXELS = (b"acTL", b"eXIf", b"iTXt", b"zTXt", b"Raw profile")  # frames, and what may tell to turn it
-# Other libraries, and other releases, may round otherwise. `fromarrow` is there from Pillow 11.2 on.
+_MORE_THAN_PIXELS = (b"acTL", b"eXIf", b"iTXt", b"zTXt", b"Raw profile")  # frames, and chunks that can hold orientation
+# Other libraries, and other releases, may round differently. `fromarrow` exists from Pillow 11.2 on.
 _IS_TURBO = (PIL.features.version("libjpeg_turbo") or "").startswith("3.") and hasattr(PIL.Image, "fromarrow")
 
 
 def image_of(file: Any) -> PIL.Image.Image:
-    """An image as `mlt_s.RGBImage` decodes it: a `PIL.Image` of mode "RGB", which may be read-only.
+    """Decodes an image as `mlt_s.RGBImage` does: a `PIL.Image` of mode "RGB", which may be read-only.
 
     Args:
-        file: a dict of `bytes` and `path`, as a column holds them that is not decoded. An image is returned as it is.
+        file: a dict of `bytes` and `path`, as an undecoded column has. An image is returned as it is.
     """
     if not isinstance(file, dict):
         return file
@@ -52,7 +53,7 @@ def image_of(file: Any) -> PIL.Image.Image:
 
 
 def label_of(file: Any) -> PIL.Image.Image | npt.NDArray[np.uint8] | None:
-    """A label map likewise, or None: a `PIL.Image` as `mlt_s.LabelMap` decodes it, or its array (height, width)."""
+    """Decodes a label map: a `PIL.Image` as `mlt_s.LabelMap` does, or its array (height, width). None stays None."""
     if not isinstance(file, dict):
         return file
     values = _quickly(_grey, file)
@@ -60,7 +61,7 @@ def label_of(file: Any) -> PIL.Image.Image | npt.NDArray[np.uint8] | None:
 
 
 def _quickly(decode: Callable[[bytes], Picture | None], file: dict[str, Any]) -> Picture | None:
-    """A file decoded, or None where that is left to Pillow, which then says what is wrong, if something is."""
+    """Decodes a file, or returns None to leave it to Pillow, which then reports what is wrong, if anything is."""
     if file.get("bytes") is not None:
         with contextlib.suppress(Exception):  # simplejpeg raises ValueError, kornia-rs Exception itself
             return decode(file["bytes"])
@@ -68,15 +69,15 @@ def _quickly(decode: Callable[[bytes], Picture | None], file: dict[str, Any]) ->
 
 
 def _rgb(data: bytes) -> PIL.Image.Image | None:
-    """A JPEG file of three components and 8 bits, by simplejpeg, which refuses what libjpeg-turbo only warns of."""
+    """Decodes a JPEG file of three 8-bit components with simplejpeg, which rejects what libjpeg-turbo only warns of."""
     if simplejpeg is None or not _IS_TURBO or not data.startswith(b"\xff\xd8"):
         return None
     header = PIL.Image.open(io.BytesIO(data), formats=("JPEG",))
-    limit = PIL.Image.MAX_IMAGE_PIXELS  # up to twice as many Pillow only warns of
+    limit = PIL.Image.MAX_IMAGE_PIXELS  # Pillow only warns up to twice as many
     is_plain = (header.format, header.mode, header.getexif().get(_ORIENTATION, 1)) == ("JPEG", "RGB", 1)
     if not is_plain or (limit is not None and header.width * header.height > limit):
         return None
-    pixels = simplejpeg.decode_jpeg(data, "RGBX")  # four bytes a pixel, as Pillow holds RGB: none is copied
+    pixels = simplejpeg.decode_jpeg(data, "RGBX")  # four bytes per pixel, as Pillow stores RGB, so nothing is copied
     if pixels.shape[1::-1] != header.size:
         return None
     held = pa.Array.from_buffers(pa.uint32(), pixels.size // 4, [None, pa.py_buffer(pixels)])
@@ -84,10 +85,10 @@ def _rgb(data: bytes) -> PIL.Image.Image | None:
 
 
 def _grey(data: bytes) -> npt.NDArray[np.uint8] | None:
-    """A PNG file of 8-bit grey, by kornia-rs.
+    """Decodes a PNG file of 8-bit grey with kornia-rs.
 
-    It checks the CRC-32 of the packed pixels, which Pillow does not, and not the Adler-32 of what they unpack to. So it
-    takes a file that Pillow refuses only where the writer got that sum wrong.
+    It checks the CRC-32 of the compressed pixels, which Pillow does not, but not the Adler-32 of the decompressed ones.
+    So it accepts a file that Pillow rejects only if the writer got the Adler-32 wrong.
     """
     width, height, *kind = struct.unpack_from(">II5B", data, 16)
     limit = PIL.Image.MAX_IMAGE_PIXELS

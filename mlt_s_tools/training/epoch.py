@@ -1,4 +1,4 @@
-"""The number of the epoch, seen by every process that works for a training run."""
+"""The number of the epoch, visible to every process of a training run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class SharedEpoch:
     """An integer in shared memory.
 
     The workers of a `DataLoader` hold copies of the transform, made when they started, and persistent workers keep
-    theirs for the whole run: a plain attribute set in the training process would not reach them. A worker, forked or
-    spawned, shares the memory; so do the copies that `datasets` makes of a transform within a process. A pickle made
-    for anything else (a fingerprint, a file, `map(num_proc=...)`) holds the number as it is then.
+    theirs for the whole run. A plain attribute set in the training process would not reach them. Workers, forked or
+    spawned, share this memory, and so do the copies that `datasets` makes of a transform within a process. A pickle for
+    any other purpose (a fingerprint, a file, `map(num_proc=...)`) holds the number at the time of pickling.
     """
 
     def __init__(self, value: int = 0) -> None:

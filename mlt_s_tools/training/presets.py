@@ -1,4 +1,4 @@
-"""Transforms and options that fit a model, taken from its own image processor."""
+"""Transforms and options for a model, taken from its image processor."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preset:
-    """What the transforms have to know about a model.
+    """What the transforms need to know about a model.
 
     Attributes:
-        mean: of the three channels, of values from 0 to 1.
-        std: likewise the standard deviation.
+        mean: of the three channels, for values from 0 to 1.
+        std: standard deviation of the three channels, for values from 0 to 1.
         size: (height, width) of a crop in pixels.
-        square: whether the model takes square images alone. Those to evaluate on are padded to squares then.
+        square: whether the model takes only square images. Images for evaluation are then padded to squares.
     """
 
     mean: tuple[float, ...]
@@ -30,26 +30,27 @@ class Preset:
     square: bool = False
 
     def training(self, **options: Any) -> TrainTransform:
-        """A `TrainTransform` with these options; `size` is the preset's unless given.
+        """A `TrainTransform` with these options; `size` defaults to the preset's.
 
         Raises:
-            ValueError: an option out of its range, or a crop that is no square for a model that takes nothing else.
+            ValueError: an option is out of range, or the crop is not square and the model takes only square images.
         """
         transform = TrainTransform(self.mean, self.std, **{"size": self.size, **options})
         height, width = transform.size
         if self.square and height != width:
-            raise ValueError(f"This model takes square crops alone, not {height} by {width}: give size=(n, n).")
+            raise ValueError(f"This model takes only square crops, not {height} by {width}: give size=(n, n).")
         return transform
 
     def evaluation(self, **options: Any) -> EvalTransform:
-        """An `EvalTransform` with these options; `square` is the preset's unless given."""
+        """An `EvalTransform` with these options; `square` defaults to the preset's."""
         return EvalTransform(self.mean, self.std, **{"square": self.square, **options})
 
     def model_options(self) -> dict[str, Any]:
-        """What `from_pretrained` or the config of the model takes: two classes with their names.
+        """Options for `from_pretrained` or the config of the model: two classes with their names.
 
-        Weights that were trained on other classes need `ignore_mismatched_sizes=True` beside it. The models of
-        transformers ignore 255 by default; one whose config has another number fails on the first label map with 255.
+        Weights that were trained on other classes also need `ignore_mismatched_sizes=True`. The models of transformers
+        ignore 255 by default. A model whose config ignores another value fails on the first label map that contains
+        255.
         """
         label_map = mlt_s.LABEL_MAP
         return {
@@ -60,9 +61,9 @@ class Preset:
 
 
 def for_image_processor(image_processor: BaseImageProcessor) -> Preset:
-    """The preset for a model whose images this processor of `transformers` prepares: mean, std and size are its own.
+    """The preset for the model of an image processor of `transformers`, with the processor's mean, std and size.
 
-    The processor itself sees no label map, so that nothing but the transforms resizes one.
+    The processor itself never sees a label map, so only the transforms resize label maps.
 
     Args:
         image_processor: a `SegformerImageProcessor` (SegFormer and UperNet), `BeitImageProcessor` or
@@ -73,12 +74,12 @@ def for_image_processor(image_processor: BaseImageProcessor) -> Preset:
 
     Raises:
         ValueError: the processor drops the background (`do_reduce_labels`), does not rescale and normalise, has no size
-            of height and width, or is for models that learn from a mask per class, such as Mask2Former.
+            with height and width, or is for models that learn from one mask per class, such as Mask2Former.
     """
     if hasattr(image_processor, "ignore_index"):  # those of MaskFormer, Mask2Former, OneFormer and EoMT
         raise ValueError(
-            f"{type(image_processor).__name__} is for models that learn from a mask per class (mask_labels, "
-            "class_labels), and the transforms give label maps (labels), of which their losses would not ignore 255. "
+            f"{type(image_processor).__name__} is for models that learn from one mask per class (mask_labels, "
+            "class_labels). The transforms give label maps (labels), and the losses of these models do not ignore 255. "
             "docs/training.md shows how to make masks from label maps (Mask2Former and MaskFormer). Or let the "
             "processor make them, from segmentation_maps. Load it with ignore_index=255 and do_reduce_labels=False, or "
             "255 becomes a class, or background is dropped."
@@ -95,6 +96,6 @@ def for_image_processor(image_processor: BaseImageProcessor) -> Preset:
     size = image_processor.size.get("height"), image_processor.size.get("width")
     if None in size:
         raise ValueError(f"This image processor has no size of height and width, but {image_processor.size}.")
-    # DPT lays patches out as a square, whatever the image: of 3 by 4 it fails, and 2 by 8 it shuffles without a word.
+    # DPT arranges patches as a square, whatever the image: with 3 by 4 it fails, and 2 by 8 it shuffles silently.
     square = any(kind.__name__.startswith("DPT") for kind in type(image_processor).__mro__)
     return Preset(tuple(image_processor.image_mean), tuple(image_processor.image_std), size, square)

@@ -1,4 +1,4 @@
-"""A `transformers.Trainer` for label maps: weighed classes, images of any sizes, several processes."""
+"""A `transformers.Trainer` for label maps: class weights, images of any size, several processes."""
 
 from __future__ import annotations
 
@@ -41,70 +41,71 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The key of what a checkpoint has to say about the batches of its run, in TrainerState.stateful_callbacks.
+# The key in TrainerState.stateful_callbacks under which a checkpoint describes the batches of its run.
 _KEPT = "batches of the run"
 
 
 class TextTrainer(Trainer):
-    """A `Trainer` that evaluates images of any sizes, and in several processes as in one.
+    """A `Trainer` that evaluates images of any size, and gives the same results in several processes as in one.
 
-    Give it `compute_metrics=TextMetrics()` and, in its arguments, `remove_unused_columns=False`,
-    `batch_eval_metrics=True` and `per_device_eval_batch_size=1` (images have sizes of their own).
+    Pass `compute_metrics=TextMetrics()` and, in the arguments, `remove_unused_columns=False`, `batch_eval_metrics=True`
+    and `per_device_eval_batch_size=1` (images differ in size).
 
-    **Loss.** The loss of a step is the mean over all pixels of its global batch that count (255 does not), however they
-    are split over `gradient_accumulation_steps` and processes. So are its gradient, what `max_grad_norm` clips, and the
-    logged loss. With `class_weights` the mean is weighted. The loss of an evaluation is the mean over the pixels of all
-    its images.
+    **Loss.** The loss of a step is the mean over all labelled pixels of its global batch (255 is ignored), however they
+    are split over `gradient_accumulation_steps` and processes. The gradient, what `max_grad_norm` clips, and the logged
+    loss follow from it. With `class_weights`, the mean is weighted. The loss of an evaluation is the mean over the
+    labelled pixels of all its images.
 
-    It is the model's own loss, which has to be a mean over the pixels that count. Those of the models of transformers
-    with two classes are, auxiliary heads included. With `class_weights`, with `label_smoothing_factor`, where the model
-    has one class (the logit of text), or where an UperNet is to learn from label maps larger than the images
-    (`EvalTransform(reduce=2)`), it is the cross-entropy of `logits` at the label maps' size. Where the
-    targets have other names than `labels` (Mask2Former), and with a `compute_loss_func`, the loss stays as it is given:
-    its mean is taken over accumulation steps and processes, or what `compute_loss_func` makes of `num_items_in_batch`.
+    It is the model's own loss, which must be a mean over labelled pixels. The models of transformers with two classes
+    have such a loss, auxiliary heads included. In four cases it is the cross-entropy of `logits` at the size of the
+    label maps instead: with `class_weights`; with `label_smoothing_factor`; if the model has one class (the logit of
+    text); and if an UperNet learns from label maps larger than the images (`EvalTransform(reduce=2)`). If the targets
+    are not called `labels` (Mask2Former), or with a `compute_loss_func`, the loss is not changed: it is averaged over
+    accumulation steps and processes, or is what `compute_loss_func` makes of `num_items_in_batch`.
 
-    (A plain `Trainer` multiplies SegFormer's loss by the number of accumulation steps and by that of processes. With
+    (A plain `Trainer` multiplies SegFormer's loss by the number of accumulation steps and of processes. With
     `trainer.model_accepts_loss_kwargs = False` it takes the mean of the batches' means.)
 
-    **Several processes.** Data sets are given whole: each process reads its own part, and all make as many steps. What
-    a sampler adds to fill up the last step of an epoch, or leaves out, is logged. A stream is dealt out by its shards,
-    with `dispatch_batches=False`, where by default the first process would read for all; what is left over at the end
-    of an epoch is no matter, since `max_steps` counts and each process begins its part again when it is through, and
-    batches that do not fill the accumulation steps there wait for the next pass. Where a process has fewer images of a
-    stream than others, or none, it evaluates with images without label until all are through.
-    Evaluation drops what was filled up, so each image counts once, and takes the statistics of batch normalisation from
-    the first process, as its checkpoint does: of themselves, processes have different ones. It may come before
-    `train`, and leaves the random state as it was: a run that evaluates trains the same weights as one that does not.
+    **Several processes.** Pass the full data set: each process reads its own part, and all make the same number of
+    steps. Examples that a sampler repeats to fill the last step of an epoch, or drops, are logged. A stream is split by
+    its shards, with `dispatch_batches=False`; by default the first process would read for all. Examples left over at
+    the end of an epoch of a stream do not matter: `max_steps` counts, each process begins its part again when it has
+    finished it, and batches that do not fill the accumulation steps wait for the next pass. A process that has fewer
+    images of a stream than others, or none, evaluates unlabelled images until all have finished. Evaluation drops
+    repeated examples, so each image counts once. It takes the statistics of batch normalisation from the first process,
+    as its checkpoint does; otherwise they differ between processes. Evaluation may come before `train`, and leaves the
+    random state unchanged: a run that evaluates trains the same weights as one that does not.
 
-    Each evaluation and prediction starts with an empty `TextMetrics`, also after one that broke off. Where examples
-    have words (`EvalTransform(words=True)`), there are figures by script and height of words, too: `eval_fgiou_Latin`.
+    Each evaluation and prediction starts with an empty `TextMetrics`, also after one that was interrupted. If examples
+    have words (`EvalTransform(words=True)`), there are scores by script and by height of words too: `eval_fgiou_Latin`.
 
-    **Stopped and resumed.** A checkpoint of a run over a stream of `datasets` holds where the stream of each process
-    and loader worker stands, in any pass; resumed on as many, it continues there without reading what was seen. What a
-    release of `datasets` cannot take up exactly (a shuffle buffer, say) is said when the training begins, and refused
-    when it is resumed. `ignore_data_skip=True` begins the first pass anew. Ctrl-C writes no checkpoint.
+    **Stopping and resuming.** A checkpoint of a run over a stream of `datasets` records the position in the stream of
+    each process and loader worker, in any pass. Resumed with the same numbers of both, the run continues there without
+    rereading what was seen. If a release of `datasets` cannot restore a stream exactly (with a shuffle buffer, for
+    example), a warning says so when training begins, and resuming raises an error. `ignore_data_skip=True` restarts the
+    first pass. Ctrl-C writes no checkpoint.
 
-    **The same run on any number of processes.** With `global_batch_size` the batches of all steps are the same on 1, 2
-    or more processes (`GlobalBatchSampler`), and a checkpoint of one number of them resumes on another. How many images
-    each takes at a time follows: as many as go evenly and are not more than `per_device_train_batch_size`; the rest is
-    accumulated. What differs is what a model draws by itself (dropout) or computes of a batch as a whole (batch
-    normalisation), and rounding.
+    **The same run on any number of processes.** With `global_batch_size`, the batches of all steps are the same on 1, 2
+    or more processes (`GlobalBatchSampler`), and a checkpoint resumes on another number of them. The batch size per
+    device follows: the largest that splits evenly and is not above `per_device_train_batch_size`; the rest is
+    accumulated. Differences remain in what a model draws itself (dropout) or computes over a batch (batch
+    normalisation), and in rounding.
 
     Args:
-        class_weights: a float tensor (classes,) that weighs the pixels of the loss by class; by default all alike.
-        global_batch_size: examples of a step, of all processes and accumulation steps together. By default it follows
-            from the arguments, and is another one on another number of processes.
+        class_weights: a float tensor (classes,) of weights for the pixels of each class in the loss; all 1 by default.
+        global_batch_size: examples per step, over all processes and accumulation steps. By default it follows from the
+            arguments, and so depends on the number of processes.
 
     Raises:
-        ValueError: a stream was split already, has fewer batches than accumulation steps, or cannot be resumed exactly;
+        ValueError: a stream was already split, has fewer batches than accumulation steps, or cannot be resumed exactly;
             several processes have something to do at the end of each epoch of a stream (`save_strategy="epoch"`), or
-            evaluate a stream of another kind; `class_weights` beside a `compute_loss_func`, or for a model without
-            logits; `global_batch_size` has no equal parts, or stands beside arguments that decide of the batches as
-            well, or differs from the checkpoint's.
+            evaluate a stream that is not an `IterableDataset` of `datasets`; `class_weights` are given with a
+            `compute_loss_func`, or for a model without logits; `global_batch_size` cannot be split evenly, is given
+            with arguments that also determine the batches, or differs from the checkpoint's.
     """
 
-    model_wrapped: torch.nn.Module  # of Trainer, which exchanges it
-    control: TrainerControl  # likewise
+    model_wrapped: torch.nn.Module  # of Trainer, which replaces it
+    control: TrainerControl  # of Trainer, which replaces it
 
     def __init__(
         self,
@@ -121,16 +122,16 @@ class TextTrainer(Trainer):
             args.accelerator_config.dispatch_batches = False
         super().__init__(model, args, *rest, **options)
         if class_weights is not None and self.compute_loss_func is not None:
-            raise ValueError("class_weights weigh the loss of TextTrainer; compute_loss_func has to weigh its own.")
+            raise ValueError("class_weights weight TextTrainer's own loss; with compute_loss_func, apply them there.")
         self.class_weights, self.global_batch_size = class_weights, global_batch_size
-        # Trainer believes that a model whose forward takes **kwargs divides its loss by num_items_in_batch. None for
-        # segmentation does, so loss and gradient would be multiplied by accumulation steps and processes.
+        # Trainer assumes that a model whose forward takes **kwargs divides its loss by num_items_in_batch. No
+        # segmentation model does, so loss and gradient would be multiplied by accumulation steps and processes.
         self.model_accepts_loss_kwargs = False
         self._waiting: list[Batch] = []  # batches of a stream that did not fill the accumulation steps of a pass
-        self._stream: StreamLoader | None = None  # of the training under way, if it is over a stream
-        self._checkpoint: str | None = None  # that the run goes on from
-        self._kept: dict[str, Any] = {}  # what the checkpoint that the run goes on from says of its batches
-        self._losses: list[torch.Tensor] = []  # of the evaluation under way: rows of loss times weight, and weight
+        self._stream: StreamLoader | None = None  # of the current training, if it is over a stream
+        self._checkpoint: str | None = None  # that the run resumes from
+        self._kept: dict[str, Any] = {}  # how that checkpoint describes the batches of its run
+        self._losses: list[torch.Tensor] = []  # of the current evaluation: rows of loss times weight, and weight
 
     # --- Training
 
@@ -147,10 +148,10 @@ class TextTrainer(Trainer):
         return super().train(resume_from_checkpoint, *arguments, **options)
 
     def _prepare_anew(self) -> None:
-        """Undoes what an evaluation did to a model of several processes that was not trained before.
+        """Undoes what an evaluation did to a model that was not trained yet, in several processes.
 
-        accelerate marks the model as prepared then, and would leave it without `DistributedDataParallel` in training:
-        no process would learn of the others' gradients.
+        Evaluation makes accelerate mark the model as prepared. Training would then leave it without
+        `DistributedDataParallel`, and no process would get the others' gradients.
         """
         wrapped = any(isinstance(module, DistributedDataParallel) for module in self.model_wrapped.modules())
         if self.args.world_size == 1 or wrapped or self.is_fsdp_enabled or self.is_deepspeed_enabled:
@@ -172,32 +173,32 @@ class TextTrainer(Trainer):
         if self._stream:
             return self._stream
         if self.global_batch_size and args.world_size > 1:
-            # accelerate tells its own wrapper the epoch and not the sampler in it, where it skips what was seen.
+            # When it skips what was seen, accelerate sets the epoch of its own wrapper, but not of the sampler in it.
             loader.set_sampler(loader.batch_sampler.batch_sampler.sampler)
         return loader
 
     def _stream_loader(self, stream: datasets.IterableDataset, like: DataLoader) -> StreamLoader:
-        """A loader of what this process has of a stream, from where the checkpoint says that it stands."""
+        """A loader of this process's part of a stream, from the position in the checkpoint."""
         args, workers = self.args, like.num_workers
         by_epoch = [name for name in ("save", "eval", "logging") if getattr(args, f"{name}_strategy") == "epoch"]
         if args.world_size > 1 and by_epoch:
             raise ValueError(
-                f"{by_epoch[0]}_strategy is 'epoch', and processes are not through with their parts of a stream at the "
-                "same step: they would wait for each other for ever. Say 'steps'."
+                f"{by_epoch[0]}_strategy is 'epoch', but processes do not finish their parts of a stream at the same "
+                "step, so they would wait for each other for ever. Use 'steps'."
             )
         reason = why_inexact(stream)
         if not getattr(like, "in_order", True):
-            reason = "with dataloader_in_order=False the order of its batches is left to chance."
+            reason = "with dataloader_in_order=False the order of its batches is random."
         position = Position.start(workers)
         if self._checkpoint and not args.ignore_data_skip:
             if reason or not hasattr(Trainer, "_init_training_state"):
-                reason = reason or f"transformers {transformers.__version__} reads all that was seen."
-                raise ValueError(f"This stream cannot go on exactly where it stood: {reason} {ANEW}")
+                reason = reason or f"transformers {transformers.__version__} reads again all that was seen."
+                raise ValueError(f"This stream cannot resume exactly where it stopped: {reason} {ANEW}")
             step = TrainerState.load_from_json(os.path.join(self._checkpoint, "trainer_state.json")).global_step
             of = (self._checkpoint, args.process_index, args.world_size, step)
             position = Position.read(*of, workers, stream.num_shards)
         elif reason and args.save_strategy != "no":
-            logger.warning("A checkpoint of this run will not tell where its stream stands: %s", reason)
+            logger.warning("Checkpoints of this run will not record the position in the stream: %s", reason)
         part = part_of_stream(stream, args.process_index, args.world_size)
 
         def pass_begins() -> None:
@@ -207,30 +208,30 @@ class TextTrainer(Trainer):
 
     def _init_training_state(self, *arguments: Any, **options: Any) -> tuple[int, int]:
         epochs, batches = super()._init_training_state(*arguments, **options)
-        # Its loader is at the right place already; from the epoch Trainer counts those of the log.
+        # The loader is at the right place already. Trainer uses the epoch for the epochs in its log.
         return (self._stream.epoch, 0) if self._stream else (epochs, batches)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler | None:
         if not self.global_batch_size:
             return super()._get_train_sampler(train_dataset)
-        # For all processes together: accelerate deals its batches out, and they come out even.
+        # One sampler for all processes: accelerate shards its batches evenly.
         examples = len(self.train_dataset if train_dataset is None else train_dataset)
         drops = self.args.dataloader_drop_last
         return GlobalBatchSampler(examples, self.global_batch_size, seed=self._seed, drop_last=drops)
 
     @property
     def _seed(self) -> int:
-        """What the order of a `global_batch_size` comes from."""
+        """The seed of the order of a `global_batch_size`."""
         return self.args.seed if self.args.data_seed is None else self.args.data_seed
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], torch.Tensor | int | None]:
-        """The batches of a step, and the weight of their pixels in all processes together."""
+        """The batches of a step, and the total weight of their pixels over all processes."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         if isinstance(self.train_dataset, IterableDataset):
             batches = self._filled(batches, num_batches)
-        # A process that is through with its part of a stream asks in vain, and must not wait for the others.
+        # A process that has finished its part of a stream gets no batches, and must not wait for the others.
         if self._is_normalised(batches[0] if batches else {}):
             weight = sum(self._weight(batch["labels"].to(device)) for batch in batches)
             items = self.accelerator.gather(weight).sum()
@@ -239,14 +240,14 @@ class TextTrainer(Trainer):
     def _filled(self, batches: list[Batch], count: int) -> list[Batch]:
         """As many batches as there are accumulation steps, or none.
 
-        Where fewer are left at the end of a pass, `Trainer` computes a gradient and makes no step, so the next step has
-        that gradient on top, and processes that are left with different numbers make different steps.
+        If fewer are left at the end of a pass, `Trainer` computes a gradient but makes no step. The next step would
+        then include that gradient, and processes with different numbers of batches left would make different steps.
         """
         batches = self._waiting + batches
         if len(batches) < count and not self.state.global_step:
             raise ValueError(
-                f"A pass over this stream has {len(batches)} batches in a process, and a step takes {count} "
-                "(gradient_accumulation_steps). Make fewer of them, or take fewer processes."
+                f"A pass over this stream has {len(batches)} batches per process, and a step takes {count} "
+                "(gradient_accumulation_steps). Use fewer accumulation steps or fewer processes."
             )
         full = count if len(batches) >= count else 0
         self._waiting = batches[full:]
@@ -254,13 +255,13 @@ class TextTrainer(Trainer):
 
     def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
         loss = super().training_step(*arguments, **options)
-        # Trainer gathers what it logs, but not what remains after the last log, which the loss of the run has as well.
+        # Trainer gathers the losses that it logs, but not those after the last log, which the loss of the run includes.
         return self.accelerator.reduce(loss, "mean") if self.args.world_size > 1 else loss
 
-    # --- Stopped, and going on
+    # --- Stopping and resuming
 
     def _batches(self) -> dict[str, Any]:
-        """What a checkpoint says of the batches of its run, by the names of what decides of them."""
+        """What a checkpoint records about the batches of its run: each setting that determines them, by name."""
         args = self.args
         return {
             "global_batch_size": self.global_batch_size,
@@ -272,25 +273,26 @@ class TextTrainer(Trainer):
         }
 
     def _check_batches(self) -> None:
-        """Sees that the steps after a checkpoint have the batches that they would have had."""
+        """Checks that the run continues with the batches that follow those of the checkpoint."""
         kept, own = self._kept, self._batches()
         if self.global_batch_size and not kept.get("global_batch_size"):
             raise ValueError(
-                "The checkpoint was written without global_batch_size, and its order of examples is another. Go on "
-                "without it as well, or, to begin an epoch with the new order, with ignore_data_skip=True."
+                "The checkpoint was written without global_batch_size, so its order of examples is different. Resume "
+                "without it, or set ignore_data_skip=True to start an epoch in the new order."
             )
         if kept.get("global_batch_size"):
             names = ("global_batch_size", "examples", "seed", "dataloader_drop_last")
             differing = [f"{name} {kept[name]} (now {own[name]})" for name in names if kept[name] != own[name]]
             if differing:
                 raise ValueError(
-                    f"The run of the checkpoint had {', '.join(differing)}. With others, its next batches would be "
-                    "others. Give it the same, or, to begin an epoch anew, ignore_data_skip=True."
+                    f"The run of the checkpoint had {', '.join(differing)}. With other values, the next batches would "
+                    "be different. Use the same values, or set ignore_data_skip=True to start a new epoch."
                 )
         elif kept and own["examples"] and kept["batch"] != own["batch"]:
             logger.warning(
-                "The run of the checkpoint had %s examples a step, and this one has %s, so it goes on at another place "
-                "of the epoch. TextTrainer(global_batch_size=...) makes the same steps on any number of processes.",
+                "The run of the checkpoint had %s examples per step, and this one has %s, so it resumes at another "
+                "place in the epoch. With TextTrainer(global_batch_size=...), any number of processes makes the same "
+                "steps.",
                 kept["batch"],
                 own["batch"],
             )
@@ -299,7 +301,7 @@ class TextTrainer(Trainer):
         super()._save_rng_state(output_dir)
         self.state.stateful_callbacks[_KEPT] = self._batches()  # Trainer writes the state last
         if self._stream:
-            # Those that wait for the next step are read once more, so a checkpoint holds no pixels.
+            # Batches that wait for the next step are read again after resuming, so that a checkpoint holds no pixels.
             position = self._stream.position(untrained=len(self._waiting))
             of = (output_dir, self.args.process_index, self.args.world_size, self.state.global_step)
             position.write(*of, self.train_dataset.num_shards)
@@ -313,10 +315,10 @@ class TextTrainer(Trainer):
             super()._load_best_model()
 
     def _load_weights(self, checkpoint: str) -> bool:
-        """Loads the weights of a checkpoint as `from_pretrained` does, where that is what wrote it.
+        """Loads the weights of a checkpoint with `from_pretrained`, if `save_pretrained` wrote them.
 
-        `Trainer` looks for the names that weights have in the model, and transformers from 5.23 on writes some by other
-        names (those of SegFormer's encoder): it warns of them, and leaves the weights as they are.
+        `Trainer` looks for the names that weights have in the model. transformers from 5.23 on writes some under other
+        names (those of SegFormer's encoder); `Trainer` then only warns, and leaves those weights as they are.
 
         Raises:
             ValueError: it is the checkpoint of another model.
@@ -332,7 +334,7 @@ class TextTrainer(Trainer):
         if differing:
             raise ValueError(
                 f"{checkpoint} holds another model: {mlt_s.counted(differing, 'weight')} differ in name or shape from "
-                f"the model here: {mlt_s.first_few(differing)}. Make the model by from_pretrained(checkpoint), or with "
+                f"this model: {mlt_s.first_few(differing)}. Create the model with from_pretrained(checkpoint), or with "
                 "the config of the run."
             )
         self.model.load_state_dict(there)
@@ -342,9 +344,9 @@ class TextTrainer(Trainer):
         written_by = self._kept.get("processes", self.args.world_size)
         if checkpoint is None or written_by == self.args.world_size:
             return super()._load_rng_state(checkpoint)
-        # Some of the processes would find a state, and others none.
+        # Otherwise, some processes would find a random state and others none.
         logger.warning(
-            "A checkpoint of %s process(es) resumes on %s: what a model draws by itself (dropout) is drawn anew.",
+            "A checkpoint of %s process(es) resumes on %s: random states of the model (dropout) are not restored.",
             written_by,
             self.args.world_size,
         )
@@ -359,16 +361,16 @@ class TextTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
-        """The loss of a batch: the mean over its pixels that count, or its part in that of a step.
+        """The loss of a batch: the mean over its labelled pixels, or its part of the loss of a step.
 
         Args:
-            num_items_in_batch: the weight of all pixels of the step, over its batches and processes. `Trainer` takes
-                the mean of the parts over both, which is then the mean over those pixels.
+            num_items_in_batch: the total weight of the pixels of the step, over its batches and processes. `Trainer`
+                averages the parts over both, which gives the mean over those pixels.
         """
         if not self._is_normalised(inputs):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch=num_items_in_batch)
         means, outputs = self.mean_loss(model, inputs)
-        means = means.float().reshape(-1)  # a sum of pixels does not go into half precision
+        means = means.float().reshape(-1)  # a sum over pixels overflows half precision
         weights = torch.stack([self._weight(part) for part in inputs["labels"].chunk(len(means))]).to(means)
         total = weights.sum() if num_items_in_batch is None else num_items_in_batch
         loss = (means * weights).sum() / _some(torch.as_tensor(total))
@@ -377,17 +379,17 @@ class TextTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def mean_loss(self, model: torch.nn.Module, inputs: Batch) -> tuple[torch.Tensor, Any]:
-        """The mean loss over the pixels of a batch that count, each by its weight, and what the model gave.
+        """The mean loss over the labelled pixels of a batch, weighted, and the output of the model.
 
-        A trainer with another loss overrides it.
+        Override it for a trainer with another loss.
 
         Args:
             model: the model, as `Trainer` wraps it.
             inputs: the batch, with `labels` (images, height, width).
 
         Returns:
-            A float tensor, and the output of the model. The tensor is a scalar, or, from `DataParallel`, of a mean for
-            each part of the batch. It is finite also where no pixel counts.
+            A float tensor, and the output of the model. The tensor is a scalar; from `DataParallel`, it holds one mean
+            per part of the batch. It is finite even if no pixel is labelled.
         """
         if not self._needs_own_loss(inputs):
             labels = _never_empty(inputs["labels"], max(1, self.args.n_gpu))
@@ -396,18 +398,18 @@ class TextTrainer(Trainer):
         outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
         if not hasattr(outputs, "logits"):
             raise ValueError(
-                "class_weights and label_smoothing_factor need a model that gives logits; this one does not."
+                "class_weights and label_smoothing_factor need a model that returns logits; this one does not."
             )
         weights = None if self.class_weights is None else self.class_weights.to(outputs.logits.device, torch.float32)
         loss = _cross_entropy(outputs.logits, labels, weights, self.args.label_smoothing_factor)
         return loss / _some(self._weight(labels)), outputs
 
     def _needs_own_loss(self, inputs: Batch) -> bool:
-        """Whether the model's loss is not what is asked for, or the model cannot compute it."""
+        """Whether the model's loss is not the requested one, or the model cannot compute it."""
         if self.class_weights is not None or self.label_smoother is not None:
             return True
         config = getattr(self.model, "config", None)
-        # UperNet resizes its logits to the image, and not to the label map as the others do.
+        # UperNet resizes its logits to the image; the others resize them to the label map.
         fails = getattr(config, "model_type", None) == "upernet"
         fails = fails and inputs["labels"].shape[-2:] != inputs["pixel_values"].shape[-2:]
         return fails or getattr(config, "num_labels", None) == 1
@@ -416,7 +418,7 @@ class TextTrainer(Trainer):
         return "labels" in inputs and self.compute_loss_func is None
 
     def _weight(self, labels: torch.Tensor) -> torch.Tensor:
-        """The number of pixels of label maps that count, or the sum of their weights."""
+        """The number of labelled pixels of label maps, or the sum of their weights."""
         if self.class_weights is None:
             return (labels != IGNORED).sum()
         numbers = torch.stack([(labels == value).sum() for value in range(len(self.class_weights))])
@@ -433,14 +435,14 @@ class TextTrainer(Trainer):
         return self._even(super().get_test_dataloader(test_dataset), test_dataset)
 
     def _even(self, loader: DataLoader, data: Any) -> DataLoader | EvenLoader:
-        """A loader that gives all processes as many batches, also of a stream."""
+        """A loader that gives all processes the same number of batches, also for a stream."""
         args = self.args
         if args.world_size == 1 or not isinstance(data, IterableDataset):
             return loader
         if not isinstance(data, datasets.IterableDataset):
             raise ValueError(
-                f"Several processes cannot evaluate a {type(data).__name__} that is no IterableDataset of datasets: it "
-                "does not say how it can be shared out. Evaluate such a stream, or a data set with a length."
+                f"Several processes cannot evaluate a {type(data).__name__}, which cannot be split over them. Evaluate "
+                "an IterableDataset of datasets, or a data set with a length."
             )
         _check_whole(data)
         part = part_of_stream(data, args.process_index, args.world_size)
@@ -455,7 +457,7 @@ class TextTrainer(Trainer):
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> EvalLoopOutput:
-        """What `evaluate` and `predict` call; its loss is the mean over the pixels of all images that count."""
+        """Called by `evaluate` and `predict`; its loss is the mean over the labelled pixels of all images."""
         if isinstance(self.compute_metrics, TextMetrics):
             self.compute_metrics.reset()
         self._losses = []
@@ -465,7 +467,7 @@ class TextTrainer(Trainer):
         if isinstance(dataloader, EvenLoader):
             self.gather_function = lambda values: dataloader.real(self.accelerator.gather(values))
         try:
-            with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed, also where nothing is left to chance
+            with torch.random.fork_rng(devices=[]):  # a DataLoader draws a seed even if nothing is random
                 output = super().evaluation_loop(
                     dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
                 )
@@ -493,14 +495,14 @@ class TextTrainer(Trainer):
             return loss, None, None
         if "labels" not in inputs:
             raise ValueError(
-                "TextTrainer counts pixels by logits and labels, and this batch has no labels. Evaluate without "
-                "compute_metrics for the loss alone, and give predictions to TextMetrics.add in a loop of your own."
+                "TextTrainer counts pixels from logits and labels, and this batch has no labels. Evaluate without "
+                "compute_metrics to get only the loss, and pass predictions to TextMetrics.add in your own loop."
             )
-        # What is gathered from the processes is a few numbers an image, and not its label map of a size of its own.
+        # A few numbers per image are gathered from the processes, and not label maps, which differ in size.
         return loss, count_logits(logits, labels, words), labels.new_zeros(len(labels))
 
     def _without_repeated(self, labels: torch.Tensor) -> torch.Tensor:
-        """Label maps that are 255 throughout where the sampler repeats an image to fill up the last batches."""
+        """Sets label maps to 255 throughout if the sampler repeats their images to fill the last batches."""
         state = self.accelerator.gradient_state
         if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
             return labels
@@ -509,12 +511,14 @@ class TextTrainer(Trainer):
 
 
 def _some(weight: torch.Tensor) -> torch.Tensor:
-    """A weight to divide by, also where no pixel counts and so what is divided is 0."""
+    """A weight to divide by. If no pixel is labelled, the dividend is 0 and so any weight does."""
     return weight.float().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _never_empty(labels: torch.Tensor, parts: int) -> torch.Tensor:
-    """Label maps that have a pixel that counts in each part: the mean over none is NaN, and times 0 it still is."""
+    """Gives each part of the label maps a labelled pixel: the mean over none is NaN, and stays NaN when multiplied by
+    0.
+    """
     labels = labels.clone()
     for part in labels.chunk(parts):  # views
         first = part[0, 0, 0]
@@ -527,7 +531,7 @@ def _cross_entropy(
 ) -> torch.Tensor:
     """The cross-entropy of logits (images, classes, height, width), resized to the label maps, summed over pixels."""
     logits = torch.nn.functional.interpolate(logits.float(), labels.shape[-2:], mode="bilinear", align_corners=False)
-    if logits.shape[1] == 1:  # the logit of text; that of background is 0
+    if logits.shape[1] == 1:  # the logit of text; the logit of background is 0
         logits = torch.cat([torch.zeros_like(logits), logits], 1)
     return torch.nn.functional.cross_entropy(
         logits, labels, weights, ignore_index=IGNORED, reduction="sum", label_smoothing=smoothing
@@ -538,29 +542,29 @@ def _check_whole(stream: IterableDataset) -> None:
     split = getattr(stream, "_distributed", None)  # what split_dataset_by_node leaves
     if split is not None:
         raise ValueError(
-            f"This stream was split already (split_dataset_by_node: part {split.rank} of {split.world_size}). Trainer "
-            "gives each process its part by itself; of a stream that is split twice, most of each epoch would never be "
-            "read. Give it the whole stream."
+            f"This stream was already split (split_dataset_by_node: part {split.rank} of {split.world_size}). Trainer "
+            "splits it itself; of a stream that is split twice, most of each epoch would never be read. Pass the full "
+            "stream."
         )
 
 
 def _with_global_batch(args: TrainingArguments, global_batch_size: int, data: Any) -> TrainingArguments:
-    """A copy of the arguments, by which the batches of all processes and accumulation steps make a global one.
+    """A copy of the arguments in which the batches of all processes and accumulation steps make up the global batch.
 
     Raises:
-        ValueError: it has no equal parts, or something else decides of the batches as well.
+        ValueError: the global batch cannot be split evenly, or another argument also determines the batches.
     """
     if isinstance(data, IterableDataset):
         raise ValueError(
-            "A stream is dealt out by its shards, so its batches depend on the number of processes. For a "
-            "global_batch_size, train on an ArchiveDataset, which takes no disk either, or on a prepared set."
+            "A stream is split by its shards, so its batches depend on the number of processes. For a "
+            "global_batch_size, train on an ArchiveDataset, which takes no disk space either, or on a prepared set."
         )
     usual = {"gradient_accumulation_steps": 1, "auto_find_batch_size": False, "train_sampling_strategy": "random"}
     given = [name for name, value in usual.items() if getattr(args, name, value) != value]
     if given or args.accelerator_config.split_batches:
         raise ValueError(
-            f"global_batch_size decides of the batches; leave out {', '.join(given) or 'split_batches'}. "
-            "per_device_train_batch_size is the most that a device takes at a time."
+            f"global_batch_size determines the batches; leave out {', '.join(given) or 'split_batches'}. "
+            "per_device_train_batch_size is the upper limit per device."
         )
     share = part_of_batch(global_batch_size, args.world_size * max(1, args.n_gpu))
     args = copy.copy(args)
@@ -571,6 +575,6 @@ def _with_global_batch(args: TrainingArguments, global_batch_size: int, data: An
 
 
 def _kept_of(checkpoint: str) -> dict[str, Any]:
-    """What a checkpoint says of the batches of its run; nothing where it was written by a plain `Trainer`."""
+    """What a checkpoint records about the batches of its run; empty if a plain `Trainer` wrote it."""
     path = os.path.join(checkpoint, "trainer_state.json")
     return TrainerState.load_from_json(path).stateful_callbacks.get(_KEPT, {}) if os.path.isfile(path) else {}

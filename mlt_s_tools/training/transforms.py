@@ -1,11 +1,11 @@
-"""Examples to arrays: random crops to train on, whole images to evaluate on.
+"""Turns examples into arrays: random crops for training, whole images for evaluation.
 
-Both take an example of `mlt_s`, or a batch of them (a dict of lists, as `with_transform` hands them over):
-`image` (`PIL.Image`), `label` (one of the same size and one channel, or None where there is no label map: ignored
-throughout), `image_id` (str). What is not decoded (`stream.decode(False)`), a dict of `bytes` and `path`, they decode,
-faster and to the same bits where `pip install "mlt-s[fast]"` was run. Other columns, such as `words`, are dropped:
-boxes would have to follow the crop, and a semantic segmentation does not look at them. (`EvalTransform(words=True)`
-keeps them for the figures by script.) Both can be pickled, and give the same arrays in any process.
+Both transforms take an example of `mlt_s`, or a batch of them (a dict of lists, as `with_transform` passes it), with
+`image` (`PIL.Image`), `label` (a `PIL.Image` of the same size and one channel, or None: ignored throughout) and
+`image_id` (str). They decode undecoded columns (`stream.decode(False)`, a dict of `bytes` and `path`) themselves,
+faster and to the same bits if `mlt-s[fast]` is installed. Other columns, such as `words`, are dropped: boxes would have
+to follow the crop, and semantic segmentation does not use them. (`EvalTransform(words=True)` keeps them for the scores
+by script.) Both transforms can be pickled, and return the same arrays in any process.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _COLUMNS = ("image", "label", "image_id")
 
 
 class _Transform:
-    """What both share: examples in, and pixels normalised."""
+    """What both transforms share: reading examples and normalising pixels."""
 
-    decodes = True  # so `ArchiveDataset` leaves it to them
+    decodes = True  # so that `ArchiveDataset` does not decode
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         means, stds = (np.array(values, np.float32).reshape(3, 1, 1) for values in (mean, std))
@@ -47,12 +47,12 @@ class _Transform:
         self._columns: tuple[str, ...] = _COLUMNS
 
     def __call__(self, examples: Mapping[str, Any]) -> dict[str, Any]:
-        """One example (a dict), or a batch of them (a dict of lists), to a dict of the same kind."""
+        """Transforms one example (a dict) or a batch (a dict of lists) into a dict of the same kind."""
         missing = [column for column in self._columns if column not in examples]
         if missing:
             raise ValueError(
-                f"The example has no {missing[0]!r}, only {list(examples)}. A Trainer takes away the columns that its "
-                "model does not name: give it TrainingArguments(remove_unused_columns=False)."
+                f"The example has no {missing[0]!r}, only {list(examples)}. A Trainer removes the columns that its "
+                "model does not name: set TrainingArguments(remove_unused_columns=False)."
             )
         if not isinstance(examples["image"], list):
             return self._prepared(*(examples[column] for column in self._columns))
@@ -66,10 +66,10 @@ class _Transform:
         values = np.asarray(label)
         if values.shape != image.size[::-1]:
             raise ValueError(
-                f"{image_id}: an image of {image.size} pixels has a label map of that size and one channel, not one of "
-                f"{values.shape[1::-1]} and mode {getattr(label, 'mode', 'L')!r}."
+                f"{image_id}: the label map of an image of {image.size} pixels must have the same size and one "
+                f"channel; it has {values.shape[1::-1]} pixels and mode {getattr(label, 'mode', 'L')!r}."
             )
-        if image.mode != "RGB":  # without asking, the conversion would copy all pixels of every image
+        if image.mode != "RGB":  # converting without this test would copy all pixels of every image
             image = image.convert("RGB")
         return self._transformed(image, values, image_id)
 
@@ -86,41 +86,42 @@ class _Transform:
 
 
 class TrainTransform(_Transform):
-    """An example to a random crop of it, to train on.
+    """Turns an example into a random crop, for training.
 
-    **Scale** is in pixels of the crop for a pixel of the image, drawn evenly on a logarithmic axis. It is relative to
-    the image's own pixels and not to its size: MLT's images have about two megapixels, and what is small in them would
-    be gone if they were fitted into a crop. Only what the crop shows is resized: the image bilinear, the label map
-    always by nearest neighbour, both from the same box. Beyond the image, the mean is padded, and 255 in the label map.
+    **Scale** is the number of crop pixels per image pixel, drawn uniformly on a logarithmic axis. It is relative to the
+    image's pixels, not to its size: MLT's images have about two megapixels, and small text would be lost if they were
+    fitted into a crop. Only the part that the crop shows is resized: the image bilinearly, the label map always with
+    nearest neighbour, both from the same box. Outside the image, the image is padded with the mean and the label map
+    with 255.
 
-    **Text** fills little of most images. With the probability `text_share` the crop shows a pixel of text, drawn evenly
-    from all of the image; else, and where the image has none, it lies anywhere. A crop that would be 255 throughout is
-    drawn again at scale 1 around a pixel that is not, if there is one: a batch of 255 alone has the loss 0 / 0.
+    **Text** fills little of most images. With probability `text_share`, the crop shows a text pixel, drawn uniformly
+    from the whole image. Otherwise, or if the image has no text, the crop lies anywhere. If a crop were 255 throughout,
+    another is drawn at scale 1 around a labelled pixel, if there is one: the loss of a batch of 255 alone is 0 / 0.
 
     **Flips** are off, because text is not mirror-symmetric. **Colour**: brightness, contrast (around the crop's mean
-    grey) and saturation change by a factor each. Not the hue: turning it gives skin and sky colours that no photo has,
-    and what tells text from its surroundings is contrast.
+    grey) and saturation each change by a random factor. The hue stays: changing it gives skin and sky colours that
+    occur in no photo, and text stands out by contrast.
 
-    **Chance** comes from `seed`, the epoch and `image_id` alone: an example gives the same arrays in any order, with
-    any number of workers and after a restart. `set_epoch` before each epoch gives others in each: the number lies in
-    shared memory, where workers that already run see it. (What `Dataset.map` writes to its cache is one epoch's crops:
-    for training on a prepared set, `with_transform` is the way.)
+    **Randomness** depends on `seed`, the epoch and `image_id` alone. An example gives the same arrays in any order,
+    with any number of workers, and after a restart. Call `set_epoch` before each epoch for different crops: the number
+    lies in shared memory, where running workers see it. (`Dataset.map` caches the crops of one epoch. To train on a
+    prepared set, use `with_transform`.)
 
     Args:
-        mean: of the three channels, of values from 0 to 1.
-        std: likewise the standard deviation.
+        mean: of the three channels, for values from 0 to 1.
+        std: standard deviation of the three channels, for values from 0 to 1.
         size: (height, width) of the crop in pixels.
-        scales: (least, greatest).
-        text_share: the probability that text is in view, from 0 to 1.
-        flip_share: the probability that the crop is mirrored left to right, from 0 to 1.
-        jitter: how far the factors of brightness, contrast and saturation may lie from 1, from 0 to 1.
+        scales: (minimum, maximum).
+        text_share: probability that the crop shows text, from 0 to 1.
+        flip_share: probability that the crop is mirrored left to right, from 0 to 1.
+        jitter: greatest difference from 1 of the factors of brightness, contrast and saturation, from 0 to 1.
         seed: an int.
 
     Raises:
-        ValueError: an argument out of its range. On an example: a column is missing, image and label map have different
-            sizes, or the label map holds anything but 0, 1 and 255.
+        ValueError: an argument is out of range. On a call: a column is missing, image and label map differ in size, or
+            the label map holds values other than 0, 1 and 255.
 
-    An example gives:
+    A transformed example has:
 
     | key | shape | dtype | unit |
     | --- | --- | --- | --- |
@@ -141,10 +142,10 @@ class TrainTransform(_Transform):
     ) -> None:
         super().__init__(mean, std)
         if not 0 < scales[0] <= scales[1]:
-            raise ValueError(f"scales is (least, greatest), both above 0, not {scales}.")
+            raise ValueError(f"scales must be (minimum, maximum), both above 0, not {scales}.")
         for name, value in (("text_share", text_share), ("flip_share", flip_share), ("jitter", jitter)):
             if not 0 <= value <= 1:
-                raise ValueError(f"{name} is from 0 to 1, not {value}.")
+                raise ValueError(f"{name} must be from 0 to 1, not {value}.")
         (height, width), (least, greatest) = size, scales
         self.size, self.scales, self.seed = (height, width), (least, greatest), seed
         self.text_share, self.flip_share, self.jitter = text_share, flip_share, jitter
@@ -155,9 +156,9 @@ class TrainTransform(_Transform):
         return self._epoch.value
 
     def set_epoch(self, epoch: int) -> None:
-        """Other crops from here on, in this process and in the workers that it started.
+        """Sets the epoch, and with it the crops, in this process and in the workers that it started.
 
-        Call it between two epochs, not while workers prefetch; `EpochCallback` does so for a `transformers.Trainer`.
+        Call it between two epochs, not while workers prefetch. `EpochCallback` does so for a `transformers.Trainer`.
         """
         self._epoch.value = epoch
 
@@ -172,7 +173,7 @@ class TrainTransform(_Transform):
         return {"pixel_values": pixels, "labels": labels.astype(np.int64, order="C")}
 
     def _draw(self, values: npt.NDArray[np.uint8], rng: random.Random) -> tuple[Crop, npt.NDArray[np.uint8]]:
-        """A crop, and the label map's part in it, uint8."""
+        """Draws a crop, and returns it with its part of the label map, uint8."""
         scale = math.exp(rng.uniform(*map(math.log, self.scales)))
         label = Image.fromarray(values)
         text = random_pixel(values == TEXT, rng) if rng.random() < self.text_share else None
@@ -192,31 +193,31 @@ class TrainTransform(_Transform):
 
 
 class EvalTransform(_Transform):
-    """An example whole, to evaluate on.
+    """Turns an example into a whole image, for evaluation.
 
-    By default the model sees the image's own pixels, the middle of the scales that it trains on, so nothing small is
-    lost. Where memory or time is short, `reduce=2` gives it half of the width and height, the mean of 2 by 2 pixels
-    each. A fixed longest side instead would give each image a scale of its own: the same text would be larger in one
-    than in the other, and the label maps of a batch would lie in frames that do not match their images'.
+    By default the model sees the image at its own resolution, the middle of the scales in training, so no small text is
+    lost. If memory or time is short, `reduce=2` halves width and height, with the mean of each 2 by 2 pixels. A fixed
+    longest side would give each image a different scale instead: the same text would be larger in one image than in
+    another, and the label maps of a batch would have frames that do not match their images'.
 
-    The label map is never resized. Both are padded below and on the right to the next multiple of 32, and lie in
-    frames that match exactly: a pixel of the model's input is `reduce` by `reduce` pixels of the label map. So whatever
-    resizes logits to `labels` (the loss of SegFormer, `mlt_s_tools.metrics.predict`) puts them where they belong, and
-    the padding, being 255, counts nowhere. To save predictions, `predict(logits, given)` takes all that this gives, and
-    cuts the padding away.
+    The label map is never resized. Image and label map are padded at the bottom and on the right to the next multiple
+    of 32, and their frames match exactly: one pixel of the model's input is `reduce` by `reduce` pixels of the label
+    map. So logits that are resized to `labels` (by the loss of SegFormer, or by `mlt_s_tools.metrics.predict`) are in
+    the right place, and the padding, being 255, is ignored. To save predictions, call `predict(logits, given)` with all
+    that this transform returned; it removes the padding.
 
     Args:
-        mean: of the three channels, of values from 0 to 1.
-        std: likewise the standard deviation.
-        reduce: pixels of the label map for a pixel of the input, an int.
-        words: whether to give the words of the example, too, for figures by script and height in `TextTrainer`: load
-            the configuration "words" then.
-        square: whether to pad to a square, for models that take nothing else (DPT).
+        mean: of the three channels, for values from 0 to 1.
+        std: standard deviation of the three channels, for values from 0 to 1.
+        reduce: pixels of the label map per pixel of the input, in each direction; an int.
+        words: whether to return the words of the example too, for scores by script and height in `TextTrainer`. Needs
+            the configuration "words".
+        square: whether to pad to a square, for models that take only squares (DPT).
 
     Raises:
-        ValueError: `reduce` is below 1 or no int. On an example: as in `TrainTransform`.
+        ValueError: `reduce` is not an int of 1 or more. On a call: as in `TrainTransform`.
 
-    An example gives:
+    A transformed example has:
 
     | key | shape | dtype | unit |
     | --- | --- | --- | --- |
@@ -224,7 +225,7 @@ class EvalTransform(_Transform):
     | `labels` | (reduce * height, reduce * width) | int64 | 0 background, 1 text, 255 ignored |
     | `size` | (height, width) of the label map without padding | two ints | pixels from the upper left corner |
     | `image_id` | | str | |
-    | `words`, if asked for | (words, 9) | float64 | four corners x, y in pixels of the label map, and the script |
+    | `words`, with `words=True` | (words, 9) | float64 | four corners x, y in pixels of the label map, and the script |
     """
 
     def __init__(
@@ -232,7 +233,7 @@ class EvalTransform(_Transform):
     ) -> None:
         super().__init__(mean, std)
         if not isinstance(reduce, int) or reduce < 1:
-            raise ValueError(f"reduce is 1 or a greater int, not {reduce!r}.")
+            raise ValueError(f"reduce must be an int of 1 or more, not {reduce!r}.")
         self.reduce, self.square = reduce, square
         if words:
             self._columns = (*_COLUMNS, "words")
@@ -256,9 +257,9 @@ class EvalTransform(_Transform):
 
 
 def padded(values: npt.NDArray[Value], frame: Sequence[int] | npt.NDArray[np.integer], fill: int) -> npt.NDArray[Value]:
-    """An array (..., height, width) in the upper left corner of one of `frame` (height, width) that holds `fill`.
+    """Places an array (..., height, width) in the upper left of an array of `frame` (height, width) filled with `fill`.
 
-    One that fills its frame is returned as it is, unless it is read-only: PyTorch warns of those.
+    An array that fills the frame is returned as it is, unless it is read-only: PyTorch warns of read-only arrays.
     """
     if values.shape[-2:] == tuple(frame) and values.flags.writeable:
         return values
@@ -268,23 +269,23 @@ def padded(values: npt.NDArray[Value], frame: Sequence[int] | npt.NDArray[np.int
 
 
 def check_values(labels: npt.NDArray[np.uint8], image_id: str) -> None:
-    """Sees that a label map, uint8 (height, width), holds the values of MLT_S.
+    """Checks that a label map, uint8 (height, width), holds only the values of MLT_S.
 
     Raises:
-        ValueError: it holds others as well.
+        ValueError: it holds other values.
     """
     wrong = labels[(labels > TEXT) & (labels != IGNORED)]
     if wrong.size:
         raise ValueError(
-            f"{image_id}: a label map holds 0, 1 and 255, and this one {int(wrong[0])} as well. Was it converted, or "
-            "resized by another way than nearest neighbour?"
+            f"{image_id}: a label map holds only 0, 1 and 255, but this one also holds {int(wrong[0])}. Was it "
+            "converted, or resized with a filter other than nearest neighbour?"
         )
 
 
 def _jittered(image: Image.Image, strength: float, rng: random.Random) -> Image.Image:
-    """A `PIL.Image` of mode "RGB" with other brightness, contrast and saturation, all in one pass over its pixels."""
+    """Changes brightness, contrast and saturation of a `PIL.Image` of mode "RGB" in one pass over its pixels."""
     brightness, contrast, saturation = (rng.uniform(1 - strength, 1 + strength) for _ in range(3))
-    some = image.resize((64, 64), Image.Resampling.NEAREST)  # as many pixels are enough for a mean
+    some = image.resize((64, 64), Image.Resampling.NEAREST)  # enough pixels for a mean
     grey = np.asarray(some).mean((0, 1)) @ _LUMA
     matrix = np.empty((3, 4))
     matrix[:, :3] = brightness * contrast * (saturation * np.eye(3) + (1 - saturation) * _LUMA)
