@@ -49,6 +49,7 @@ def run(
     size=mlt_like.SIZE,
     delay=server.DELAY,
     other_python="",
+    copies=(),
     command="",
 ):
     """Measures, and writes results.json, README.md and the plots.
@@ -64,6 +65,7 @@ def run(
         size: (width, height) of what is of full size.
         delay: seconds that the servers are away.
         other_python: an interpreter that has packages of contenders which are not installed here.
+        copies: names of groups that start no fresh process, though they measure imports.
         command: how it was called, for the page.
 
     Returns:
@@ -71,7 +73,9 @@ def run(
     """
     uses = _uses(only)
     with tempfile.TemporaryDirectory(prefix="mlt_s_benchmarks_") as folder:
-        set_up = stage.set_up(Path(folder), share, epoch_share, counts, size, data_dir, uses, delay, other_python)
+        set_up = stage.set_up(
+            Path(folder), share, epoch_share, counts, size, data_dir, uses, delay, other_python, copies
+        )
         measured = _measure(set_up, Path(folder), rounds, only)
         this = {
             "command": command,
@@ -146,7 +150,8 @@ def _measure(set_up, folder, rounds, only):
                 stage.read_once(set_up)
             last = name
             stage.touch_memory(set_up)
-            taken = processes.run(name, contender, set_up, folder, groups.named(name).fresh)
+            fresh = groups.named(name).fresh and name not in set_up.copies
+            taken = processes.run(name, contender, set_up, folder, fresh)
             measured[name][contender].append(taken)
     return measured
 

@@ -19,21 +19,22 @@ ROOT = Path(__file__).parents[1]
 _KINDS = ("image", "label")
 
 
-def run(python, step, name, folder, *words, **environment):
+def run(python, step, name, folder, *words, fresh=False, **environment):
     """Runs a step of a format and returns its figures, a dict.
 
     Args:
-        python: path of the interpreter. For this one, the step runs in a copy of this process, unless it is in `FRESH`.
+        python: path of the interpreter. Of this one, the step runs in a copy of this process, unless it is to be fresh.
         step: a key of `STEPS`.
         name: as `formats.named` takes it.
         folder: where the format is or will be, which is also where the process starts and keeps what it keeps.
         words: further arguments of the step, for JSON.
+        fresh: whether a process is started anew: where imports are measured, or depend on the environment.
         environment: variables of a process that is no copy.
 
     Raises:
         RuntimeError: it failed; with what it wrote.
     """
-    if python == sys.executable and step not in FRESH:
+    if python == sys.executable and not fresh:
         return _in_copy(step, name, folder, *words)
     told = json.dumps([step, name, folder, time.time(), *words])
     places = {"PYTHONPATH": str(ROOT), "HF_HOME": folder, "TMPDIR": folder, **environment}
@@ -172,7 +173,6 @@ def neighbours(order):
 
 
 STEPS = {"convert": _convert, "first": _first, "read": _read, "order": _order, "remote": _remote}
-FRESH = {"first", "remote"}  # imports are measured, or depend on the environment
 
 
 def main(step, name, folder, started, *words):
