@@ -128,7 +128,7 @@ if torch.distributed.is_initialized():
 
 
 # The files that take longest, which are dealt out first: a process that begins with one at the end works on alone.
-LONGEST = "benchmarks resume page readme example streaming trainer build loss any_processes start_methods weak_train"
+LONGEST = "benchmarks page example trainer readme streaming build weak_train start_methods any_processes hurts resume"
 
 
 def pytest_collection_modifyitems(items):
