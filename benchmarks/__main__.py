@@ -53,6 +53,7 @@ def run(
     size: tuple[int, int] = mlt_like.SIZE,
     delay: float = server.DELAY,
     other_python: str = "",
+    copies: tuple[str, ...] = (),
     command: str = "",
 ) -> Figures:
     """Measures, and writes results.json, README.md and the plots.
@@ -68,6 +69,7 @@ def run(
         size: (width, height) of what is of full size.
         delay: seconds that the servers are away.
         other_python: an interpreter that has packages of contenders which are not installed here.
+        copies: names of groups that start no fresh process, though they measure imports.
         command: how it was called, for the page.
 
     Returns:
@@ -75,7 +77,9 @@ def run(
     """
     uses = _uses(only)
     with tempfile.TemporaryDirectory(prefix="mlt_s_benchmarks_") as folder:
-        set_up = stage.set_up(Path(folder), share, epoch_share, counts, size, data_dir, uses, delay, other_python)
+        set_up = stage.set_up(
+            Path(folder), share, epoch_share, counts, size, data_dir, uses, delay, other_python, copies
+        )
         measured = _measure(set_up, Path(folder), rounds, only)
         this = {
             "command": command,
@@ -156,7 +160,8 @@ def _measure(set_up: Stage, folder: Path, rounds: int, only: Sequence[str]) -> M
                 stage.read_once(set_up)
             last = name
             stage.touch_memory(set_up)
-            taken = processes.run(name, contender, set_up, folder, groups.named(name).fresh)
+            fresh = groups.named(name).fresh and name not in set_up.copies
+            taken = processes.run(name, contender, set_up, folder, fresh)
             measured[name][contender].append(taken)
     return measured
 

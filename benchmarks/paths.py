@@ -21,6 +21,7 @@ class Stage:
         third: archives of 0.3 times as many entries, of the same size.
         delay: seconds that a server of the group "remote" is away, a float.
         other_python: an interpreter with what is not installed here; empty without one.
+        copies: names of groups that start no fresh process, though they measure imports.
     """
 
     archives: str
@@ -36,3 +37,4 @@ class Stage:
     third: str
     delay: float
     other_python: str = ""
+    copies: tuple[str, ...] = ()

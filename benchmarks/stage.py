@@ -34,6 +34,7 @@ def set_up(
     uses: Optional[set[str]] = None,
     delay: float = server.DELAY,
     other_python: str = "",
+    copies: tuple[str, ...] = (),
 ) -> Stage:
     """Makes all of it below a folder.
 
@@ -46,7 +47,7 @@ def set_up(
         data_dir: a folder of the user's own archives, in place of those of full size.
         uses: names of the fields that are used, a set; None for all. Other archives of full size than `few` are made
             only if they are.
-        delay, other_python: as in `Stage`.
+        delay, other_python, copies: as in `Stage`.
 
     Returns:
         A `Stage`.
@@ -86,6 +87,7 @@ def set_up(
         third=str(folders["third"]),
         delay=delay,
         other_python=other_python,
+        copies=copies,
     )
     if "prepared" in uses:
         datasets.load_dataset("mlt_s", data_dir=stage.few, cache_dir=stage.prepared)

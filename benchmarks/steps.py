@@ -25,21 +25,24 @@ Pixels = tuple[Any, ...]  # the name of a pair, and a checksum of each picture
 _KINDS = ("image", "label")
 
 
-def run(python: str, step: str, name: str, folder: str, *words: Any, **environment: str) -> Figures:
+def run(
+    python: str, step: str, name: str, folder: str, *words: Any, fresh: bool = False, **environment: str
+) -> Figures:
     """Runs a step of a format and returns its figures, a dict.
 
     Args:
-        python: path of the interpreter. For this one, the step runs in a copy of this process, unless it is in `FRESH`.
+        python: path of the interpreter. Of this one, the step runs in a copy of this process, unless it is to be fresh.
         step: a key of `STEPS`.
         name: as `formats.named` takes it.
         folder: where the format is or will be, which is also where the process starts and keeps what it keeps.
         words: further arguments of the step, for JSON.
+        fresh: whether a process is started anew: where imports are measured, or depend on the environment.
         environment: variables of a process that is no copy.
 
     Raises:
         RuntimeError: it failed; with what it wrote.
     """
-    if python == sys.executable and step not in FRESH:
+    if python == sys.executable and not fresh:
         return _in_copy(step, name, folder, *words)
     told = json.dumps([step, name, folder, time.time(), *words])
     places = {"PYTHONPATH": str(ROOT), "HF_HOME": folder, "TMPDIR": folder, **environment}
@@ -184,7 +187,6 @@ STEPS: dict[str, Callable[..., Figures]] = {
     "order": _order,
     "remote": _remote,
 }
-FRESH = {"first", "remote"}  # imports are measured, or depend on the environment
 
 
 def main(step: str, name: str, folder: str, started: float, *words: Any) -> None:

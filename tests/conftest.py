@@ -15,6 +15,7 @@ _HOME = tempfile.TemporaryDirectory(prefix="mlt_s_tests_")
 os.environ.update(HF_HOME=_HOME.name, HF_MODULES_CACHE=f"{_HOME.name}/modules", HF_HUB_DISABLE_TELEMETRY="1")
 os.environ.pop("HF_DATASETS_CACHE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a process of tests already
+gc.disable()  # while libraries and tests are imported, which stay: pytest_collection_finish
 
 import datasets  # noqa: E402
 import pytest  # noqa: E402
@@ -124,7 +125,7 @@ if torch.distributed.is_initialized():
 
 
 # The files that take longest, which are dealt out first: a process that begins with one at the end works on alone.
-LONGEST = "benchmarks resume page readme example streaming trainer build loss any_processes start_methods weak_train"
+LONGEST = "benchmarks page example trainer readme streaming build weak_train start_methods any_processes hurts resume"
 
 
 def pytest_collection_modifyitems(items):
@@ -134,6 +135,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     """Spares the garbage collector the libraries and tests, which stay, and so the processes that are forked off."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

@@ -25,7 +25,10 @@ _LIBRARIES = (
     *("scipy.io", "torchdata.stateful_dataloader"),
 )
 # What takes long of what `datasets` and `huggingface_hub` import, which reads no variable that a test sets.
-_BENEATH = ("pandas", "pyarrow.dataset", "pyarrow.parquet", "aiohttp", "httpx", "requests", "multiprocess", "PIL.Image")
+_BENEATH = (
+    *("pandas", "pyarrow.dataset", "pyarrow.parquet", "aiohttp", "httpx", "httpx2", "requests", "multiprocess.pool"),
+    *("PIL.Image", "anyio", "filelock", "truststore", "unittest.mock", "xml.etree.ElementTree", "xxhash", "yaml"),
+)
 
 # Each job is forked off: once, or once for each of several processes that PyTorch connects, as `torchrun` starts them.
 # What runs is in a module of the name __main__: that of a file, or, as of `python -c`, without one.

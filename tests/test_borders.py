@@ -49,10 +49,15 @@ def reached_for(tree: ast.Module) -> list[tuple[int, str]]:
                 found.append((node.lineno, node.attr))
         elif isinstance(node, ast.ImportFrom):
             found += [(node.lineno, alias.name) for alias in node.names if is_private(alias.name)]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("setattr", "getattr"):
+        elif isinstance(node, ast.Call) and called(node) in ("setattr", "getattr"):
             names = [arg.value for arg in node.args[1:2] if isinstance(arg, ast.Constant)]
             found += [(node.lineno, name) for name in names if isinstance(name, str) and is_private(name)]
     return found
+
+
+def called(call: ast.Call) -> str:
+    """The last part of the name of what is called, empty where it has none."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
 def crossings(trees: dict[str, ast.Module]) -> list[str]:

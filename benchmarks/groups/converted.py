@@ -17,7 +17,8 @@ def _begin(name: str, stage: Stage, scratch: str) -> Action:
     def action() -> Figures:
         converted = steps.run(python, "convert", name, scratch, sources(stage.few))
         seconds = converted["seconds"] if meters.size_of(scratch) else 0  # of zips, nothing is converted
-        first, taken = (steps.run(python, step, name, scratch) for step in ("first", "read"))
+        first = steps.run(python, "first", name, scratch, fresh="converted" not in stage.copies)
+        taken = steps.run(python, "read", name, scratch)
         return {**taken, **first, "convert": seconds}
 
     return action

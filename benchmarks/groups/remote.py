@@ -71,7 +71,8 @@ def _other(name: str, kind: str, workers: int, stage: Stage, scratch: str) -> Ac
     endpoint = options.get("storage_options", {}).get("endpoint")
     variables = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"} if endpoint else {}
     pairs = mlt_s.MltS(data_dir=stage.few).pairs()["train"]
-    action = functools.partial(steps.run, python, "remote", name, scratch, options, workers, **variables)
+    begin = functools.partial(steps.run, fresh=bool(variables), **variables)  # which are read as libraries are imported
+    action = functools.partial(begin, python, "remote", name, scratch, options, workers)
     return _counted(action, far, pairs)
 
 
