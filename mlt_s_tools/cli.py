@@ -16,7 +16,11 @@ from mlt_s_tools import terminal
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
 
-_STANDS_ON = ("datasets", "huggingface_hub", "numpy", "pillow", "pyarrow", "torch", "transformers")
+# What is installed with it or by an extra, and decides what is read, decoded, trained or drawn.
+_STANDS_ON = (
+    *("datasets", "huggingface_hub", "fsspec", "aiohttp", "numpy", "pillow", "pyarrow"),
+    *("torch", "transformers", "accelerate", "simplejpeg", "kornia-rs", "jinja2", "matplotlib", "scikit-image"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,7 +90,7 @@ class _Versions(argparse.Action):
 
         lines = [f"mlt-s {mlt_s.__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
         for name in _STANDS_ON:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # PyTorch and transformers are optional
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # those of extras are optional
                 lines.append(f"{name} {importlib.metadata.version(name)}")
         print("\n".join(lines))
         parser.exit()
