@@ -2467,6 +2467,19 @@ def built_label_archive(parquet: list[tuple[tuple[str, str], Member]], options: 
     return _made_once(path, functools.partial(_archive_label_maps, found, options))
 
 
+def refuse_built(listing: Listing, roles: Iterable[str], data_dir: Any) -> None:
+    """Raises MltSError where a folder has Parquet files, as a built set has, and nothing of the roles."""
+    if not listing.parquet or any(map(listing.has, roles)):
+        return
+    place = os.fspath(data_dir)
+    raise MltSError(
+        f"{place} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
+        f"load_dataset({quoted(re.sub('^hf://datasets/', '', place))}), or join its label maps with your images by "
+        f'data_dir="path/to/the/archives", label_maps={quoted(place)}. Commands take the folder of the archives as '
+        "DATA_DIR, and this one by --label-maps."
+    )
+
+
 def _archive_label_maps(files: list[tuple[str, Member]], options: dict[str, Any], path: str) -> None:
     """Writes an archive, laid out as the authors' is, of the label maps in Parquet files of known split."""
     rows = size = 0
@@ -2622,13 +2635,9 @@ class MltSConfig(datasets.BuilderConfig):
         root = absolute_address(self.data_dir) if self.data_dir else ""
         roles = tuple(role for role in self.roles if role != "label" or not sources)
         if root and roles:
-            listing = list_source(root, roles, self.remote_options, leave_out=sources)
-            if listing.parquet and not any(map(listing.has, roles)):
-                place = quoted(self.data_dir)
-                raise MltSError(
-                    f"{self.data_dir} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
-                    f"load_dataset({place}), or join its label maps with your images by label_maps={place}."
-                )
+            others = [source for source in sources if _canonical(source) != _canonical(root)]
+            listing = list_source(root, roles, self.remote_options, leave_out=others)
+            refuse_built(listing, roles, self.data_dir)
         for given, source in zip(self._given_label_maps, sources):
             if root and "image" in self.roles and _canonical(source) == _canonical(root):
                 raise MltSError(

@@ -16,7 +16,11 @@ from mlt_s_tools import terminal
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # what add_subparsers returns
 
-_DEPENDENCIES = ("datasets", "huggingface_hub", "numpy", "pillow", "pyarrow", "torch", "transformers")
+# What decides how data is read, decoded, trained on and drawn.
+_DEPENDENCIES = (
+    *("datasets", "huggingface_hub", "fsspec", "aiohttp", "numpy", "pillow", "pyarrow"),
+    *("torch", "transformers", "accelerate", "simplejpeg", "kornia-rs", "jinja2", "matplotlib", "scikit-image"),
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,7 +90,7 @@ class _Versions(argparse.Action):
 
         lines = [f"mlt-s {mlt_s.__version__}", f"Python {platform.python_version()} on {platform.platform()}"]
         for name in _DEPENDENCIES:
-            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # PyTorch and transformers are optional
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # extras are optional
                 lines.append(f"{name} {importlib.metadata.version(name)}")
         print("\n".join(lines))
         parser.exit()

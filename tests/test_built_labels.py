@@ -1,5 +1,6 @@
 """Label maps from a built data set, images from the user: they join as the authors' archive does."""
 
+import json
 import shutil
 import textwrap
 from pathlib import Path
@@ -11,7 +12,7 @@ import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from archives import encoded, failure, label_file, label_values, mlt
+from archives import encoded, failure, label_file, label_values, mlt, write_zip
 from conftest import ROOT
 from hub import Hub
 from test_cache import prepared
@@ -19,6 +20,7 @@ from test_loading import assert_is_pair, ids
 from test_pixels import PUBLISHED
 
 import mlt_s
+from mlt_s_tools import cli
 
 TRAIN, VALIDATION = "train-00000-of-00001.parquet", "validation-00000-of-00001.parquet"
 
@@ -202,10 +204,56 @@ def test_a_repository_of_the_hub_without_its_scheme(load_registered, images, tmp
 def test_a_built_set_is_no_folder_of_archives(load_registered, tmp_path, config):
     folder = labels_set(tmp_path / "built")
     text = str(failure(lambda: load_registered(folder, config)))
-    assert text == (
-        f"{folder} holds Parquet files and no archives of MLT. If mlt-s build made it, open it by "
-        f'load_dataset("{folder}"), or join its label maps with your images by label_maps="{folder}".'
-    )
+    assert text.startswith(f"{folder} holds Parquet files and no archives of MLT.")
+    assert f'load_dataset("{folder}")' in text and f'label_maps="{folder}"' in text
+
+
+@pytest.mark.once
+def test_a_repository_is_opened_by_its_name(tmp_path):
+    with pytest.raises(mlt_s.MltSError) as raised:
+        mlt_s.refuse_built(
+            mlt_s.list_source(str(labels_set(tmp_path)), ("image",), {}), ["image"], "hf://datasets/me/it"
+        )
+    assert 'load_dataset("me/it")' in str(raised.value)
+    assert 'label_maps="hf://datasets/me/it"' in str(raised.value)
+
+
+COMMANDS = [
+    "preview BUILT",
+    "check BUILT",
+    "check BUILT --label-maps BUILT",
+    "build BUILT OUT",
+    "evaluate MASKS BUILT",
+    "compare BUILT BUILT BUILT",
+    "weak label BUILT OUT.zip",
+    "weak label BUILT OUT.zip --unlabelled-only",
+    "weak repair BUILT OUT.zip",
+    "weak evaluate BUILT",
+    "weak train BUILT OUT",
+]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_says_that_a_built_set_is_no_folder_of_archives(tmp_path, capsys, monkeypatch, command):
+    labels_set(tmp_path / "BUILT")
+    write_zip(tmp_path / "MASKS" / "validation.zip", {"img_1.png": label_file(501)})
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert "BUILT holds Parquet files and no archives of MLT." in said
+    assert "DATA_DIR, and this one by --label-maps" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["BUILT", "MASKS"]
+
+
+@pytest.mark.once
+def test_commands_take_it_beside_the_images(images, tmp_path, capsys):
+    built = str(labels_set(tmp_path / "built"))
+    assert cli.main(["preview", str(images), "--label-maps", built, "--out", str(tmp_path / "sheet.png")]) == 0
+    assert "8 of 8 pairs" in capsys.readouterr().out
+    shutil.copytree(built, images / "built")  # Parquet files beside archives are no harm
+    cli.main(["check", str(images), "--label-maps", built, "--json", str(tmp_path / "check.json")])
+    assert json.loads((tmp_path / "check.json").read_text())["splits"]["train"]["pairs"] == 5
 
 
 def test_parquet_files_of_no_known_split_are_no_label_maps(load_registered, tmp_path):

@@ -8,6 +8,8 @@ from importlib import metadata
 import pytest
 from conftest import ROOT
 
+from mlt_s_tools.cli import main
+
 pytestmark = pytest.mark.once
 
 CALLED = {"PIL": "pillow", "skimage": "scikit-image"}  # packages that are imported by another name
@@ -54,6 +56,17 @@ FILES = [ROOT / "mlt_s.py", *sorted((ROOT / "mlt_s_tools").rglob("*.py"))]
 def test_what_is_imported_is_declared_or_comes_with_datasets(path):
     extras = WITH_EXTRAS.get(path.parent.name) or WITH_EXTRAS.get(path.name, ())
     assert imported(path) <= required("mlt-s", extras) | required("datasets")
+
+
+def test_bug_reports_have_the_version_of_all_that_is_installed_by_hand_or_by_an_extra(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    said = {
+        package(name): version
+        for name, version in (line.split(" ")[:2] for line in capsys.readouterr().out.splitlines())
+    }
+    for name in required("mlt-s", [extra for extras in WITH_EXTRAS.values() for extra in extras]):
+        assert said[name] == metadata.version(name)
 
 
 def test_the_loading_script_needs_four_packages():

@@ -119,8 +119,9 @@ def _sources(report: Report) -> list[inventories.Source]:
     given = report.label_maps
     if not given:
         return [(report.data_dir, ("image", "label", "words"), "image", ())]
+    others = [source for source in given if not mlt_s.is_below(report.data_dir, [source])]
     labels = [(_label_archive(source), ("label",), "label", ()) for source in given]
-    return [(report.data_dir, ("image", "words"), "image", given), *labels]
+    return [(report.data_dir, ("image", "words"), "image", others), *labels]
 
 
 def _label_archive(source: str) -> str:

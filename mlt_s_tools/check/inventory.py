@@ -93,7 +93,7 @@ def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
         options: for the fsspec file system of remote roots.
 
     Raises:
-        mlt_s.MltSError: a root does not exist or cannot be read.
+        mlt_s.MltSError: a root does not exist or cannot be read, or the root of the images holds a built set.
     """
     inventory = Inventory({name: Place(name, kind, md5_known=KNOWN_MD5.get(name)) for name, kind in EXPECTED.items()})
     for root, roles, default_role, leave_out in sources:
@@ -103,6 +103,8 @@ def take(sources: Iterable[Source], options: dict[str, Any]) -> Inventory:
                 _take_archive(inventory, seen)
             else:
                 _take_loose(inventory, seen)
+        if "image" in roles and not inventory.problems:
+            mlt_s.refuse_built(listing, roles, root)
         if mixed := mlt_s.mixed_sets(listing, root):
             inventory.problems.append(Finding("two-sets", mixed))
             inventory.two_sets.append(root)

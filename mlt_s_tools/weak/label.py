@@ -138,6 +138,7 @@ def _listing(
         builder = mlt_s.MltS(config_name="words", data_dir=data_dir, label_maps=label_maps)
         return builder.complete_listing()
     listing = mlt_s.list_source(mlt_s.absolute_address(data_dir), _WANTED, {})
+    mlt_s.refuse_built(listing, _WANTED, data_dir)
     for role in _WANTED:
         kind = mlt_s.KINDS[role]
         if not listing.has(role):
