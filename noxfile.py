@@ -1,6 +1,6 @@
-"""Style and types, the pages of docs/, then the version matrix: the loading tests on every supported `datasets`.
+"""Sessions for style and types, the pages of docs/, and the version matrix: loading tests on each supported `datasets`.
 
-`nox` runs the sessions in the order in which they stand here, `nox -l` lists them, `nox -s lint` is the quick one.
+`nox` runs the sessions in the order of this file, `nox -l` lists them, and `nox -s lint` is the quick one.
 """
 
 import itertools
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import nox
 
-# Not uv: it ignores pip's own configuration, where a local folder of wheels or a mirror may be set.
+# Not uv: it ignores pip's configuration, which may set a mirror or a local folder of wheels.
 nox.options.default_venv_backend = "virtualenv"
 nox.options.stop_on_first_error = True
 
-# Releases of `datasets` with the dependencies of their time; 2.21.0 stands on the lower bounds of requirements.txt.
+# Releases of `datasets` with dependencies of the same time; 2.21.0 runs with the lower bounds of requirements.txt.
 FLOOR = ["huggingface_hub==0.24.0", "numpy==1.26.0", "pillow==10.4.0", "pyarrow<18", "fsspec<=2024.6.1"]
 MATRIX = {
     "2.21.0": ["datasets==2.21.0", *FLOOR],
@@ -25,30 +25,30 @@ MATRIX = {
     "4.8.5": ["datasets==4.8.5"],
     "5.2.0": ["datasets==5.2.0"],
 }
-# These are marked "once" throughout, and import what the oldest versions cannot have beside them, or need not:
+# All tests in these files are marked "once". They import packages that the oldest versions cannot or need not have:
 # transformers, matplotlib, OpenCV, simplejpeg and mlcroissant.
 LEFT_OUT = [
     f"tests/test_{name}.py" for name in ("benchmarks", "croissant", "decoding", "gpu_benchmark", "word_network")
 ]
-# What is large and the same for every release, beside PyTorch: sessions of the matrix share one copy.
+# Large packages that are the same for every release: like PyTorch, sessions of the matrix share one copy.
 SHARED = ["duckdb", "mpmath<1.4", "networkx", "playwright", "polars", "polars-runtime-32", "sympy"]
-OLDEST_PYTHON = (3, 9)  # as pyproject.toml has it
-# What loads, and what reads names, pixels and words: tests of these import no torch, which few Pythons have wheels for.
+OLDEST_PYTHON = (3, 9)  # as in pyproject.toml
+# Tests of loading and of names, pixels and words. They do not import torch, which has wheels for few Pythons.
 LOADING = [
     f"tests/test_{name}.py"
     for name in ("archives", "cache", "docstrings", "join", "label_sources", "loading", "pixels", "words")
 ]
 SCRIPT_FILES = ["mlt_s.py", "dataset_infos.json", "README.md"]
-# With the newest release, which the README's commands install and run all tests on: .ci/run begins with them.
+# The environment of the README's commands, with which .ci/run begins. It has the newest release, and runs all tests.
 NEWEST = Path(".venv/bin/python").absolute()
 
 
 @nox.session
 def lint(session):
-    """Checks style, layout and types of the source.
+    """Checks style, formatting and types of the source.
 
-    Beside the tools it installs only what ships types, and not PyTorch: mypy takes the rest for Any (pyproject.toml),
-    here and wherever more is installed.
+    Besides the tools, it installs only packages with types, and not PyTorch. mypy treats other packages as Any, here
+    and in environments that have them (pyproject.toml).
     """
     tools = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["lint"]
     requirements = Path("requirements.txt").read_text().splitlines()
@@ -59,7 +59,7 @@ def lint(session):
 
 
 def installed(python):
-    """The version of `datasets` that an interpreter has; None where there is no such interpreter."""
+    """The version of `datasets` of an interpreter; None if there is no such interpreter."""
     if not python.exists():
         return None
     code = "import importlib.metadata as m; print(m.version('datasets'))"
@@ -67,9 +67,9 @@ def installed(python):
 
 
 def interpreters():
-    """Path by version, (3, 9) for example, of the oldest and the newest Python that the project is for, found here.
+    """Paths of the oldest and the newest supported Python on this machine, by version, such as (3, 9).
 
-    They are looked for in PATH and among those of pyenv; neither a link nor a shim counts that starts no Python.
+    It searches PATH and pyenv, and ignores links and shims that start no Python.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = [*map(Path, os.environ["PATH"].split(os.pathsep)), *pyenv.glob("versions/*/bin")]
@@ -86,13 +86,13 @@ def starts(python):
     return python.exists() and subprocess.run([python, "-c", "import venv"], capture_output=True).returncode == 0
 
 
-@nox.session(python=False)  # it makes environments of its own, with other Pythons than nox's
+@nox.session(python=False)  # it makes its own environments, with Pythons other than nox's
 def pythons(session):
-    """Runs the loading tests that need no torch on the oldest and newest Python: oldest and newest `datasets` there."""
+    """Runs the loading tests that need no torch on the oldest and newest Python with the oldest and newest `datasets`."""
     found = sorted(interpreters().items())
     session.log(f"Pythons: {', '.join(path for _, path in found)}.")
     if len(found) < 2:
-        session.error("One Python is here, and the tests are for two: the oldest, 3.9, and a newer one.")
+        session.error("These tests need two Pythons, 3.9 and a newer one, and only one was found.")
     for (_, python), release in zip(found, (min(MATRIX, key=as_numbers), max(MATRIX, key=as_numbers))):
         folder = Path(session.create_tmp()) / release
         session.run(python, "-m", "venv", str(folder))
@@ -108,18 +108,19 @@ def as_numbers(release):
 
 @nox.session
 def docs(session):
-    """Builds the pages, with the reference from the docstrings; nothing of the project is installed or imported."""
+    """Builds the pages, with the reference from docstrings. It neither installs nor imports the project."""
     session.install(*nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["docs"])
-    # A link to a page or heading that is not there is an error, but not with --quiet: it drops what --strict counts.
+    # A link to a missing page or heading is an error, but not with --quiet, which drops the warnings --strict counts.
     build = ["mkdocs", "build", "--strict", "--site-dir", session.create_tmp()]
     session.run(*build, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(python=False)  # in the environment of the README's commands
 def torchvision(session):
-    """Tests what needs torchvision, which is installed beside that environment.
+    """Runs the tests that need torchvision, in that environment and with torchvision in a separate folder.
 
-    On PyPI it is built for CUDA. Installed beside PyTorch without CUDA it fails to import, and so does transformers.
+    On PyPI, torchvision is built for CUDA. Installed beside PyTorch without CUDA, it fails to import, and so does
+    transformers.
     """
     if not NEWEST.exists():
         session.error("There is no .venv: run the first commands of CONTRIBUTING.md.")
@@ -135,24 +136,24 @@ def torchvision(session):
 def matrix(session, release):
     """Installs the project with one release of `datasets` and runs the tests that depend on it."""
     if release == installed(NEWEST):
-        session.log(f"The README's commands have installed datasets {release} in .venv, and run all tests there.")
+        session.log(f"The README's commands installed datasets {release} in .venv, and all tests run there.")
         return
     share(session)
     session.install(*MATRIX[release], ".[matrix]")
-    # What the newest version builds has to open in the oldest.
+    # A set built with the newest version must open in the oldest.
     env = {"MLT_S_BUILD_WITH": str(NEWEST)} if NEWEST.exists() else {}
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
     session.run("pytest", "-m", "not once", *left_out, *session.posargs, env=env)
     if release == "3.6.0":
         run_datasets_cli(session)
-    # About 800 MB each; a failed one stays to be looked at.
+    # About 800 MB each; that of a failed session is kept for debugging.
     shutil.rmtree(session.virtualenv.location)
 
 
 def share(session):
-    """Lets a session import PyTorch and the rest of SHARED, which the first one installs.
+    """Lets a session import PyTorch and the packages of SHARED, which the first session installs.
 
-    pip takes them for installed, and installs what else they need with the release of `datasets`.
+    pip treats them as installed, and installs their other dependencies with the release of `datasets`.
     """
     torch = Path(".ci/torch.txt").read_text().strip()
     folder = (session.cache_dir / re.sub(r"\W+", "-", f"shared {torch}")).absolute()
@@ -166,7 +167,7 @@ def share(session):
 
 
 def run_datasets_cli(session):
-    """Checks the script with the tool of `datasets` itself, on a copy because the tool may write beside the script."""
+    """Checks the script with the tool of `datasets` itself, on a copy, because the tool may write beside the script."""
     copy = Path(session.create_tmp())
     for name in SCRIPT_FILES:
         shutil.copy(name, copy)

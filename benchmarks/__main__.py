@@ -1,11 +1,11 @@
-"""How fast this project is, beside what people do without it, in one run.
+"""Measures how fast this project is, compared with what people do without it, in one run.
 
     python -m benchmarks [SHARE] [--rounds N] [--full] [--data-dir DIR] [--only NAME ...] [--against results.json]
                          [--other-python PATH]
 
 Makes archives like MLT's in a temporary folder, runs all contenders in turns, prints tables, and writes results.json,
-the tables in README.md and the plots beside it. Groups that are not measured keep the figures that results.json has of
-them. Interrupted, it leaves what was there, and no temporary folder.
+the tables in README.md and the plots. Groups that are not measured keep their figures from results.json. If it is
+interrupted, all files stay as they were, and the temporary folder is removed.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from benchmarks.paths import Stage
 from benchmarks.plain import BareLoop
 
 HERE = Path(__file__).parent
-EPOCH_SHARE = 0.054  # of the counts of MLT: 299 training pairs; of fewer, starting workers would be a share that counts
+EPOCH_SHARE = 0.054  # of the counts of MLT: 299 training pairs; with fewer, starting workers would take a notable share
 
 
 def run(
@@ -59,21 +59,21 @@ def run(
     """Measures, and writes results.json, README.md and the plots.
 
     Args:
-        out: folder to write to, a `Path`.
-        share: of the counts of MLT, for archives of full size.
-        rounds: how often each contender runs.
-        data_dir: the user's own archives, in place of those of full size.
-        epoch_share: of the counts of MLT, for full epochs; None to go over all pairs of `share`.
+        out: folder to write to.
+        share: share of the counts of MLT, for archives of full size.
+        rounds: number of runs of each contender.
+        data_dir: the user's own archives, instead of those of full size.
+        epoch_share: share of the counts of MLT, for full epochs; None to use all pairs of `share`.
         only: names of groups.
-        counts: of the counts of MLT, for archives of small files.
-        size: (width, height) of what is of full size.
-        delay: seconds that the servers are away.
-        other_python: an interpreter that has packages of contenders which are not installed here.
+        counts: share of the counts of MLT, for archives of small files.
+        size: (width, height) of images of full size.
+        delay: one-way delay of the servers in seconds.
+        other_python: path of an interpreter with packages of contenders that are not installed here.
         copies: names of groups that start no fresh process, though they measure imports.
-        command: how it was called, for the page.
+        command: the command line, for the page.
 
     Returns:
-        What results.json holds: of this run, and of earlier ones where this one has measured nothing.
+        The content of results.json: results of this run, and of earlier runs for groups that this run did not measure.
     """
     uses = _uses(only)
     with tempfile.TemporaryDirectory(prefix="mlt_s_benchmarks_") as folder:
@@ -118,7 +118,7 @@ def _earlier(path: Path) -> Figures:
 
 
 def _merged(earlier: Figures, this: Figures, measured: Measured) -> Figures:
-    """Groups of an earlier run are kept, with what is said of it, where they were not measured again."""
+    """Keeps the groups of earlier runs that were not measured again, with the description of those runs."""
     kept = [{**run, "groups": [name for name in run["groups"] if name not in measured]} for run in earlier["runs"]]
     found = {**earlier["measured"], **measured}
     found = {name: found[name] for name in groups.NAMES if name in found}
@@ -126,7 +126,7 @@ def _merged(earlier: Figures, this: Figures, measured: Measured) -> Figures:
 
 
 def _contenders(name: str, other_python: str) -> list[str]:
-    """Those of a group whose packages are installed."""
+    """The contenders of a group whose packages are installed."""
     return [
         contender
         for contender, described in groups.named(name).contenders.items()
@@ -135,12 +135,12 @@ def _contenders(name: str, other_python: str) -> list[str]:
 
 
 def _left_out(name: str, measured: dict[str, list[Figures]]) -> list[str]:
-    """Titles of contenders of a group that were not measured, as packages are missing."""
+    """Titles of the contenders of a group that were not measured because packages are missing."""
     return [described.title for key, described in groups.named(name).contenders.items() if key not in measured]
 
 
 def _measure(set_up: Stage, folder: Path, rounds: int, only: Sequence[str]) -> Measured:
-    """group -> contender -> what was measured, one a round."""
+    """group -> contender -> the measurements of each round."""
     measured: Measured = {
         name: {contender: [] for contender in _contenders(name, set_up.other_python)} for name in only
     }
@@ -149,7 +149,7 @@ def _measure(set_up: Stage, folder: Path, rounds: int, only: Sequence[str]) -> M
         for number in range(rounds)
         for name in only
         if number == 0 or groups.named(name).rounds
-        # In every second round the other way round, as what comes first finds less in memory.
+        # Every second round runs in reverse order, because the first contender finds less in memory.
         for contender in list(measured[name])[:: -1 if number % 2 else 1]
     ]
     with tqdm(turns, disable=None, dynamic_ncols=True) as bar:
@@ -174,13 +174,13 @@ def _data(share: Optional[float], set_up: Stage) -> str:
 
 
 def _entries(set_up: Stage) -> int:
-    """Images in the larger one of the archives of small files; 0 where none were made."""
+    """Number of images in the largest archives of small files; 0 if none were made."""
     folder = next(filter(os.path.isdir, (set_up.many, set_up.third)), None)
     return len(stage.images(folder)) if folder else 0
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Writes a file that is complete or absent."""
     partial = path.with_suffix(".incomplete")
     partial.write_text(text)
     os.replace(partial, path)
@@ -190,10 +190,10 @@ def main(
     words: Optional[Sequence[str]] = None, out: Path = HERE, epoch_share: float = EPOCH_SHARE, **sizes: Any
 ) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.split("\n\n")[0])
-    parser.add_argument("share", nargs="?", type=float, default=0.1, help="of MLT's 9,000 images (default 0.1)")
+    parser.add_argument("share", nargs="?", type=float, default=0.1, help="share of MLT's 9,000 images (default 0.1)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (default 3)")
     parser.add_argument("--full", action="store_true", help="as many images as MLT has; takes 40 GB and hours")
-    parser.add_argument("--data-dir", help="your own archives, in place of those that are made")
+    parser.add_argument("--data-dir", help="your own archives, instead of generated ones")
     parser.add_argument(
         "--only",
         nargs="+",
@@ -212,7 +212,7 @@ def main(
         "--against",
         type=Path,
         metavar="results.json",
-        help="of an earlier run: names ratios that are worse now, and ends with exit status 1 then",
+        help="results of an earlier run: lists ratios that are worse now; exit status 1 if there are any",
     )
     given = parser.parse_args(words)
     earlier = json.loads(given.against.read_text()) if given.against else None  # before it is overwritten
@@ -237,7 +237,7 @@ def main(
 
 
 def _command(given: argparse.Namespace) -> str:
-    """What to type for such a run, without paths of this machine."""
+    """The command line for such a run, without paths of this machine."""
     words = ["--full" if given.full else f"{given.share:g}", f"--rounds {given.rounds}"]
     words += ["--data-dir ..."] if given.data_dir else []
     words += ["--only", *given.only] if given.only != groups.NAMES else []
@@ -245,11 +245,11 @@ def _command(given: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    # Settings of the whole process, which whoever calls `main` would be left with.
+    # Settings of the whole process, which callers of `main` should not get.
     datasets.disable_progress_bars()
     mlt_s.logger.setLevel("ERROR")  # the counts are not those of MLT
     os.environ.update(processes.ENVIRONMENT)  # before the first call starts the process that is copied
-    # Once, as pip does with what it installs. Each process would do it anew: they write no bytecode.
+    # Compiled once, as pip does on installation. The processes write no bytecode, so each would compile again.
     compileall.compile_file(processes.ROOT / "mlt_s.py", quiet=1)
     compileall.compile_dir(processes.ROOT / "mlt_s_tools", quiet=1)
     raise SystemExit(main())

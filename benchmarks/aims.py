@@ -1,4 +1,4 @@
-"""What is to be reached, as ratios within one run, and whether it was."""
+"""Aims, as ratios within one run, and whether they were reached."""
 
 import statistics
 from collections.abc import Sequence

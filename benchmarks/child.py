@@ -1,4 +1,4 @@
-"""One contender in this process, for `processes`. What it took is written to result.json."""
+"""Runs one contender in this process, for `processes`, and writes the measurements to result.json."""
 
 import json
 import multiprocessing

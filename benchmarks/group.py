@@ -1,4 +1,4 @@
-"""What is measured together: contenders for one job, on the same files, in turns."""
+"""Groups of contenders that do the same job on the same files, and are measured together."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
@@ -16,12 +16,12 @@ class Contender(NamedTuple):
     """One way to do the job of its group.
 
     Attributes:
-        title: as tables and plots call it.
-        begin: takes the `Stage` and an empty folder, does what is not measured, and returns what is: a function without
-            arguments. That may return a dict of more figures.
+        title: name in tables and plots.
+        begin: takes the `Stage` and an empty folder, does what is not measured, and returns the function that is
+            measured. It has no arguments, and may return a dict of further figures.
         ours: whether it is this project.
-        needs: packages without which it is left out, in this Python or in the other one.
-        here: packages without which it is left out, in this Python.
+        needs: packages that it needs, in this Python or in the other one; without them it is left out.
+        here: packages that it needs in this Python; without them it is left out.
     """
 
     title: str
@@ -32,20 +32,20 @@ class Contender(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A job and those who do it.
+    """A job and its contenders.
 
     Attributes:
-        title: what the job is.
-        about: what is measured, and on what, in a few sentences.
+        title: the job.
+        about: what is measured, and on what data, in a few sentences.
         contenders: name -> `Contender`.
-        figure: what of it tables and plots show: "seconds", "since_start", "pairs_per_second", ...
-        unit: of that figure.
+        figure: the figure in tables and plots: "seconds", "since_start", "pairs_per_second", ...
+        unit: unit of that figure.
         against: name of the contender that the table's ratios refer to.
-        fresh: whether each contender starts in a new Python process. Otherwise in a copy of one that has imported
-            everything already: imports are measured where they matter, and nowhere else.
-        rounds: whether it is repeated. What is counted and not timed is not.
-        uses: names of those fields of the `Stage` that contenders use; None for all.
-        columns: further figures of the table, (heading, figure) each.
+        fresh: whether each contender starts in a new Python process. Otherwise it starts in a copy of a process that
+            has imported everything, so that imports are measured only where they matter.
+        rounds: whether it is repeated. Counts need no repetition, times do.
+        uses: names of the fields of the `Stage` that contenders use; None for all.
+        columns: further columns of the table, (heading, figure) each.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Which Python has what a contender needs: not all libraries go into one environment."""
+"""Finds a Python that has the packages of a contender: not all libraries fit into one environment."""
 
 import functools
 import importlib.util
@@ -10,7 +10,7 @@ from typing import Optional
 
 
 def having(packages: Iterable[str], other: Optional[str] = None) -> Optional[str]:
-    """Path of the interpreter that has all of these packages, this one or the other one; None where neither has."""
+    """Path of the interpreter that has all of these packages: this one, or the other one; None if neither has them."""
     if all(importlib.util.find_spec(name) for name in packages):
         return sys.executable
     return other if other and _has(other, tuple(packages)) else None

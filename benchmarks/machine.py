@@ -1,4 +1,4 @@
-"""Where and of what the figures are."""
+"""Describes the machine, the versions and the commit that figures were measured with."""
 
 import importlib.metadata
 import os
@@ -30,7 +30,7 @@ def _found(pattern: str, path: str) -> str:
 
 
 def _commit() -> str:
-    """With a "+" where the code that is measured differs from it."""
+    """The commit, with a "+" if the measured code differs from it."""
     git = ["git", "-C", str(Path(__file__).parents[1])]
     try:
         commit = subprocess.run(

@@ -12,13 +12,13 @@ from benchmarks.group import Figures
 
 
 def measured(action: Callable[[], Optional[Figures]]) -> Figures:
-    """Calls it, and returns what it took, with the figures that it returns itself.
+    """Calls a function, and returns its resources together with the figures that it returns.
 
     Returns:
-        A dict of `seconds` on the clock, `cpu` seconds of this process and of those that it started and waited for,
-        `peak_memory` in bytes of this process since it began, and `read` and `written`: bytes that this process and
-        those asked the system for (what is mapped into memory does not count there). Where the action tells how many
-        `pairs` it went over, `pairs_per_second` too.
+        A dict of `seconds` on the clock; `cpu` seconds of this process and of the child processes that it waited for;
+        `peak_memory` in bytes of this process since it began; and `read` and `written`, bytes that all of them
+        requested by system calls (memory-mapped files are not included). If the function returns the number of `pairs`,
+        also `pairs_per_second`.
     """
     read, written = _bytes_moved()
     cpu, clock = cpu_seconds(), time.perf_counter()
@@ -36,7 +36,7 @@ def cpu_seconds() -> float:
 
 
 def peak_memory() -> int:
-    """Not `ru_maxrss`, which starts with what the parent had."""
+    """Peak memory in bytes. Not `ru_maxrss`, which starts with the parent's value."""
     (kilobytes,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     return 1024 * int(kilobytes)
 

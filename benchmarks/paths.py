@@ -1,4 +1,4 @@
-"""Where things are that contenders work on. Imports nothing: imports are measured."""
+"""Paths of the data that contenders work on. Imports nothing else, because imports are measured."""
 
 import dataclasses
 

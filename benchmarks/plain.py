@@ -1,4 +1,4 @@
-"""What people write by hand: the contenders that are no library."""
+"""What people write by hand: the contenders without a library."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Pictures of the figures."""
+"""Plots of the figures."""
 
 from pathlib import Path
 

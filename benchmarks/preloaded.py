@@ -1,4 +1,4 @@
-"""What the process has imported that contenders are copies of."""
+"""The imports of the process that contenders are copies of."""
 
 import datasets
 import datasets.streaming

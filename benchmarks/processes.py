@@ -1,4 +1,4 @@
-"""A process for each contender: nothing that one has imported, cached or kept open serves the next."""
+"""A separate process per contender: nothing that one imports, caches or keeps open helps the next."""
 
 import contextlib
 import dataclasses
@@ -16,20 +16,20 @@ from benchmarks.group import Figures
 from benchmarks.paths import Stage
 
 ROOT = Path(__file__).parents[1]
-# No network, no bytecode files, and a core for each process, so that workers are what is compared.
+# No network, no bytecode files, and one core per process, so that the comparison is between workers.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
 
 
 def run(group: str, name: str, stage: Stage, folder: Path, fresh: bool) -> Figures:
-    """What a contender took, as `meters.measured` has it, and besides:
+    """Measures a contender: the figures of `meters.measured` and two more.
 
-    `since_start`, seconds since its process was started, and `kept`, bytes of the files that it left.
+    These are `since_start`, seconds since its process was started, and `kept`, bytes of the files that it left.
 
     Args:
         group: name of the group.
-        name: of the contender.
+        name: name of the contender.
         stage: a `paths.Stage`.
-        folder: a `Path` for what it writes, removed when it is done.
+        folder: folder for its files, which are removed when it is done.
         fresh: as in `group.Group`.
     """
     with tempfile.TemporaryDirectory(dir=folder) as own:
@@ -45,7 +45,7 @@ def _start_fresh(group: str, name: str, stage: Stage, own: str) -> None:
     command = [sys.executable, "-m", "benchmarks.child", told]
     environment = {**os.environ, **ENVIRONMENT, **places}
     done = subprocess.run(command, env=environment, cwd=scratch, stderr=subprocess.PIPE, text=True)
-    if done.returncode:  # otherwise only bars, and that the counts are not those of MLT
+    if done.returncode:  # otherwise, stderr has only progress bars, and the warning about counts that are not MLT's
         raise RuntimeError(f"{group} {name}:\n{done.stderr}")
 
 
@@ -67,9 +67,9 @@ def _start_copy(group: str, name: str, stage: Stage, own: str) -> None:
 
 
 def _end(process: multiprocessing.context.ForkServerProcess) -> None:
-    """Ends a process and all that it started: as Ctrl-C does, so that it removes what it has to, and then for good."""
+    """Ends a process and all that it started: first like Ctrl-C, so that it can clean up, and then with SIGKILL."""
     assert process.pid  # it was started
     for number, patience in ((signal.SIGINT, 3), (signal.SIGKILL, None)):
-        with contextlib.suppress(ProcessLookupError):  # as a rule it has ended already
+        with contextlib.suppress(ProcessLookupError):  # usually it has already ended
             os.killpg(process.pid, number)
         process.join(patience)

@@ -1,16 +1,16 @@
-"""Whether a run is worse than an earlier one: by ratios, which hold from machine to machine, and not by seconds."""
+"""Compares a run with an earlier one, by ratios, which are similar on all machines, and not by seconds."""
 
 from benchmarks.aims import AIMS
 from benchmarks.group import Figures
 
-MARGIN = 1.3  # how much worse a ratio may be: the spread of a run on a machine that does other things as well
+MARGIN = 1.3  # how much worse a ratio may be: the spread of a run on a machine that is also used otherwise
 
 
 def worsened(results: Figures, earlier: Figures) -> list[str]:
     """A line for each ratio that is worse than in the earlier results by more than the margin.
 
     Raises:
-        SystemExit: the two are of other sizes, and no comparison.
+        SystemExit: the two runs have different sizes, and cannot be compared.
     """
     ratios = results["ratios"].keys() & earlier["ratios"].keys()
     for group in sorted({AIMS[name].over[0] for name in ratios}):

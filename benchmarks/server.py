@@ -1,7 +1,8 @@
-"""A server on loopback that is as far away as one on the internet: `python -m benchmarks.server KIND FOLDER DELAY`.
+"""A server on loopback with the delay of one on the internet: `python -m benchmarks.server KIND FOLDER DELAY`.
 
-KIND is "http", "hf" (the Hub of the tests) or "s3" (moto's server). It serves the files of the folder, and prints how
-to open them as a line of JSON, as told in `Far`. Then it prints what was asked since, for each line that it reads.
+KIND is "http", "hf" (the Hub of the tests) or "s3" (moto's server). It serves the files of the folder, and prints a
+line of JSON with the options to open them (see `Far`). Then, for each line that it reads, it prints the counts of
+requests since the last one.
 """
 
 import asyncio
@@ -16,19 +17,20 @@ from pathlib import Path
 from typing import Any, Union
 
 ROOT = Path(__file__).parents[1]
-DELAY = 0.05  # seconds a round trip
-FARTHER = 5  # times as long: by this, round trips are told from seconds
-LINE = 125_000_000  # bytes a second: 1 Gbit/s, for all connections together
+DELAY = 0.05  # seconds per round trip
+FARTHER = 5  # factor of a longer delay, by which the number of round trips is computed
+LINE = 125_000_000  # bytes per second: 1 Gbit/s, for all connections together
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ")
 Served = tuple[str, Callable[[str], dict[str, Any]]]  # the server's own address, and options by the line's
 
 
 class Far:
-    """Such a server in a process of its own, from the making on until this process group ends.
+    """Such a server in a separate process, which runs until this process group ends.
 
     Attributes:
-        options: `data_dir` and `storage_options` for `mlt_s.MltS`: twice at the delay, and at `FARTHER` times as long.
-        delay: seconds a round trip.
+        options: `data_dir` and `storage_options` for `mlt_s.MltS`: twice at the delay, and once at `FARTHER` times the
+            delay.
+        delay: seconds per round trip.
     """
 
     def __init__(self, kind: str, folder: Union[str, Path], delay: float = DELAY) -> None:
@@ -40,7 +42,7 @@ class Far:
         self.options = json.loads(self._printed())
 
     def counts(self) -> dict[str, float]:
-        """Requests, bytes of the answers, and CPU seconds of the server, since it was asked last."""
+        """Requests, bytes of the answers, and CPU seconds of the server, since the last call."""
         assert self._process.stdin  # a pipe, as asked for
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -52,7 +54,7 @@ class Far:
 
 
 class _Line:
-    """Hands on what passes between clients and the server behind, later, and no faster than the line."""
+    """Passes data between clients and the server, with the delay, and no faster than the line."""
 
     def __init__(self) -> None:
         self.requests, self.sent, self._free_at, self._cpu = 0, 0, 0.0, 0.0
@@ -137,7 +139,9 @@ def _s3(folder: Path) -> Served:
 
 def main(kind: str, folder: str, delay: str) -> None:
     sys.path.append(str(ROOT / "tests"))
-    http.server.ThreadingHTTPServer.request_queue_size = 500  # of more clients at once, some would wait for a second
+    http.server.ThreadingHTTPServer.request_queue_size = (
+        500  # with the default, some of many simultaneous clients would wait for a second
+    )
     behind, options = {"http": _http, "hf": _hf, "s3": _s3}[kind](Path(folder))
     line, loop = _Line(), asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()

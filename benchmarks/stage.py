@@ -1,4 +1,4 @@
-"""What the contenders work on: archives, the same unpacked, and what was prepared of them before."""
+"""The data that contenders work on: archives, the same unpacked, and prepared sets."""
 
 import contextlib
 import dataclasses

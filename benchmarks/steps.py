@@ -1,4 +1,4 @@
-"""What is done with a format, a process a step, by another Python where this one lacks the library."""
+"""The steps of a format, each in a separate process, with another Python if this one lacks the library."""
 
 import copy
 import gc
@@ -44,10 +44,10 @@ def run(
     """
     if python == sys.executable and not fresh:
         return _in_copy(step, name, folder, *words)
-    told = json.dumps([step, name, folder, time.time(), *words])
+    task = json.dumps([step, name, folder, time.time(), *words])
     places = {"PYTHONPATH": str(ROOT), "HF_HOME": folder, "TMPDIR": folder, **environment}
     done = subprocess.run(
-        [python, "-m", "benchmarks.steps", told],
+        [python, "-m", "benchmarks.steps", task],
         env={**os.environ, **places},
         cwd=folder,
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What people do first who do not read archives: `unzip`, and for `imagefolder` a file that pairs what was in them."""
+"""What people do who do not read archives: `unzip`, and for `imagefolder` a file that pairs images and label maps."""
 
 import json
 import os

@@ -1,9 +1,9 @@
-"""What the configuration "words" costs: preparing with and without, in turns, in one run.
+"""The cost of the configuration "words": prepares with and without words, in turns, in one run.
 
     python -m benchmarks.words [SHARE] [ROUNDS]
 
-SHARE is that of MLT's 9,000 images (default 0.1, 0.7 GB), ROUNDS how often each is prepared (default 5). All is written
-in a folder of the system's for temporary files, and removed.
+SHARE is the share of MLT's 9,000 images (default 0.1, 0.7 GB), ROUNDS the number of runs of each (default 5). All files
+are temporary.
 """
 
 import os
@@ -22,7 +22,7 @@ from benchmarks import mlt_like
 
 
 def prepare(data_dir: Path, config: str) -> tuple[float, float]:
-    """Seconds of this process's CPU, and seconds on the clock, to prepare."""
+    """CPU seconds of this process, and seconds on the clock, to prepare."""
     with tempfile.TemporaryDirectory(dir=data_dir.parent) as cache:
         clock, cpu = time.perf_counter(), time.process_time()
         mlt_s.MltS(config_name=config, data_dir=str(data_dir), cache_dir=cache).download_and_prepare()

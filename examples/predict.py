@@ -1,18 +1,18 @@
-"""Masks of text from a model that train.py trained. Needs `pip install ".[train]"`.
+"""Writes masks of text with a model that train.py trained. Needs `pip install ".[train]"`.
 
-    python examples/predict.py runs/mit-b0 ~/mlt predictions                  # of the validation split
+    python examples/predict.py runs/mit-b0 ~/mlt predictions                  # the validation split
     python examples/predict.py runs/mit-b0 ~/mlt predictions --split train
-    python examples/predict.py runs/mit-b0 masks --images holidays            # of a folder of your own pictures
+    python examples/predict.py runs/mit-b0 masks --images holidays            # a folder of your own pictures
 
-CHECKPOINT is a folder with a model and its image processor, as train.py writes them: OUT of it, or one of its
-OUT/checkpoint-N. The model looks at images as in the training's evaluation, reduced by the same number, so the masks
-have the figures that it told. A mask is a PNG file named like its image and of its size, 255 where text is and 0
-elsewhere: what mlt-s evaluate takes and any viewer shows. It is there whole or not at all; stopped, the same command
-goes on.
+CHECKPOINT is a folder with a model and its image processor, as train.py writes them: its OUT, or one of its
+OUT/checkpoint-N. Images are processed as in the evaluation of the training, reduced by the same number, so the masks
+have the scores that the training reported. A mask is a PNG file with the name and size of its image, 255 for text and 0
+elsewhere: mlt-s evaluate takes it, and any viewer shows it. Files are complete or absent. After an interruption, run
+the same command again: it continues.
 
-Pictures of your own may be JPEG, PNG, GIF, BMP, TIFF or WebP, also in folders of the folder. One with an EXIF
-orientation is turned by it, so its mask fits what a viewer shows; what is transparent counts as white. A picture that
-cannot be read is named, and the others are done. (Images of MLT are taken as stored, as their label maps are.)
+Your own pictures may be JPEG, PNG, GIF, BMP, TIFF or WebP, also in subfolders. A picture with an EXIF orientation is
+turned by it, so its mask matches what viewers show; transparent areas count as white. A picture that cannot be read is
+reported, and the others are processed. (Images of MLT are used as stored, like their label maps.)
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ import mlt_s
 from mlt_s_tools.metrics import predict
 from mlt_s_tools.training import ArchiveDataset, EvalTransform, for_image_processor
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # Pillow knows others, one of which runs PostScript
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")  # Pillow reads others, one of which runs PostScript
 EXTENSIONS = {extension for extension, name in Image.registered_extensions().items() if name in FORMATS}
-Jobs = dict[str, Callable[[], dict[str, Any]]]  # the name of a mask -> what gives its example
-RECORD = "predict.json"  # in OUT: what its masks are of, and by which model
+Jobs = dict[str, Callable[[], dict[str, Any]]]  # the name of a mask -> a function that returns its example
+RECORD = "predict.json"  # in OUT: the images and the model of its masks
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         failed = write_masks(jobs, model, transform, Path(options.out))
     except KeyboardInterrupt:
-        print("predict.py: interrupted; the same command goes on from here", file=sys.stderr)
+        print("predict.py: interrupted; run the same command again to continue", file=sys.stderr)
         return 130
     print(f"{len(jobs) - failed:,} of {len(jobs):,} masks: {Path(options.out).resolve()}")
     if not options.images:
@@ -72,30 +72,32 @@ def parser() -> argparse.ArgumentParser:
     about = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = about.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder of a trained model and its image processor")
-    add("data", metavar="DATA_DIR", nargs="?", help="folder of the archives; not looked at with --images")
-    add("out", metavar="OUT", help="folder for the masks, a new one or one that this wrote")
+    add("data", metavar="DATA_DIR", nargs="?", help="folder of the archives; not used with --images")
+    add("out", metavar="OUT", help="folder for the masks: a new one, or one to continue")
     add("--split", choices=list(mlt_s.PUBLISHED_COUNTS), default="validation", help="of DATA_DIR (%(default)s)")
-    add("--label-maps", metavar="PATH", action="append", help="where label maps are, if not in DATA_DIR")
-    add("--images", metavar="FOLDER", help="pictures of your own, in place of those of DATA_DIR")
-    add("--reduce", metavar="N", type=int, help="look at 1/N of width and height (as the training's evaluation did)")
+    add("--label-maps", metavar="PATH", action="append", help="place of the label maps, if not in DATA_DIR")
+    add("--images", metavar="FOLDER", help="your own pictures, instead of those of DATA_DIR")
+    add(
+        "--reduce", metavar="N", type=int, help="use 1/N of width and height (default: as in the training's evaluation)"
+    )
     return about
 
 
-# --- What masks are wanted of: a dict of their names to functions that give the example ------------------------------
+# --- The images: a dict of the names of masks to functions that return the example -----------------------------------
 
 
 def of_archives(options: argparse.Namespace) -> Jobs:
     if not options.data:
         raise SystemExit("predict.py: give DATA_DIR, the folder of the archives, or --images FOLDER")
-    given = {"missing_images": "skip", "label_maps": options.label_maps}  # mlt-s evaluate says what is missing
+    given = {"missing_images": "skip", "label_maps": options.label_maps}  # mlt-s evaluate reports what is missing
     data = ArchiveDataset(options.data, options.split, **given)
     return {pair.image_id: functools.partial(data.__getitem__, index) for index, pair in enumerate(data.pairs)}
 
 
 def of_folder(folder: Path, out: Path) -> Jobs:
-    """The pictures of a folder and of those in it. What is none is named, and `out` left out, if it lies there."""
+    """The pictures in a folder and its subfolders, without `out`. Reports files that are not pictures."""
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder")
+        raise NotADirectoryError(f"{folder} is not a folder")
     if out.resolve() == folder.resolve():
         raise FileExistsError(f"{out} is the folder of the pictures: give a new folder for the masks")
     found = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -103,10 +105,10 @@ def of_folder(folder: Path, out: Path) -> Jobs:
     found = [path for path in found if out.resolve() not in (folder / path).resolve().parents]
     pictures = [path for path in found if path.suffix.lower() in EXTENSIONS]
     if others := sorted(set(found) - set(pictures)):
-        print(f"predict.py: left out {len(others):,} that are no pictures, such as {others[0]}", file=sys.stderr)
+        print(f"predict.py: left out {len(others):,} files that are not pictures, such as {others[0]}", file=sys.stderr)
     if not pictures:
         raise FileNotFoundError(f"there are no pictures in {folder}")
-    # The mask of sign.jpg is sign.png. Where two would have one mask, as with sign.webp beside it, it is sign.jpg.png.
+    # The mask of sign.jpg is sign.png. If that name is ambiguous, as with sign.webp beside it, it is sign.jpg.png.
     masks = {str(path.with_suffix("")).lower() for path in pictures}
     names = [path.with_suffix("") if len(masks) == len(pictures) else path for path in pictures]
     return {str(name): functools.partial(picture, folder / path) for name, path in zip(names, pictures)}
@@ -114,8 +116,8 @@ def of_folder(folder: Path, out: Path) -> Jobs:
 
 def picture(path: Path) -> dict[str, Any]:
     with Image.open(path, formats=FORMATS) as opened:
-        if opened.mode.startswith(("I", "F")):  # Pillow would make all above 255 white
-            raise ValueError(f"it has more than 8 bits a channel (mode {opened.mode}): save it with 8")
+        if opened.mode.startswith(("I", "F")):  # Pillow would make all values above 255 white
+            raise ValueError(f"it has more than 8 bits per channel (mode {opened.mode}): save it with 8")
         image: Image.Image = ImageOps.exif_transpose(opened)
         if image.has_transparency_data:
             image = image.convert("RGBA")
@@ -127,19 +129,21 @@ def picture(path: Path) -> dict[str, Any]:
 
 
 def load(checkpoint: str, reduce: int | None) -> tuple[PreTrainedModel, EvalTransform]:
-    """The model, where it runs, and the transform that goes with it: reduced as its evaluation was, or as asked for."""
+    """The model on its device, and its transform, reduced as asked for or as in the training's evaluation."""
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         processor = AutoImageProcessor.from_pretrained(checkpoint)
         model = AutoModelForSemanticSegmentation.from_pretrained(checkpoint)
     except (OSError, ValueError) as error:
-        raise SystemExit(f"predict.py: {checkpoint} is no folder of a model and its image processor: {error}") from None
-    reduce = getattr(model.config, "eval_reduce", 1) if reduce is None else reduce  # train.py keeps it there
+        raise SystemExit(
+            f"predict.py: {checkpoint} is not a folder of a model and its image processor: {error}"
+        ) from None
+    reduce = getattr(model.config, "eval_reduce", 1) if reduce is None else reduce  # train.py stores it there
     return model.to(device).eval(), for_image_processor(processor).evaluation(reduce=reduce)
 
 
 def mask_of(model: PreTrainedModel, given: dict[str, Any]) -> npt.NDArray[np.uint8]:
-    """A mask, uint8 (height, width) of 0 and 255, of what the evaluation transform gave."""
+    """A mask, uint8 (height, width) of 0 and 255, from what the evaluation transform returned."""
     pixels = torch.from_numpy(given["pixel_values"])[None].to(model.device)
     as_trained = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16) if as_trained else nullcontext():
@@ -148,7 +152,7 @@ def mask_of(model: PreTrainedModel, given: dict[str, Any]) -> npt.NDArray[np.uin
 
 
 def digest(model: torch.nn.Module) -> str:
-    """Tells one set of weights from another."""
+    """Identifies a set of weights."""
     found = hashlib.sha256()
     for name, values in sorted(model.state_dict().items()):
         found.update(name.encode() + values.cpu().numpy().tobytes())
@@ -159,27 +163,27 @@ def digest(model: torch.nn.Module) -> str:
 
 
 def begin(out: Path, record: dict[str, Any]) -> None:
-    """Makes the folder, or finds one that masks of the same images by the same model were written to."""
+    """Makes the folder, or continues one that holds masks of the same images by the same model."""
     path = out / RECORD
     if path.exists():
         before = json.loads(path.read_text())
         if other := [name for name in {**before, **record} if before.get(name) != record.get(name)]:
             raise SystemExit(f"predict.py: {out} holds masks of another {' and '.join(other)}: give a new folder")
     elif out.exists() and any(out.iterdir()):
-        raise SystemExit(f"predict.py: {out} holds files that are not from here: give a new folder")
+        raise SystemExit(f"predict.py: {out} holds other files: give a new folder")
     else:
         out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def write_masks(jobs: Jobs, model: PreTrainedModel, transform: EvalTransform, out: Path) -> int:
-    """Writes the masks that are not there yet. Names images that could not be read, and returns how many."""
+    """Writes the missing masks. Reports images that cannot be read, and returns their number."""
     todo = [name for name in jobs if not (out / f"{name}.png").exists()]
     failed = 0
     for name in tqdm(todo, "masks", initial=len(jobs) - len(todo), total=len(jobs), unit="image"):
         try:
             given = transform(jobs[name]())
-        except Exception as error:  # a broken picture, of which Pillow raises many kinds
+        except Exception as error:  # Pillow raises many kinds of errors for broken pictures
             failed += 1
             tqdm.write(f"predict.py: no mask of {name}: {error}", file=sys.stderr)
             continue
@@ -192,7 +196,7 @@ def write_masks(jobs: Jobs, model: PreTrainedModel, transform: EvalTransform, ou
 
 
 def save(mask: npt.NDArray[np.uint8], path: Path) -> None:
-    """Writes beside the place and renames, so that a mask is there whole or not at all."""
+    """Writes under a temporary name and renames, so that a mask is complete or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
