@@ -10,7 +10,7 @@ trust_remote_code=True)`.
 
 Pixel values are in `LabelMap`, the match of label maps and images in `join`, the examples in `read_example`, and what
 the library calls in `MltS`. From top to bottom: facts, the label schema, sources and archives, the join, pixels, masks
-of 0 and 255, words, the download, secrets, built label maps, the builder, the registration.
+of 0 and 255, words, the download, secrets, built label maps, the builder, read-ahead, the registration.
 """
 
 import base64
@@ -317,12 +317,12 @@ class Member(NamedTuple):
 
 @dataclasses.dataclass
 class Listing:
-    """The images, label maps and ground truth files of a source.
+    """What a source holds: images, label maps and ground truth files.
 
     Attributes:
         placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
             gt_img_1.txt is that of its image, img_1.
-        unplaced: (role, member) of files whose names tell no split, or two roles; the role as far as it is known.
+        unplaced: (role, member) of files whose names do not tell one role and one split; the role if it is known.
         containers: (role, path from the root: folders, archive, folder in it) -> number of files of that role.
         parquet: (role, split), by its path, and member of each Parquet file of a built set.
         left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
@@ -506,13 +506,7 @@ def mixed_sets(listing: Listing, root: str) -> str:
     """Why it is not clear which label maps of a source are meant: it holds corrected ones and others of one split.
 
     Two of one name are refused for their contents. But where a corrected one is missing, another would take its place.
-
-    Args:
-        listing: of the source, settled.
-        root: its address.
-
-    Returns:
-        The reason and what to write, or "".
+    Takes the settled listing and the address of the source. Returns the reason and what to write, or "".
     """
     base = os.path.dirname(root) if is_zip(root) else root.rstrip("/\\")  # the path of an archive begins with its name
     sets: tuple[dict[str, set[str]], ...] = (defaultdict(set), defaultdict(set))  # corrected ones, and others, by split
@@ -777,8 +771,9 @@ def walk(
         leave_out: archives and folders that are passed over.
         left_out: takes what cannot be read; without it, that is an error.
     """
+    # A source that holds the root excludes nothing of it.
     excluded = [source for source in leave_out if is_remote(source) == is_remote(root)]
-    excluded = [source for source in excluded if not is_below(os.path.dirname(root), [source])]  # it holds the root
+    excluded = [source for source in excluded if not is_below(os.path.dirname(root), [source])]
     try:
         if is_remote(root):
             with _without_secrets_in_errors(root, options):
@@ -807,9 +802,12 @@ def _local_files(
         return is_below(path, excluded) or (status.st_dev, status.st_ino) in numbers
 
     def pass_over(error: OSError) -> None:
-        if error.filename == root:
+        path = error.filename
+        if path == root:
             raise error
-        _pass_over(error.filename, pathlib.PurePath(error.filename).relative_to(root).parts, error, left_out)
+        if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
+            error = OSError(f"it is a link to nothing, {os.path.realpath(path)}")
+        _pass_over(path, pathlib.PurePath(path).relative_to(root).parts, error, left_out)
 
     seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
     for folder, folders, names in os.walk(root, onerror=pass_over, followlinks=True):
@@ -824,9 +822,7 @@ def _local_files(
             try:
                 status = os.stat(path)
             except OSError as error:
-                if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
-                    error = OSError(f"it is a link to nothing, {os.path.realpath(path)}")
-                _pass_over(path, (*parts, name), error, left_out)
+                pass_over(error)
                 continue
             if stat.S_ISREG(status.st_mode) and not (is_zip(name) and is_excluded(path, status)):
                 yield _loose(path, status), (*parts, name)
@@ -1138,7 +1134,7 @@ def _part_over_http(filesystem: Any, url: str, start: int, size: int, patience: 
 
 
 STALLED_AFTER = 30.0  # seconds until a server counts as stalled; clients of their own wait for up to five minutes
-SLOWEST = 1 << 14  # bytes a second, for which it gets more time: many reads share a line
+SLOWEST = 1 << 14  # bytes a second, for which it gets as much longer: many reads share a line
 PAUSES = (0.5, 2, 8)  # seconds before a server is asked again
 
 
@@ -1555,7 +1551,7 @@ def _refuse_crowded(exif: bytes) -> None:
     number, offset, at = ("Q", "Q", 8) if 43 in tiff[2:4] else ("H", "I", 4)  # 43: BigTIFF, of 64 bits
     (start,) = struct.unpack_from(order + offset, tiff, at)
     start += struct.calcsize(number)
-    if not struct.calcsize(number) <= start <= len(tiff):
+    if start > len(tiff):
         return
     (count,) = struct.unpack_from(order + number, tiff, start - struct.calcsize(number))
     bits = order + ("u8" if offset == "Q" else "u4")
@@ -2171,9 +2167,7 @@ def _script_value(name: str, member: Member) -> int:
     value = _SCRIPT_VALUES.get(name.lower(), UNKNOWN_SCRIPT)
     if value == UNKNOWN_SCRIPT and name not in unknown_scripts and len(unknown_scripts) < _MOST_SCRIPTS_SAID:
         unknown_scripts.add(name)
-        logger.warning(
-            "%s has words of the script %r, which MLT does not have: it is %d here.", member, name[:40], value
-        )
+        logger.warning(f"{member} has words of the script {name[:40]!r}, which MLT does not have: it is {value} here.")
     return value
 
 
@@ -2252,13 +2246,9 @@ def _download(url: str, path: str) -> None:
             received += len(block)
             bar.update(len(block))
     if not _holds_label_maps(path):
-        with open(path, "rb") as file:
-            starts = file.read(60)
-        raise _download_error(
-            url,
-            f"expected a zip archive of PNG files, got {answer.headers.get_content_type()}, "
-            f"{received:,} bytes" + (f", starting with {starts!r}" if starts else ""),
-        )
+        start, kind = read_range(path, 0, 60, {}), answer.headers.get_content_type()
+        what = f"{kind}, {received:,} bytes" + (f", starting with {start!r}" if start else "")
+        raise _download_error(url, f"expected a zip archive of PNG files, got {what}")
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -2810,8 +2800,8 @@ class MltS(datasets.GeneratorBasedBuilder):
         missing: dict[str, dict[str, list[str]]] = {}
         for split in PUBLISHED_COUNTS:
             if config.unlabelled and (strangers := take_out_strangers(listing, split)):
-                text = "%s: left out %s that have no label map and are not named as MLT's are (img_1, img_2, ...): %s."
-                logger.warning(text, split, counted(strangers, "image"), first_few(strangers))
+                text = f"left out {counted(strangers, 'image')} that have no label map and are not named as MLT's are"
+                logger.warning(f"{split}: {text} (img_1, img_2, ...): {first_few(strangers)}.")
             found[split], missing[split] = join(listing, split, config.roles, config.unlabelled)
         self._report_missing(listing, missing)
         for split, pairs in found.items():
@@ -2950,17 +2940,15 @@ class MltS(datasets.GeneratorBasedBuilder):
         labelled, published = sum(1 for pair in pairs if pair.label), PUBLISHED_COUNTS[split]
         rest = IMAGE_COUNTS[split] - published if self.config.unlabelled else 0
         if labelled != published:
-            logger.warning("%s: %s; MLT_S has %s.", split, counted(labelled, "example"), f"{published:,}")
+            logger.warning(f"{split}: {counted(labelled, 'example')}; MLT_S has {published:,}.")
         if (count := len(pairs) - labelled) != rest:
-            logger.warning("%s: %s; MLT has %s.", split, counted(count, "unlabelled image"), f"{rest:,}")
+            logger.warning(f"{split}: {counted(count, 'unlabelled image')}; MLT has {rest:,}.")
         if others := images_from_elsewhere(pairs):
+            from_mlt = counted(len(pairs) - len(others), "example")
             logger.warning(
-                "%s: the images of %s come from MLT's archives, those of %s from elsewhere: %s. Other data sets have "
-                "images of the same names: see that these are MLT's.",
-                split,
-                counted(len(pairs) - len(others), "example"),
-                counted(others, "example"),
-                first_few(sorted(set(map(place_of, others)))),
+                f"{split}: the images of {from_mlt} come from MLT's archives, those of {counted(others, 'example')} "
+                f"from elsewhere: {first_few(sorted(set(map(place_of, others))))}. Other data sets have images of the "
+                "same names: see that these are MLT's."
             )
 
     def _report_missing(self, listing: Listing, missing: dict[str, dict[str, list[str]]]) -> None:
@@ -3294,21 +3282,12 @@ def read_copies(
 
 _IS_SCRIPT = __name__.startswith("datasets_modules.")  # run by `load_dataset("path/to/mlt_s.py")`, below 4
 
-
-def _register() -> None:
-    """Makes `load_dataset("mlt_s")` find this module, with or without scripts. The table is private to `datasets`."""
-    try:
-        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, SOURCE_HASH)
-    except Exception as error:
-        logger.warning(
-            'datasets %s does not take the name "mlt_s" (%s: %s), so load_dataset("mlt_s") will not work. '
-            "mlt_s.MltS(data_dir=...) does the same: .download_and_prepare() and .as_dataset(), or "
-            ".as_streaming_dataset().",
-            datasets.__version__,
-            type(error).__name__,
-            error,
-        )
-
-
 if not _IS_SCRIPT:
-    _register()
+    try:  # so that `load_dataset("mlt_s")` finds this module; the table is private to `datasets`
+        datasets.packaged_modules._PACKAGED_DATASETS_MODULES["mlt_s"] = (__name__, SOURCE_HASH)
+    except Exception as reason:
+        logger.warning(
+            f'datasets {datasets.__version__} does not take the name "mlt_s" ({type(reason).__name__}: {reason}), so '
+            'load_dataset("mlt_s") will not work. mlt_s.MltS(data_dir=...) does the same: .download_and_prepare() and '
+            ".as_dataset(), or .as_streaming_dataset()."
+        )
