@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 from archives import encoded, image_file, label_file, label_members, label_values, mlt, picture, unpacked, write_zip
+from conftest import Loader
 
 import mlt_s
 
@@ -41,6 +42,15 @@ def test_streaming_gives_the_same_and_writes_nothing(load, tmp_path):
         assert_is_pair(example, 500 + number)
     written = [path for path in sorted(tmp_path.rglob("*")) if path not in before and path.name != "cache"]
     assert [path for path in written if path.is_file() and path.suffix != ".lock"] == []
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_folder_whose_name_looks_like_two_addresses_is_a_folder(tmp_path, streaming):
+    folder = mlt(tmp_path / "mlt::2017")  # which load_dataset refuses
+    for archive in list(folder.iterdir()):
+        unpacked(archive)
+    pairs = Loader("class", tmp_path / "cache")(folder, streaming=streaming)
+    assert ids(pairs["train"]) == ["img_1", "img_2", "img_3", "img_4", "img_5"]
 
 
 def test_labels_need_no_images(load, tmp_path):
