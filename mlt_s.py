@@ -26,9 +26,7 @@ import itertools
 import json
 import logging
 import os
-import pathlib
 import re
-import stat
 import struct
 import threading
 import time
@@ -780,31 +778,36 @@ def _local_files(
     def is_excluded(path: str, status: os.stat_result) -> bool:
         return is_below(path, excluded) or (status.st_dev, status.st_ino) in numbers
 
-    def pass_over(error: OSError) -> None:
-        path = error.filename
-        if path == root:
-            raise error
-        if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
-            error = OSError(f"it is a link to nothing, {os.path.realpath(path)}")
-        _pass_over(path, pathlib.PurePath(path).relative_to(root).parts, error, left_out)
-
     seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
-    for folder, folders, names in os.walk(root, onerror=pass_over, followlinks=True):
-        parts, real = pathlib.PurePath(folder).relative_to(root).parts, os.path.realpath(folder)
+    folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
+    while folders:
+        folder, parts = folders.pop()
+        real = os.path.realpath(folder)
         if real in seen or is_excluded(real, os.stat(folder)):
-            folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        for name in sorted(name for name in names if not is_hidden(name)):
-            path = os.path.join(folder, name)
-            try:
-                status = os.stat(path)
-            except OSError as error:
-                pass_over(error)
+        try:  # not os.walk, which `datasets` replaces in this module by one that takes :: in names for its own
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            if not parts:
+                raise
+            _pass_over(folder, parts, error, left_out)
+            continue
+        for entry in entries:
+            place = (*parts, entry.name)
+            if is_hidden(entry.name):
                 continue
-            if stat.S_ISREG(status.st_mode) and not (is_zip(name) and is_excluded(path, status)):
-                yield _loose(path, status), (*parts, name)
+            try:
+                is_folder, status = entry.is_dir(), entry.stat()
+            except OSError as error:
+                if isinstance(error, FileNotFoundError):  # where it leads; or it was taken away just now
+                    error = OSError(f"it is a link to nothing, {os.path.realpath(entry.path)}")
+                _pass_over(entry.path, place, error, left_out)
+                continue
+            if is_folder:
+                folders.append((entry.path, place))
+            elif entry.is_file() and not (is_zip(entry.name) and is_excluded(entry.path, status)):
+                yield _loose(entry.path, status), place
 
 
 def _pass_over(path: str, parts: tuple[str, ...], error: Exception, left_out: Optional[dict[str, Counter]]) -> None:
