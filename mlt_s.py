@@ -801,13 +801,13 @@ def _local_files(
 
     seen = set()  # paths without links: where these lead twice, or in a circle, is walked once
     folders: list[tuple[str, tuple[str, ...]]] = [(root, ())]
-    while folders:  # not os.walk, in whose place streaming puts a function that takes "::" in a path for an address
+    while folders:
         folder, parts = folders.pop()
         real = os.path.realpath(folder)
         if real in seen or is_excluded(real, os.stat(folder)):
             continue
         seen.add(real)
-        try:
+        try:  # not os.walk, which `datasets` replaces in this module by one that takes "::" in a path for an address
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
             if not parts:

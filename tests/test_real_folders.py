@@ -114,6 +114,14 @@ def test_nor_however_the_address_is_spelled(tmp_path, data_dir, label_maps):
     assert "2 label maps of the train split without an image: img_4, img_5." in str(error)
 
 
+def test_colons_in_the_name_of_a_folder_mean_nothing(tmp_path):
+    """Nor do they once a builder has streamed: from then on `datasets` has functions of its own for some of `os`."""
+    mlt(tmp_path / "all" / "MLT::2017" / "a::b")
+    for _ in range(2):
+        builder = mlt_s.MltS(data_dir=str(tmp_path / "all"), cache_dir=str(tmp_path / "cache"))
+        assert_whole(builder.as_streaming_dataset())
+
+
 def test_one_file_under_two_names_is_one(tmp_path):
     """As on a file system that ignores case: another path, and the same file."""
     folder = mlt(tmp_path / "mlt")
