@@ -339,9 +339,11 @@ def test_the_page_has_the_figures_of_the_record():
     folder = Path(__file__).parents[1]
     record = json.loads((folder / "mlt_s_tools/weak/network.json").read_text())
     page = (folder / "docs/weak.md").read_text()
-    for of_set in record["figures"].values():
-        for of in of_set.values():
-            assert f"{of['fgIoU']:.1f} / {of['mean']:.1f}" in page
+    other = json.loads((folder / "word_network/seed-1.json").read_text())
+    assert (other["seed"], other["cycles"], other["words"]) == (1, record["cycles"], record["words"])
+    for name, of_set in record["figures"].items():
+        row = [of_set["network"], other["figures"][name]["network"], of_set["baseline"], of_set["filled"]]
+        assert " | ".join(f"{of['fgIoU']:.1f} / {of['mean']:.1f}" for of in row) in page
     assert {font["name"] for font in record["fonts"]} == set(fonts.PACKAGES.read_text().split())
     assert all(font["version"] and font["licence"] for font in record["fonts"])
     assert record["crops"] == sum(record["cycles"])
