@@ -2428,12 +2428,20 @@ def _download_error(url: str, reason: str) -> MltSError:
 
 # --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
 
-_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
+_SECRET_WORD = r"(?:token|key|secret|passw|pwd|auth|jwt|session|cred|cookie|sig)"
+_SENTENCE = r"[:;,.)]{0,4}"  # what follows an address in a sentence is no part of it
 _SECRETS_OF_ADDRESSES = [
     re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
     re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    # Of a signed address; what follows it in a sentence is no part of it.
-    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
+    # Of a signed address, by the name of a parameter.
+    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?={_SENTENCE}(?:[&\s\"']|$))", re.IGNORECASE),
+    # And whatever the name, by a value like that of a token: 16 characters or more, with letters and digits, that are
+    # not the name of a file. Others stay, so that ?download=1 can be copied from a message.
+    re.compile(
+        rf"([?&][^=?&\s\"']+=)(?![^?&\s\"']*?\.[a-z]\w{{1,3}}{_SENTENCE}(?:[?&\s\"']|$))"
+        rf"(?=[^?&\s\"']*\d)(?=[^?&\s\"']*[a-z])[^?&\s\"']{{16,}}?(?={_SENTENCE}(?:[?&\s\"']|$))",
+        re.IGNORECASE,
+    ),
 ]
 
 
