@@ -2346,12 +2346,20 @@ def _download_error(url: str, reason: str) -> MltSError:
 
 # --- Secrets: used, carried to workers, and never shown -------------------------------------------------------------
 
-_SECRET_WORD = r"(?:token|key|secret|passw|auth|cred|cookie|sig)"
+_SECRET_WORD = r"(?:token|key|secret|passw|pwd|auth|jwt|session|cred|cookie|sig)"
+_SENTENCE = r"[:;,.)]{0,4}"  # what follows an address in a sentence is no part of it
 _SECRETS_OF_ADDRESSES = [
     re.compile(r'(https?://)[^/\s"]+(?=@)', re.IGNORECASE),  # a token may stand where the user's name does
     re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
-    # Signed addresses; the punctuation behind one in a sentence is not part of it.
-    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?=[:;,.)]*(?:[&\s\"']|$))", re.IGNORECASE),
+    # Signed addresses, by the name of a parameter.
+    re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?={_SENTENCE}(?:[&\s\"']|$))", re.IGNORECASE),
+    # And by a value that looks like a token: 16 characters or more, with letters and digits, and not the name of a file.
+    # Others stay, so that ?download=1 can be copied from a message.
+    re.compile(
+        rf"([?&][^=?&\s\"']+=)(?![^?&\s\"']*?\.[a-z]\w{{1,3}}{_SENTENCE}(?:[?&\s\"']|$))"
+        rf"(?=[^?&\s\"']*\d)(?=[^?&\s\"']*[a-z])[^?&\s\"']{{16,}}?(?={_SENTENCE}(?:[?&\s\"']|$))",
+        re.IGNORECASE,
+    ),
 ]
 
 
@@ -2557,7 +2565,7 @@ class MltSConfig(datasets.BuilderConfig):
         data_dir: folder of the archives, unpacked or not, in any mixture: a path or an fsspec address.
         missing_images: "error" refuses label maps without image, and images without ground truth where words are
             wanted; "skip" leaves them out and says how many. An archive that is needed and cannot be read is an error
-            in either case, as it is fetched again.
+            in either case: fetch it again.
         unlabelled: whether MLT's images that have no label map follow those that have one, with `label=None`.
         label_maps: the label archive or its folder where it is not in `data_dir`: a path, an fsspec address, or an
             http(s) address, which is downloaded. Without it and without one in `data_dir`, the authors' is downloaded.
@@ -2934,7 +2942,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         # What data_dir holds is found without label_maps.
         value = None if above == [data_dir] and option == "label_maps" else above if len(above) > 1 else above[0]
         return (
-            " The own name of a folder that is given tells nothing: give the one above it.\n"
+            " The name of the folder given does not count itself: give the folder above it.\n"
             f"    {self.config.call(**{option: value})}"
         )
 
@@ -3012,15 +3020,15 @@ def report_weak(listing: Listing) -> None:
     """Warns of label maps by mlt-s weak: one warning per split."""
     for split in PUBLISHED_COUNTS if listing.weak else ():
         placed = [place_of(member) for _, member in listing.placed.get(("label", split), ())]
-        places = {place for place in set(placed) if is_below(place, list(listing.weak))}
-        if weak := [place for place in placed if place in places]:
+        places = {place: [at for at in sorted(listing.weak) if is_below(place, [at])] for place in set(placed)}
+        if weak := [place for place in placed if places[place]]:
             logger.warning(
                 "%s: %s by mlt-s weak, and not the authors', among %s: %s. They load as the others do; label_maps=... "
                 "chooses.",
                 split,
                 counted(weak, "label map"),
                 f"{len(placed):,}",
-                first_few(sorted(listing.weak)),
+                first_few(sorted({at for found in places.values() for at in found})),
             )
 
 
