@@ -207,8 +207,8 @@ def training_arguments(options: argparse.Namespace, examples: int) -> TrainingAr
         lr_scheduler_type="polynomial",
         warmup_steps=options.epochs * steps // 20,
         weight_decay=0.01,
-        use_cpu=not on_gpu
-        and not torch.backends.mps.is_available(),  # explicit, because several processes could not communicate otherwise
+        # Explicit, because several processes could not communicate otherwise.
+        use_cpu=not on_gpu and not torch.backends.mps.is_available(),
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
         eval_strategy="steps",
         eval_steps=options.evaluate_every * steps,
