@@ -244,7 +244,7 @@ _SPLIT_WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
     "test": "test",  # MLT's test images bear the same names again, and MLT_S has no label maps for them
 }
-# What a name may tell in place of a role. Files there are left out.
+# What a name may tell in place of a role.
 _UNTOLD = ""  # neither role nor split
 _CONTRADICTION = "?"  # two roles or splits at once, such as "train_and_val"
 _HIDDEN = "hidden"  # a folder of a system or a network drive
@@ -428,7 +428,7 @@ class Listing:
         self.masks.clear()
 
     def fingerprint(self) -> str:
-        """Changes if and only if a file is added, removed, replaced or moved."""
+        """Changes if and only if the role, split, name, size or time stamp of a file does, whatever its folder."""
         lines = [
             f"{role}/{split}/{stem}/{member.size}/{member.stamp}"
             for (role, split), files in self.placed.items()
@@ -452,7 +452,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-# Why something is left out, as messages say it. The last two are no faults: they are said if something is missing.
+# Why something is left out, as messages say it. The last two are mentioned only if something is missing.
 LEFT_OUT = {
     "unreadable": "Cannot be read, passed over",
     _OTHER_SET: "Other data sets by name, left out",
@@ -503,7 +503,7 @@ def list_source(
 def mixed_sets(listing: Listing, root: str) -> str:
     """Why it is not clear which label maps of a source are meant: it holds corrected ones and others of one split.
 
-    Two of one name are refused for their contents. But where a corrected one is missing, another would take its place.
+    `join` refuses two of one name. Without this check, an image that lacks a corrected map would silently get another.
     Takes the settled listing and the address of the source. Returns the reason and what to write, or "".
     """
     base = os.path.dirname(root) if is_zip(root) else root.rstrip("/\\")  # the path of an archive begins with its name
@@ -541,7 +541,7 @@ def is_corrected(path: str) -> bool:
 
 
 def _holder(places: set[str], others: set[str]) -> str:
-    """The archive, or the folder of folders, that all places lie in and none of the others does; "" where none is."""
+    """The one archive or parent folder that holds all of `places` and none of `others`; "" if there is none."""
     found = {re.sub(r"(\.zip)/.*", r"\1", place, flags=re.IGNORECASE) for place in places}
     found = {place if is_zip(place) else place.rpartition("/")[0] for place in found}
     holder = found.pop()
@@ -643,7 +643,7 @@ def _canonical(address: str) -> str:
 def above_split(source: str) -> str:
     """The folder above one that is itself named for a split, or lies in one that is; any other as it is.
 
-    What lies in a source tells the split by its names. That of the source does not count.
+    Only names inside a source tell the split; that of the source itself does not count.
 
     >>> above_split("/mlt/training_labels"), above_split("/mlt/val/labels"), above_split("/mlt/labels")
     ('/mlt', '/mlt', '/mlt/labels')
@@ -1062,7 +1062,7 @@ def _read_packed(member: Member, options: dict[str, Any]) -> memoryview:
     if read[:4] != b"PK\3\4" or len(read) < _LOCAL_HEADER:
         raise ValueError("there is no such member at the place that the archive's directory names")
     name_size, extra_size = struct.unpack("<HH", read[26:30])
-    # Of a damaged directory the CRCs can be whole and the names not, and an image would get another one's label map.
+    # A damaged directory can have right CRCs and wrong names; then an image would get another one's label map.
     if read[_LOCAL_HEADER : _LOCAL_HEADER + name_size] != member.raw_name:
         raise ValueError("the member there has another name than in the archive's directory")
     start = _LOCAL_HEADER + name_size + extra_size
@@ -1447,7 +1447,7 @@ _JPEG_MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # the others be
 def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of the segments of a JPEG file that hold EXIF and XMP, up to the picture itself.
 
-    Raises ValueError where there is more before the picture, or there are more scans of it, than in any picture.
+    Raises ValueError if there are more segments, filler bytes or scans than the limits above.
     """
     at, fill, components = 2, 0, None
     for number in itertools.count():
@@ -2353,7 +2353,7 @@ _SECRETS_OF_ADDRESSES = [
     re.compile(r'(\w:///?[^/\s":]*:)[^/\s"]+(?=@)'),  # and abfs://container@account holds none
     # Signed addresses, by the name of a parameter.
     re.compile(rf"([?&][\w.-]*{_SECRET_WORD}[\w.-]*=)[^&\s\"']+?(?={_SENTENCE}(?:[&\s\"']|$))", re.IGNORECASE),
-    # And by a value that looks like a token: 16 characters or more, with letters and digits, and not the name of a file.
+    # And by values that look like tokens: 16 characters or more, with letters and digits, and not the name of a file.
     # Others stay, so that ?download=1 can be copied from a message.
     re.compile(
         rf"([?&][^=?&\s\"']+=)(?![^?&\s\"']*?\.[a-z]\w{{1,3}}{_SENTENCE}(?:[?&\s\"']|$))"
@@ -2665,8 +2665,9 @@ class MltSConfig(datasets.BuilderConfig):
             raise MltSError(f'unlabelled=True adds images, and "{self.name}" has none: load "segmentation" or "words".')
 
     def call(self, **options: Any) -> str:
-        """The line that loads this with other options, or without those of None, in the way in which it was loaded, or
-        an address can be.
+        """The line of code that loads this with other options, by the same route, or by `MltS` from an address.
+
+        An option of None is dropped.
         """
         names = ("data_dir", "label_maps", "missing_images", "unlabelled", "text_value")
         given = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(MltSConfig, name)}
@@ -2750,8 +2751,8 @@ class MltS(datasets.GeneratorBasedBuilder):
             kwargs["remote_options"] = options
         if kwargs.get("storage_options"):
             kwargs["storage_options"] = RemoteOptions(kwargs["storage_options"])  # the library adds the token to it
-        # One cache for the class and the registered name, and a new one for new code. Without it the class's folder
-        # would be the parent of the registered name's, and replace it.
+        # Both routes share a cache, and changed code starts a new one. Without it, the class's folder would be the
+        # parent of the registered name's, and replace it.
         kwargs.setdefault("hash", SOURCE_HASH)
         with _preparing(kwargs.get("cache_dir") or datasets.config.HF_DATASETS_CACHE):
             super().__init__(**kwargs)
@@ -3120,8 +3121,7 @@ def _preparing(cache: Any) -> Iterator[None]:
                 f"There is no space left to prepare MLT_S in {cache}: the whole set takes 7 GB. Free some, or load "
                 "with another cache_dir, or with streaming=True, which takes none. Nothing half done is kept."
             ) from error
-        # What reads the sources raises errors of our own. Of the library's, those of connections, and of data files
-        # that are not there, have no code.
+        # Reading the sources raises MltSError. The library's own errors of connections and missing files have no errno.
         for cause in itertools.takewhile(lambda cause: not isinstance(cause, MltSError), _causes(error)):
             if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ConnectionError):
                 raise MltSError(
@@ -3180,7 +3180,7 @@ def read_example(
 # At 50 ms a round trip, 8 pairs under way feed a core that decodes 70 pairs a second twice over; at 200 ms, 16 do.
 PAIRS_AHEAD = 16
 BYTES_AHEAD = 1 << 26  # packed and unpacked, held or under way; a pair that is larger is read alone
-_GRACE = 1  # seconds that an early end gives reads under way to end, before a process is forked, say
+_GRACE = 1  # seconds to wait for reads under way when an iterator is closed early: the process may be forked next
 
 
 def read_examples(pairs: Iterable[Pair], options: dict[str, Any], at_once: int = 2) -> Iterator[dict[str, Any]]:

@@ -88,7 +88,7 @@ def starts(python):
 
 @nox.session(python=False)  # it makes its own environments, with Pythons other than nox's
 def pythons(session):
-    """Runs the loading tests that need no torch on the oldest and the newest Python and `datasets`."""
+    """Runs the loading tests that need no torch, with the oldest and newest Python and `datasets`."""
     found = sorted(interpreters().items())
     session.log(f"Pythons: {', '.join(path for _, path in found)}.")
     if len(found) < 2:

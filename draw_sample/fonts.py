@@ -55,7 +55,7 @@ SCRIPT_OF_NAME = {
 
 
 def check_fonts() -> None:
-    """Stop with the name of what to install where text could not be shaped or a font is missing."""
+    """Checks that text can be shaped and that all fonts are installed; the error names the package to install."""
     check_shaping()
     for name in FONTS:
         font_of(name, 20)
@@ -71,7 +71,7 @@ def font_of(name: str, pixels: int) -> ImageFont.FreeTypeFont:
 
 
 def script_of(word: str, font_name: str) -> str:
-    """MLT's script of a word: its letters' script, Mixed where there are two; figures alone count as Latin."""
+    """MLT's script of a word: the script of its letters, or Mixed if there are several; digits alone count as Latin."""
     names = [unicodedata.name(character, "").split(" ")[0] for character in word]
     scripts = {SCRIPT_OF_NAME[name] for name in names if name in SCRIPT_OF_NAME}
     if "Han" in scripts:

@@ -1,6 +1,6 @@
-"""The sample's pictures: where each is stored, how, and what it shows.
+"""The sample's pictures: where and how each is stored, and its scene.
 
-Numbers have gaps, and names recur in both splits with other pictures, as in MLT.
+As in MLT, numbers have gaps, and both splits have the same names for different pictures.
 """
 
 from dataclasses import dataclass

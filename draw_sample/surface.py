@@ -29,7 +29,7 @@ class Reads(Enum):
 
 @dataclass(frozen=True)
 class Word:
-    """A word where it lies: ``quad`` is (4, 2), x and y, clockwise from the text's top left."""
+    """A word and its place: ``quad`` is (4, 2), x and y, clockwise from the text's top left."""
 
     quad: Array
     script: str
@@ -125,7 +125,7 @@ class Surface:
         return here, there
 
     def paint(self, patch: Patch, colour: ArrayLike, opacity: float = 1, own_light: float = 0) -> None:
-        """Lay paint over the surface; ``colour`` is one colour or an array of the patch's shape."""
+        """Paints over the surface; ``colour`` is one colour or an array of the patch's shape."""
         here, there = self._window(patch)
         cover = patch.mask[there] * opacity
         colour = np.asarray(colour, np.float32)
@@ -137,7 +137,7 @@ class Surface:
         self.ink[here] *= 1 - cover
 
     def shade(self, patch: Patch, factor: ArrayLike) -> None:
-        """Multiply the colour by a number, or an array of the patch's shape, where the patch covers it."""
+        """Multiplies the colour by a number, or an array of the patch's shape, where the patch covers it."""
         here, there = self._window(patch)
         factor = np.asarray(factor, np.float32)
         if factor.ndim >= 2:
@@ -147,14 +147,14 @@ class Surface:
         self.colour[here] *= 1 + (factor - 1) * patch.mask[there][..., None]
 
     def cast_shadow(self, patch: Patch, offset: tuple[float, float], softness: float, strength: float) -> None:
-        """Darken the surface as a thing of the patch's shape, ``offset`` units off, would."""
+        """Darkens the surface with the shadow of an object of the patch's shape, ``offset`` units away."""
         margin = int(3 * softness * self.scale) + 1
         soft = blur(np.pad(patch.mask, margin), softness * self.scale)
         dx, dy = (round(d * self.scale) for d in offset)
         self.shade(Patch(soft, patch.left + dx - margin, patch.top + dy - margin), 1 - strength)
 
     def glow(self, patch: Patch, colour: Colour, reach: float, strength: float) -> None:
-        """Light that a lit thing of the patch's shape throws on the surface around it, whose texture stays."""
+        """Light that a luminous object of the patch's shape casts on the surface around it, keeping the texture."""
         margin = int(3 * reach * self.scale) + 1
         mask = np.clip(blur(np.pad(patch.mask, margin), reach * self.scale) * strength, 0, 1)
         halo = Patch(mask, patch.left - margin, patch.top - margin)
@@ -166,7 +166,7 @@ class Surface:
         self.own_light[here] = np.maximum(self.own_light[here], halo.mask[there])
 
     def record(self, patch: Patch, script: str, transcription: str, reads: Reads, pad: float) -> None:
-        """Note a written word: its ink where it reads clearly, and its quad, ``pad`` units around the ink."""
+        """Records a word: its ink if it reads clearly, and its quad, ``pad`` units around the ink."""
         if reads is Reads.CLEARLY:
             here, there = self._window(patch)
             self.ink[here] = np.maximum(self.ink[here], patch.mask[there])

@@ -1,5 +1,4 @@
 """The drawing kit that `draw_sample` and `word_network` share.
 
-`glyphs` shapes text, `materials` are what walls, ground and goods are made of, and `noise` has the array filters that
-these need.
+`glyphs` shapes text, `materials` draws the surfaces of walls, ground and goods, and `noise` has array filters for them.
 """

@@ -7,17 +7,17 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-_MARGIN = 10  # pixels around the box that a font states: some glyphs reach beyond it
-_LONGEST = 4000  # pixels: a few old fonts state more
+_MARGIN = 10  # pixels around the box that a font gives: some glyphs reach beyond it
+_LONGEST = 4000  # pixels: a few old fonts give larger, wrong lengths
 
 
 def check_shaping() -> None:
     """Checks that Pillow can shape Arabic and Bangla.
 
     Raises:
-        RuntimeError: it cannot; the text names what to install.
+        RuntimeError: it cannot; the message names the package to install.
     """
-    # Pillow's wheels bring Raqm but load FriBiDi from the system, and quietly lay text out unshaped without it.
+    # Pillow's wheels include Raqm but load FriBiDi from the system. Without it, they silently draw unshaped text.
     for library, package in (("raqm", "libraqm0"), ("fribidi", "libfribidi0")):
         if not features.check(library):
             raise RuntimeError(
@@ -26,10 +26,10 @@ def check_shaping() -> None:
 
 
 def face(file: str | os.PathLike[str], pixels: int, number: int = 0) -> ImageFont.FreeTypeFont:
-    """A face of a font file, by its number there.
+    """A face of a font file, by its index in the file.
 
     Raises:
-        OSError: there is no such file, or it is not a font.
+        OSError: the file does not exist, or is not a font.
     """
     return ImageFont.truetype(file, pixels, index=number, layout_engine=ImageFont.Layout.RAQM)
 

@@ -1,7 +1,7 @@
-"""What walls, ground and goods are made of: sRGB arrays (height, width, 3), lengths in units of the surface.
+"""Materials of walls, ground and goods: sRGB arrays (height, width, 3), lengths in units of the surface.
 
-A material is called as ``material(rng, shape, scale)``, where ``scale`` is pixels per unit, so that a scene
-can name one, with its own settings, as data: ``partial(masonry, block=(60, 20))``.
+A material is a function ``material(rng, shape, scale)``, where ``scale`` is pixels per unit. A scene can refer to one
+with its own settings as data: ``partial(masonry, block=(60, 20))``.
 """
 
 from collections.abc import Callable, Sequence
@@ -204,7 +204,7 @@ def meadow(
     colour: Colour = (0.36, 0.44, 0.19),
     dry: Colour = (0.60, 0.52, 0.30),
 ) -> Array:
-    """Grass towards the camera: finer far up, coarser down, partly dry."""
+    """Grass towards the camera: finer at the top, coarser at the bottom, partly dry."""
     rows, _ = (index / length for index, length in zip(grid(shape), shape))
     far = cloud_noise(rng, shape, (3 * scale, 14 * scale), 4)
     near = cloud_noise(rng, shape, (13 * scale, 9 * scale), 4)

@@ -1,4 +1,4 @@
-"""Seeded noise and the few array filters the drawing needs.
+"""Seeded noise, and the array filters that the drawing needs.
 
 Arrays are float32 of shape (height, width) or (height, width, 3); lengths are pixels.
 """
@@ -49,7 +49,7 @@ def blur(array: Array, sigma: float) -> Array:
 
 
 def soften(array: Array, share: float, axis: int) -> Array:
-    """Give ``share`` of each pixel to either neighbour along an axis: a blur of variance ``2 * share``."""
+    """Gives ``share`` of each pixel to each neighbour along an axis: a blur of variance ``2 * share``."""
     inner = np.moveaxis(array, axis, 0)
     before, after = np.concatenate([inner[:1], inner[:-1]]), np.concatenate([inner[1:], inner[-1:]])
     return np.moveaxis((1 - 2 * share) * inner + share * (before + after), 0, axis).astype(np.float32)

@@ -522,7 +522,10 @@ HOLLOW = label_file(501)[:33] + png_chunk(b"IDAT", zlib.compress(b"\0")) + png_c
 @pytest.mark.parametrize(
     "label, message",
     [
-        (encoded(PIL.Image.new("L", (WIDTH, HEIGHT), 7), "PNG"), "img_1.png: A label map holds 0, 1 and 255; this one"),
+        (
+            encoded(PIL.Image.new("L", (WIDTH, HEIGHT), 7), "PNG"),
+            "img_1.png: A label map must hold only 0, 1 and 255; this one holds 7",
+        ),
         (label_file(501)[:-30], " is cut off or damaged"),
         (HOLLOW, " cannot be decoded: "),
     ],

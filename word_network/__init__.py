@@ -1,15 +1,15 @@
-"""Makes the network that ships with `mlt_s_tools.weak`: draws words with Debian's fonts, and trains on them.
+"""Trains the network that ships with `mlt_s_tools.weak` on words drawn with Debian's fonts.
 
-It runs from a clone alone, with the extra ``train`` and opencv-python-headless; nothing of it is in the wheel.
+It runs only from a clone, with the extra ``word-network``; it is not in the wheel.
 
     python -m word_network.train OUT --fonts FOLDER        # `fonts` says how to get them; 1 to 2 hours on two cores
-    python -m word_network.evaluate MODEL --fonts FOLDER   # on hard words of fonts and effects that it never saw
+    python -m word_network.evaluate MODEL --fonts FOLDER   # on hard words, with fonts and effects not used in training
 
-Words and grounds to stand on are drawn once (`texts`, `fonts`, `pool`, `grounds`); crops are composed of them while
-the network trains (`crops`, `paint`, `camera`).
+Words and backgrounds are drawn once (`texts`, `fonts`, `pool`, `grounds`). Crops are composed of them during training
+(`crops`, `paint`, `camera`).
 """
 
 import cv2
 
-# Crops are small, and processes share the work. What is forked hangs, besides, where its parent had threads of OpenCV.
+# Crops are small, and processes share the work. Also, forked processes hang if the parent had threads of OpenCV.
 cv2.setNumThreads(1)

@@ -1,11 +1,11 @@
-"""How good a network is on hard drawn words, beside the baseline and filled boxes.
+"""Evaluates a network on hard drawn words, and compares it with the baseline and filled boxes.
 
     python -m word_network.evaluate MODEL --fonts FOLDER [--real FOLDER] [--sheet SHEET.png] [--record NETWORK.json]
 
-MODEL is a file of weights. The words are of families of fonts, on grounds and with effects that training never saw, and
-always the same ones: by script they are as hard as those of the training, by effect they have that effect alone.
-Figures are of pixels within the words' boxes, at the threshold 0.5. With ``--real`` the pairs of MLT and MLT_S in a
-folder are judged as well, with the boxes of ``tests/real_words.json``.
+MODEL is a file of weights. The words are always the same, with font families, backgrounds and effects that are not in
+training. Words by script are as hard as in training; words by effect have only that effect. Figures are over pixels
+within the words' boxes, at the threshold 0.5. With ``--real``, pairs of MLT and MLT_S in a folder are evaluated too,
+with the boxes of ``tests/real_words.json``.
 """
 
 import argparse

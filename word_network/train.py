@@ -2,10 +2,10 @@
 
     python -m word_network.train OUT --fonts FOLDER
 
-The folder OUT holds the drawn words, the checkpoint, and at the end ``network.npz`` with ``network.json``, which says
-how it was made. Killed and started again with the same arguments, a run goes on where its checkpoint left it, with the
-same crops, and ends alike. On a CPU two processes of one thread each share the work, which is faster than one of two
-threads; where there is a GPU it is used, and all cores draw crops for it.
+The folder OUT holds the drawn words, the checkpoint, and at the end ``network.npz`` with ``network.json``, the record
+of how it was made. If a run is killed, the same arguments resume it from its checkpoint, with the same crops and
+result. On a CPU, two processes of one thread each share the work, which is faster than one process of two threads. If
+there is a GPU, it is used, and all cores draw crops for it.
 """
 
 import argparse
@@ -177,10 +177,10 @@ class Training:
 
 
 def train(out: Path, folder: Path, settings: Settings, processes: Optional[int] = None) -> Path:
-    """Trains, or goes on with, the run of a folder; gives the path of its weights.
+    """Trains, or resumes, the run of a folder; returns the path of its weights.
 
     Raises:
-        ValueError: the folder holds a checkpoint of other settings; fonts are missing.
+        ValueError: the folder holds a checkpoint with other settings, or fonts are missing.
     """
     sources(out, folder, settings)
     processes = 1 if torch.cuda.is_available() else processes or min(BATCHES, os.cpu_count() or 1)
