@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from archives import encoded, label_file, label_members, label_values, mlt, write_zip
-from conftest import VERSION, Loader
+from conftest import ROUTES, VERSION, Loader
 from datasets.distributed import split_dataset_by_node
 from torch.utils.data import DataLoader
 
@@ -178,8 +178,17 @@ def test_loader_workers_give_every_example_once(load, fifty, workers):
         assert np.array_equal(np.asarray(example["label"]), label_values(8, 8, seed_of(example["image_id"])))
 
 
-# A worker that is spawned imports PyTorch, which takes seconds: that two of them share a stream is in test_remote.py.
-@pytest.mark.parametrize("method, workers", [("fork", 2), ("forkserver", 2), ("spawn", 1)])
+# A worker that is spawned imports PyTorch, which takes seconds: that two of them share a stream is in test_remote.py,
+# and what it gets of the class is what it gets by the registered name, with the same class.
+STARTED = [
+    (route, method, workers)
+    for route in ROUTES
+    for method, workers in (("fork", 2), ("forkserver", 2), ("spawn", 1))
+    if (route, method) != ("class", "spawn")
+]
+
+
+@pytest.mark.parametrize("load, method, workers", STARTED, indirect=["load"])
 def test_workers_start_in_every_way(load, fifty, method, workers):
     stream = load(fifty, split="train", streaming=True).shuffle(seed=1, buffer_size=1)
     loader = DataLoader(stream, batch_size=None, num_workers=workers, multiprocessing_context=method)
