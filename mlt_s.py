@@ -991,8 +991,8 @@ def _unwrap(entries: list[zipfile.ZipInfo], file: Any) -> None:
         before = entry
     if not all(map(is_there, doubtful)):
         raise ValueError(
-            "it has more than 4 GiB and no Zip64 records, and its members are not where its directory says. Repack it "
-            "by another program, or unpack it into a folder"
+            "it has more than 4 GiB and no Zip64 records, and its members are not where its directory says; if it is "
+            "whole, another program can unpack it into a folder"
         )
 
 
@@ -1046,8 +1046,8 @@ def read_member(member: Member, options: dict[str, Any]) -> bytes:
         if is_of_machine(error) or isinstance(error, TimeoutError):
             raise _cannot_read(member, error) from error
         raise MltSError(
-            f"{member} cannot be read: {error}. It is damaged, or was replaced since it was listed: fetch it again, "
-            "or load again."
+            f"{member} cannot be read: {error}. It is damaged, or was replaced or removed since it was listed: "
+            "fetch it again, or load again."
         ) from error
 
 
@@ -1456,7 +1456,7 @@ def _app1_segments(data: bytes) -> Iterator[tuple[int, int]]:
         found = _NO_FILL_BYTE.search(data, before, fill_end) if before >= 0 else None
         fill += (found.end() - 2 if found else len(data)) - at
         if fill > _MOST_FILL or number > _MOST_SEGMENTS:
-            raise ValueError(f"more than {_MOST_SEGMENTS:,} segments, or {_MOST_FILL:,} bytes of none, in its header")
+            raise ValueError(f"more than {_MOST_SEGMENTS:,} segments, or {_MOST_FILL:,} bytes outside them")
         if not found:
             return
         marker, start = found[0][0], found.end()
@@ -1744,7 +1744,8 @@ def label_in_frame(data: bytes, member: Member, image: Member, image_size: tuple
     if back is None or size != image_size[::-1]:
         raise MltSError(
             f"A label map of another size than its image: {member} is {size[0]} x {size[1]}, "
-            f"{image} is {image_size[0]} x {image_size[1]} (width x height, stored). They do not belong together."
+            f"{image} is {image_size[0]} x {image_size[1]} (width x height, stored). They do not belong together: find "
+            "out which of the two is not MLT's, or was resized, and fetch it again."
         )
     return _png(np.asarray(_opened(data, member, with_pixels=True).transpose(back)), data)
 
@@ -2889,9 +2890,9 @@ class MltS(datasets.GeneratorBasedBuilder):
             listing.origins[archive] = url
         if not listing.has("label"):
             raise MltSError(
-                f"There are no label maps in {' and '.join(config.label_sources) or LABELS_URL}: PNG files in folders "
-                "or archives that are named for a split, such as training_labels and validation_labels; or what "
-                "mlt-s build made."
+                f"There are no label maps in {' and '.join(config.label_sources) or LABELS_URL}. Expected: PNG files "
+                "in folders or archives that are named for a split, such as training_labels and validation_labels, or "
+                "a folder that mlt-s build made."
             )
         return listing
 

@@ -62,9 +62,9 @@ CROWDED = crowded_exif(60_000)
 BIG_ENTRY = b"\0\x80\7\0" + b"\xff" * 7 + bytes(9)
 REFUSED = {
     "PNG chunks without end": (many_chunks(1 << 16), "more than 65,536 chunks"),
-    "fill bytes without end": (fill_bytes(2 * MEGABYTE), "bytes of none, in its header"),
-    "fill bytes to the end of the file": (JPEG[:2] + b"\xff" * 2 * MEGABYTE, "bytes of none, in its header"),
-    "zeros between segments": (fill_bytes(1, b"\xff\xe5\0\2" + bytes(2 * MEGABYTE)), "bytes of none, in its header"),
+    "fill bytes without end": (fill_bytes(2 * MEGABYTE), "1,048,576 bytes outside them"),
+    "fill bytes to the end of the file": (JPEG[:2] + b"\xff" * 2 * MEGABYTE, "1,048,576 bytes outside them"),
+    "zeros between segments": (fill_bytes(1, b"\xff\xe5\0\2" + bytes(2 * MEGABYTE)), "1,048,576 bytes outside them"),
     "segments without end": (many_segments(1001), "more than 1,000 segments"),
     "markers without end": (fill_bytes(1001, b"\xff\xd0"), "more than 1,000 segments"),
     "scans without end": (many_scans(64), "more than 64 scans"),

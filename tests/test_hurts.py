@@ -51,9 +51,7 @@ from conftest import ROOT, Loader
 EMPTY = "the library's EmptyDatasetError"  # which looks before a registered builder runs
 NO_IMAGES = "There are no images of MLT in {folder}. Register at https://rrc.cvc.uab.es/?ch=8&com=downloads ..."
 NO_ARCHIVE = "{images} (...) is not a zip archive, or is cut off or damaged: .... Fetch it again."
-NOT_READ = (
-    "{image} cannot be read: {reason}. It is damaged, or was replaced since it was listed: fetch it again, or ..."
-)
+NOT_READ = "{image} cannot be read: {reason}. It is damaged, or was replaced ...: fetch it again, or ..."
 CUT_OFF = "{image} is cut off or damaged in its pixels: .... Fetch it again."
 TOO_LARGE = (
     "{image} is too large: Image size (... pixels) exceeds limit of ... pixels, ... If the file is to be trusted, set "
@@ -67,7 +65,7 @@ TOO_MUCH_TEXT = (
 NO_LABEL_MAP = "{label} cannot be read as a label map (PNG, mode ...): {reason}. One channel of 0, 1 and 255 is ..."
 OTHER_SIZE = (
     "A label map of another size than its image: {label} is ..., {image} is 24 x 16 (width x height, stored). They do "
-    "not belong together."
+    "not belong together: find out which of the two is not MLT's, ..."
 )
 
 GETS = {
