@@ -66,7 +66,7 @@ def run(
         only: names of groups.
         counts: share of the counts of MLT, for archives of small files.
         size: (width, height) of images of full size.
-        delay: one-way delay of the servers in seconds.
+        delay: delay of the servers in seconds per round trip.
         other_python: path of an interpreter with packages of contenders that are not installed here.
         command: the command line, for the page.
 

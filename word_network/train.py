@@ -3,7 +3,7 @@
     python -m word_network.train OUT --fonts FOLDER
 
 The folder OUT holds the drawn words, the checkpoint, and at the end ``network.npz`` with ``network.json``, the record
-of how it was made. If a run is killed, the same arguments resume it from its checkpoint, with the same crops and the same
+of how it was made. If a run is killed, the same arguments resume it from its checkpoint, with the same crops and
 result. On a CPU, two processes of one thread each share the work, which is faster than one process of two threads. If
 there is a GPU, it is used, and all cores draw crops for it.
 """
