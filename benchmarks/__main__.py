@@ -67,7 +67,7 @@ def run(
         only: names of groups.
         counts: share of the counts of MLT, for archives of small files.
         size: (width, height) of images of full size.
-        delay: one-way delay of the servers in seconds.
+        delay: delay of the servers in seconds per round trip.
         other_python: path of an interpreter with packages of contenders that are not installed here.
         copies: names of groups that start no fresh process, though they measure imports.
         command: the command line, for the page.
