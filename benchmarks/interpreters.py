@@ -19,5 +19,5 @@ def having(packages: Iterable[str], other: Optional[str] = None) -> Optional[str
 @functools.lru_cache(None)
 def _has(python: str, packages: tuple[str, ...]) -> bool:
     code = "import importlib.util, json, sys; print(all(map(importlib.util.find_spec, json.loads(sys.argv[1]))))"
-    told = [python, "-c", code, json.dumps(packages)]
-    return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip() == "True"
+    command = [python, "-c", code, json.dumps(packages)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "True"

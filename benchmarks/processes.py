@@ -40,9 +40,9 @@ def run(group: str, name: str, stage: Stage, folder: Path, fresh: bool) -> Figur
 def _start_fresh(group: str, name: str, stage: Stage, own: str) -> None:
     scratch = os.path.join(own, "scratch")
     places = {"PYTHONPATH": str(ROOT), "HF_HOME": scratch, "TMPDIR": scratch}
-    told = json.dumps([group, name, dataclasses.asdict(stage), own, time.time()])
+    task = json.dumps([group, name, dataclasses.asdict(stage), own, time.time()])
     os.mkdir(scratch)
-    command = [sys.executable, "-m", "benchmarks.child", told]
+    command = [sys.executable, "-m", "benchmarks.child", task]
     environment = {**os.environ, **ENVIRONMENT, **places}
     done = subprocess.run(command, env=environment, cwd=scratch, stderr=subprocess.PIPE, text=True)
     if done.returncode:  # otherwise, stderr has only progress bars, and the warning about counts that are not MLT's

@@ -139,9 +139,8 @@ def _s3(folder: Path) -> Served:
 
 def main(kind: str, folder: str, delay: str) -> None:
     sys.path.append(str(ROOT / "tests"))
-    http.server.ThreadingHTTPServer.request_queue_size = (
-        500  # with the default, some of many simultaneous clients would wait for a second
-    )
+    # With the default, some of many simultaneous clients would wait for a second.
+    http.server.ThreadingHTTPServer.request_queue_size = 500
     behind, options = {"http": _http, "hf": _hf, "s3": _s3}[kind](Path(folder))
     line, loop = _Line(), asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
