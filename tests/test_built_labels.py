@@ -189,7 +189,7 @@ def test_a_folder_without_label_maps(load_registered, images, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("none yet")
     text = str(failure(lambda: load_registered(images, label_maps=str(tmp_path / "empty"))))
-    assert text.startswith(f"There are no label maps in {tmp_path / 'empty'}: ")
+    assert text.startswith(f"There are no label maps in {tmp_path / 'empty'}. ")
 
 
 def test_a_repository_of_the_hub_without_its_scheme(load_registered, images, tmp_path):
@@ -259,7 +259,7 @@ def test_commands_take_it_beside_the_images(images, tmp_path, capsys):
 def test_parquet_files_of_no_known_split_are_no_label_maps(load_registered, tmp_path):
     folder = write_labels(tmp_path / "other" / "rows.parquet", {"img_1": label_file(1)}).parent
     text = str(failure(lambda: load_registered(None, "labels", label_maps=str(folder))))
-    assert text.startswith(f"There are no label maps in {folder}: ")
+    assert text.startswith(f"There are no label maps in {folder}. ")
 
 
 def test_a_hub_that_cannot_be_reached_is_our_error(images, tmp_path):

@@ -170,7 +170,7 @@ def test_a_folder_of_label_maps_that_no_name_tells_is_renamed(load_registered, f
 def test_none_of_them_holds_label_maps(load_registered, folder, tmp_path):
     empty = [str(write_zip(tmp_path / name, {"notes.txt": b"none"})) for name in ("a.zip", "b.zip")]
     text = str(failure(lambda: load_registered(folder, label_maps=empty)))
-    assert text.startswith(f"There are no label maps in {empty[0]} and {empty[1]}: ")
+    assert text.startswith(f"There are no label maps in {empty[0]} and {empty[1]}. ")
 
 
 def test_what_lacks_says_all_of_them_again(load_registered, folder, authors, tmp_path):

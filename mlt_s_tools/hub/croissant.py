@@ -127,7 +127,7 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
     limitations = ["Other images of MLT have no label map, and there is no test split."]
     if built.is_sample:
         collection, use = "The images were drawn by a program.", "To try the loader mlt_s without a download."
-        limitations = ["Figures on these scenes say nothing of figures on MLT."]
+        limitations = ["Figures on these scenes say nothing about figures on MLT."]
     told: dict[str, Any] = {
         "rai:dataCollection": collection,
         "rai:annotationsPerItem": "One label map per image.",
