@@ -135,6 +135,13 @@ def test_a_set_against_itself_differs_nowhere(a, run, tmp_path):
     assert "No image differs where both are sure" in said and not (tmp_path / "differ.png").exists()
 
 
+def test_the_label_maps_in_the_folder_of_the_images_may_be_one_of_the_two(b, run, tmp_path):
+    folder = mlt(tmp_path / "mlt", train=len(TRAIN), validation=len(VALIDATION))
+    given = run(folder / "MLT_S_labels.zip", b, folder)
+    assert given[0] == 0 and given[3]["train"]["images"] == len(TRAIN)
+    assert run(folder, b, f"{folder}/")[3] == given[3]
+
+
 def test_one_split_may_be_asked_for(a, b, run):
     assert list(run(a, b, "--split", "validation")[3]) == ["validation"]
 

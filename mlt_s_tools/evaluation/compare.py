@@ -131,7 +131,10 @@ def run(
     """
     writing.check(json, out if worst else None)
     replaces, kinds = Path(out).exists(), tuple(dict.fromkeys(by or ()))
-    of_a, of_b = sources = [Source(data_dir, maps, split, value) for maps, value in zip((a, b), text_values)]
+    of_a, of_b = sources = [
+        Source(data_dir, None if _is_one_place(maps, data_dir) else maps, split, value)
+        for maps, value in zip((a, b), text_values)
+    ]
     found = compare(of_a, of_b, bool(kinds))
     results = [result for of in found.values() for result in of.compared]
     if not results:
@@ -149,6 +152,11 @@ def run(
         )
         _write_sheet(out, sources, most[:worst], data_dir is not None, replaces)
     return 0 if all(of.is_whole for of in found.values()) else 1
+
+
+def _is_one_place(maps: str, data_dir: str | os.PathLike[str] | None) -> bool:
+    """Whether label maps are to be those in the folder of the images, where the loader finds them by itself."""
+    return data_dir is not None and mlt_s.absolute_address(maps) == mlt_s.absolute_address(data_dir)
 
 
 def compare(a: Source, b: Source, with_words: bool = False) -> dict[str, SplitComparison]:
