@@ -318,7 +318,7 @@ class Listing:
     """What a source holds: images, label maps and ground truth files.
 
     Attributes:
-        placed: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
+        files: (role, split) -> (stem, member) of each file; the role is "image", "label" or "words". The stem of
             gt_img_1.txt is that of its image, img_1.
         unplaced: (role, member) of files whose names do not tell one role and one split; the role if it is known.
         containers: (role, path from the root: folders, archive, folder in it) -> number of files of that role.
@@ -330,7 +330,7 @@ class Listing:
         weak: archives and folders with the record of mlt-s weak, which made the label maps in them.
     """
 
-    placed: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
+    files: dict[tuple[str, str], list[tuple[str, Member]]] = dataclasses.field(default_factory=dict)
     unplaced: list[tuple[str, Member]] = dataclasses.field(default_factory=list)
     containers: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
     parquet: list[tuple[tuple[str, str], Member]] = dataclasses.field(default_factory=list)
@@ -342,12 +342,12 @@ class Listing:
     weak: set[str] = dataclasses.field(default_factory=set)
 
     def has(self, role: str) -> bool:
-        return any(role == placed for placed, _ in self.placed)
+        return any(role == held for held, _ in self.files)
 
     def add(self, other: "Listing") -> None:
         """Adds what another source holds, once it is settled."""
-        for place, files in other.placed.items():
-            self.placed.setdefault(place, []).extend(files)
+        for place, files in other.files.items():
+            self.files.setdefault(place, []).extend(files)
         self.unplaced += other.unplaced
         self.containers += other.containers
         self.parquet += other.parquet
@@ -361,7 +361,7 @@ class Listing:
         if role == _CONTRADICTION or split in (_UNTOLD, _CONTRADICTION):
             self.unplaced.append((role, member))
         else:
-            self.placed.setdefault((role, split), []).append((stem, member))
+            self.files.setdefault((role, split), []).append((stem, member))
             self.containers[role, "/".join(folders).rstrip("/")] += 1
 
     def sort_in(
@@ -414,7 +414,7 @@ class Listing:
         One with anything but PNG files holds images. One of PNG files alone holds label maps. It is left out where
         label maps are not wanted, or where a folder or archive called "label" has those of its split.
         """
-        named = {split for role, split in self.placed if role == "label"}
+        named = {split for role, split in self.files if role == "label"}
         for (split, folders), files in self.masks.items():
             if not all(_is_png(member) for _, member in files):
                 role = "image"
@@ -431,7 +431,7 @@ class Listing:
         """Changes if and only if the role, split, name, size or time stamp of a file does, whatever its folder."""
         lines = [
             f"{role}/{split}/{stem}/{member.size}/{member.stamp}"
-            for (role, split), files in self.placed.items()
+            for (role, split), files in self.files.items()
             for stem, member in files
         ]
         return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
@@ -1245,7 +1245,7 @@ def join(
         >>> missing
         {'image': ['img_3']}
     """
-    files = {role: by_name(listing.placed.get((role, split), [])) for role in roles}
+    files = {role: by_name(listing.files.get((role, split), [])) for role in roles}
     names = sorted(files["label"], key=number_order)
     if unlabelled:
         names += sorted(files["image"].keys() - files["label"].keys(), key=number_order)
@@ -2924,7 +2924,7 @@ class MltS(datasets.GeneratorBasedBuilder):
         """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
         for role, kind in KINDS.items():
             # What is not even known to be a label map or ground truth has the extension of an image.
-            members = [member for told, member in listing.unplaced if (told if told in KINDS else "image") == role]
+            members = [member for known, member in listing.unplaced if (known if known in KINDS else "image") == role]
             if members and (role == "label" or role in self.config.roles and not listing.has(role)):
                 said = f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
                 raise MltSError(said + self._call_from_above(role, members))
@@ -3021,7 +3021,7 @@ def report_left_out(listing: Listing) -> None:
 def report_weak(listing: Listing) -> None:
     """Warns of label maps by mlt-s weak: one warning per split."""
     for split in PUBLISHED_COUNTS if listing.weak else ():
-        placed = [place_of(member) for _, member in listing.placed.get(("label", split), ())]
+        placed = [place_of(member) for _, member in listing.files.get(("label", split), ())]
         places = {place: [at for at in sorted(listing.weak) if is_below(place, [at])] for place in set(placed)}
         if weak := [place for place in placed if places[place]]:
             logger.warning(
@@ -3045,14 +3045,14 @@ def _incomplete(listing: Listing, *said: str) -> MltSError:
 
 def take_out_strangers(listing: Listing, split: str) -> list[Member]:
     """Takes out of a split the images without label map that are not named as MLT's are: another data set's."""
-    labelled = {name_key(stem) for stem, _ in listing.placed.get(("label", split), ())}
+    labelled = {name_key(stem) for stem, _ in listing.files.get(("label", split), ())}
     kept: list[tuple[str, Member]] = []
     strangers: list[tuple[str, Member]] = []
-    for stem, member in listing.placed.get(("image", split), ()):
+    for stem, member in listing.files.get(("image", split), ()):
         is_known = _MLT_IMAGE.fullmatch(stem) or name_key(stem) in labelled
         (kept if is_known else strangers).append((stem, member))
     if strangers:
-        listing.placed["image", split] = kept
+        listing.files["image", split] = kept
     return [member for _, member in strangers]
 
 

@@ -76,9 +76,9 @@ def is_sample(splits: Mapping[str, Sequence[mlt_s.Pair]]) -> bool:
             label maps: whoever unpacked or copied the sample has these.
     """
     role = "image" if any(pair.image for pairs in splits.values() for pair in pairs) else "label"
-    placed = mlt_s.list_source(str(SAMPLE), ("image", "label"), {}).placed
+    listed = mlt_s.list_source(str(SAMPLE), ("image", "label"), {}).files
     drawn = {
-        (split, stem, member.size) for (of, split), files in placed.items() if of == role for stem, member in files
+        (split, stem, member.size) for (of, split), files in listed.items() if of == role for stem, member in files
     }
     return all(
         (split, pair.image_id, getattr(pair, role)[0].size) in drawn

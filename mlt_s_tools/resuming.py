@@ -23,13 +23,13 @@ PATIENCE = 3  # seconds: the processes of a killed run hold the lock until they 
 
 
 @contextlib.contextmanager
-def alone(folder: str | os.PathLike[str], name: str, taken: str) -> Iterator[filelock.BaseFileLock]:
+def alone(folder: str | os.PathLike[str], name: str, busy: str) -> Iterator[filelock.BaseFileLock]:
     """Makes a folder if there is none, and keeps other processes out of it.
 
     Args:
         folder: path of the folder.
         name: name of the lock in it.
-        taken: the message if another process has it.
+        busy: the message if another process has it.
 
     Raises:
         mlt_s.MltSError: another process has it.
@@ -38,7 +38,7 @@ def alone(folder: str | os.PathLike[str], name: str, taken: str) -> Iterator[fil
     try:
         lock = _acquired(folder, name)
     except filelock.Timeout:
-        raise mlt_s.MltSError(taken) from None
+        raise mlt_s.MltSError(busy) from None
     try:
         yield lock
     finally:

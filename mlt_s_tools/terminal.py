@@ -54,16 +54,16 @@ class PrintableStream:
     def write_styled(self, text: str) -> None:
         """Writes a text that may hold control sequences, unchanged."""
         encoding = self._stream.encoding or "utf-8"
-        self._do(self._stream.write, text.encode(encoding, "backslashreplace").decode(encoding))
+        self._attempt(self._stream.write, text.encode(encoding, "backslashreplace").decode(encoding))
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        self._do(self._stream.flush)
+        self._attempt(self._stream.flush)
 
-    def _do(self, call: Callable[..., object], *arguments: str) -> None:
+    def _attempt(self, call: Callable[..., object], *arguments: str) -> None:
         try:
             call(*arguments)
         except OSError as error:

@@ -51,7 +51,7 @@ def streamed(load, folder, **options):
 
 
 def only_member(archive):
-    ((_, member),) = mlt_s.list_source(str(archive), ("image",), {}).placed["image", "train"]
+    ((_, member),) = mlt_s.list_source(str(archive), ("image",), {}).files["image", "train"]
     return member
 
 
@@ -519,7 +519,7 @@ def test_of_an_archive_at_an_address_no_more_is_fetched_than_its_members(
 @pytest.mark.once
 def test_listing_an_archive_at_an_address_fetches_its_directory(tmp_path, ranges):
     folder = sparse_archives(tmp_path / "mlt")
-    only = mlt_s.list_source(served_by_ranges(folder, ranges), ("image",), {}).placed["image", "train"]
+    only = mlt_s.list_source(served_by_ranges(folder, ranges), ("image",), {}).files["image", "train"]
     assert [stem for stem, _ in only] == ["img_7", "img_8", "img_9"]
     end_record = 22  # looked for before the directory, and once more where there might be one of Zip64
     assert ranges.read == {f"mlt/{IMAGES}": pytest.approx(directory_bytes(folder / IMAGES), abs=3 * end_record)}
@@ -566,7 +566,7 @@ def test_loose_files_at_an_address_are_fetched_once(tmp_path, ranges):
     shutil.move(unpacked(folder / IMAGES), tmp_path / "loose")
     pictures = {path.name: path.read_bytes() for path in (tmp_path / "loose").iterdir()}
     ranges.files = {f"mlt/train/{name}": content for name, content in pictures.items()}
-    for _, member in mlt_s.list_source("ranges://mlt", ("image",), {}).placed["image", "train"]:
+    for _, member in mlt_s.list_source("ranges://mlt", ("image",), {}).files["image", "train"]:
         assert mlt_s.read_member(member, {}) == pictures[os.path.basename(member.address)]
     assert ranges.read == {name: len(content) for name, content in ranges.files.items()}
 

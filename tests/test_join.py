@@ -152,7 +152,7 @@ PLACES = {
 def told(listing):
     if listing.unplaced:
         return "unplaced"
-    places = list(listing.placed)
+    places = list(listing.files)
     return places[0] if places else None
 
 

@@ -467,7 +467,7 @@ def test_a_server_that_fails_while_built_label_maps_are_read_is_asked_again(pati
     with Web(labels_set(tmp_path / "set") / "labels") as web:
         web.before = before
         listing = mlt_s.list_label_maps(web.url, {})
-    found = {stem: mlt_s.read_member(member, {}) for stem, member in listing.placed["label", "train"]}
+    found = {stem: mlt_s.read_member(member, {}) for stem, member in listing.files["label", "train"]}
     assert found == {f"img_{n}": label_file(n) for n in range(1, 6)}
     assert {name for _, name, first, _ in failed if first is not None} == set(web.files)
 

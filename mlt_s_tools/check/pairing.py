@@ -75,7 +75,7 @@ def join(listing: mlt_s.Listing, split: str, text_value: int = 1, two_sets: Sequ
         two_sets: roots of sources with two sets of label maps, of which the user has to choose one.
     """
     strangers, weak = mlt_s.take_out_strangers(listing, split), sorted(listing.weak)
-    groups = {role: _grouped(listing.placed.get((role, split), [])) for role in _ROLES}
+    groups = {role: _grouped(listing.files.get((role, split), [])) for role in _ROLES}
     sound, problems, notes = {}, [], _strangers(strangers, split)
     for role, kind in _ROLES.items():
         sound[role, split], conflicts = _sound(groups[role], split, two_sets if role == "label" else ())

@@ -61,7 +61,7 @@ class Outside(NamedTuple):
     orientation: int
 
 
-class Looked(NamedTuple):
+class Inspection(NamedTuple):
     """The result of one call. Counts are of pixels unless stated otherwise."""
 
     split: str = ""  # like image_id, empty for a file that was only read
@@ -101,7 +101,7 @@ class Totals:
 
     Attributes:
         files: number of files to read.
-        looked: number of files read.
+        inspected: number of files read.
         image_kinds, label_kinds: format and mode of the files -> number of files.
         orientations: orientation of the image -> number of images.
         turned: orientation of the image -> number of label maps that were turned back to the stored frame.
@@ -116,7 +116,7 @@ class Totals:
     """
 
     files: int
-    looked: int = 0
+    inspected: int = 0
     image_kinds: Counter[str] = dataclasses.field(default_factory=Counter)
     label_kinds: Counter[str] = dataclasses.field(default_factory=Counter)
     orientations: Counter[int] = dataclasses.field(default_factory=Counter)
@@ -136,32 +136,32 @@ class Totals:
     text_outside: int = 0
     outside: list[Outside] = dataclasses.field(default_factory=list)
 
-    def add(self, looked: Looked) -> None:
-        self.looked += looked.files
-        if looked.image_kind:
-            self.image_kinds[looked.image_kind] += 1
-            self.orientations[looked.orientation] += 1
-        if looked.turned:
-            self.turned[looked.orientation] += 1
-        if looked.label_kind:
-            self.label_kinds[looked.label_kind] += 1
-            self.weak += looked.weak
-        if looked.values:
-            self.shares[looked.split].add(looked.values)
-            if not looked.values[1]:
-                self.no_text[looked.split].append(looked.image_id)
-        if looked.words:
-            self.words[looked.split].add(looked.image_id, looked.words, looked.orientation)
-        if looked.values and looked.outside is not None:
-            self._add_outside(looked, looked.values[1], looked.outside)
+    def add(self, inspection: Inspection) -> None:
+        self.inspected += inspection.files
+        if inspection.image_kind:
+            self.image_kinds[inspection.image_kind] += 1
+            self.orientations[inspection.orientation] += 1
+        if inspection.turned:
+            self.turned[inspection.orientation] += 1
+        if inspection.label_kind:
+            self.label_kinds[inspection.label_kind] += 1
+            self.weak += inspection.weak
+        if inspection.values:
+            self.shares[inspection.split].add(inspection.values)
+            if not inspection.values[1]:
+                self.no_text[inspection.split].append(inspection.image_id)
+        if inspection.words:
+            self.words[inspection.split].add(inspection.image_id, inspection.words, inspection.orientation)
+        if inspection.values and inspection.outside is not None:
+            self._add_outside(inspection, inspection.values[1], inspection.outside)
 
-    def _add_outside(self, looked: Looked, text: int, outside: int) -> None:
+    def _add_outside(self, inspection: Inspection, text: int, outside: int) -> None:
         self.with_words += 1
         self.text_with_words += text
         self.text_outside += outside
         if outside:
             share = outside / text
-            self.outside.append(Outside(share, looked.split, looked.image_id, text, looked.orientation))
+            self.outside.append(Outside(share, inspection.split, inspection.image_id, text, inspection.orientation))
 
     def sort(self) -> None:
         """Sorts by severity, and by name what came in the order of the processes."""
@@ -175,12 +175,12 @@ class Totals:
 # --- One call ------------------------------------------------------------------------------------------------------
 
 
-def look(work: Work, options: dict[str, Any]) -> Looked:
+def look(work: Work, options: dict[str, Any]) -> Inspection:
     """Checks a pair, or reads a file. Problems are returned as findings, never raised."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's warnings about size and EXIF; what matters is found below
-        looked = _read_only(work.file, options) if work.file else look_at(work, options)
-    return looked._replace(problems=_of_pair(work, looked.problems), notes=_of_pair(work, looked.notes))
+        inspection = _read_only(work.file, options) if work.file else look_at(work, options)
+    return inspection._replace(problems=_of_pair(work, inspection.problems), notes=_of_pair(work, inspection.notes))
 
 
 def _of_pair(work: Work, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -208,16 +208,16 @@ class _KeptWarnings(logging.Handler):
         mlt_s.logger.propagate = self.propagate
 
 
-def _read_only(file: mlt_s.Member, options: dict[str, Any]) -> Looked:
+def _read_only(file: mlt_s.Member, options: dict[str, Any]) -> Inspection:
     try:
         mlt_s.read_member(file, options)
     except mlt_s.MltSError as error:
-        return Looked(problems=(about("unreadable-file", file, error),))
-    return Looked()
+        return Inspection(problems=(about("unreadable-file", file, error),))
+    return Inspection()
 
 
-def look_at(work: Work, options: dict[str, Any]) -> Looked:
-    """Reads the files of a `Work`, and returns the findings as `Looked`."""
+def look_at(work: Work, options: dict[str, Any]) -> Inspection:
+    """Reads the files of a `Work`, and returns the findings as `Inspection`."""
     pair = work.pair
     assert pair and work.split, "a file that belongs to no pair is read, and not looked at"
     problems: list[Finding] = []
@@ -225,26 +225,26 @@ def look_at(work: Work, options: dict[str, Any]) -> Looked:
     image = _attempt(problems, pair.image, lambda: _image(pair.image, options, notes))
     label = _attempt(problems, pair.label, lambda: _label(pair.label, pair.text_value, options))
     words = _attempt(problems, pair.words, lambda: _words(pair.words, image and image.picture.size, options))
-    looked = Looked(work.split, pair.image_id, len(work.members()))
+    inspection = Inspection(work.split, pair.image_id, len(work.members()))
     if image:
-        looked = looked._replace(image_kind=image.kind, orientation=image.orientation)
+        inspection = inspection._replace(image_kind=image.kind, orientation=image.orientation)
     if words:
         size = image and image.picture.size
-        looked = looked._replace(words=counted(words.parsed, words.data, size, looked.orientation))
+        inspection = inspection._replace(words=counted(words.parsed, words.data, size, inspection.orientation))
     if label:
-        looked = looked._replace(label_kind=label.kind, weak=is_signed(label.data))
+        inspection = inspection._replace(label_kind=label.kind, weak=is_signed(label.data))
         values, strange = _by_class(label.picture)
         if strange:
             problems.append(about("label-values", pair.label[0], f"{pair.label[0]} holds {strange}"))
         else:
-            looked = looked._replace(values=values)
+            inspection = inspection._replace(values=values)
     if image and label:
         framed = _attempt(problems, pair.label, lambda: _in_frame(label, image, pair))
         if framed:
-            looked = looked._replace(turned=framed is not label)
-            if words and looked.values:
-                looked = looked._replace(outside=_text_outside(framed.picture, words.parsed))
-    return looked._replace(problems=problems, notes=notes)
+            inspection = inspection._replace(turned=framed is not label)
+            if words and inspection.values:
+                inspection = inspection._replace(outside=_text_outside(framed.picture, words.parsed))
+    return inspection._replace(problems=problems, notes=notes)
 
 
 class _Picture(NamedTuple):
@@ -364,7 +364,7 @@ def _text_outside(label: PIL.Image.Image, words: list[dict[str, Any]]) -> int:
 # --- All calls -----------------------------------------------------------------------------------------------------
 
 
-def look_at_all(works: list[Work], jobs: int, options: dict[str, Any]) -> Generator[Looked, None, None]:
+def look_at_all(works: list[Work], jobs: int, options: dict[str, Any]) -> Generator[Inspection, None, None]:
     """Makes all calls in that many processes, and yields the results in any order.
 
     Raises:

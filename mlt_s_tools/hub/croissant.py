@@ -128,7 +128,7 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
     if built.is_sample:
         collection, use = "The images were drawn by a program.", "To try the loader mlt_s without a download."
         limitations = ["Figures on these scenes say nothing about figures on MLT."]
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "rai:dataCollection": collection,
         "rai:annotationsPerItem": "One label map per image.",
         "rai:dataPreprocessingProtocol": list(_changes(built)),
@@ -136,7 +136,7 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
     }
     tools: list[str] = []
     if built.has_authors_own:  # how others were made is not known
-        told["rai:dataAnnotationProtocol"] = (
+        fields["rai:dataAnnotationProtocol"] = (
             "Weak supervision, not by hand: the authors of MLT_S applied a background/foreground network to each word "
             "box of MLT. Where the network was not sure, pixels are uncertain (255); a whole box can be."
         )
@@ -146,8 +146,8 @@ def _responsible_ai(built: Built) -> dict[str, Any]:
         tools.append("mlt-s weak")
         limitations.append(f"{mlt_s.counted(weak, 'label map')} made or repaired by mlt-s weak, and not the authors'.")
     if tools:
-        told["rai:machineAnnotationTools"] = tools
-    return {**told, "rai:dataLimitations": limitations}
+        fields["rai:machineAnnotationTools"] = tools
+    return {**fields, "rai:dataLimitations": limitations}
 
 
 def _changes(built: Built) -> Iterable[str]:

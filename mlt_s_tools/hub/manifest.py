@@ -73,9 +73,9 @@ def held(out: str) -> Iterator[None]:
     if os.path.exists(out) and not os.path.isdir(out):
         raise mlt_s.MltSError(f"{out} is a file: give a folder.")
     is_new = not os.path.exists(out)
-    taken = f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
+    busy = f"Another mlt-s build is writing to {out}: wait for it, or give another folder."
     try:
-        with resuming.alone(out, LOCK, taken) as lock:
+        with resuming.alone(out, LOCK, busy) as lock:
             try:
                 yield
             finally:

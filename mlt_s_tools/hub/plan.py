@@ -124,7 +124,7 @@ def _shards(folder: str, split: str, config: str, pairs: list[mlt_s.Pair]) -> li
     places = [int((end - _size(pair) / 2) * count / total) for end, pair in zip(ends, pairs)]
     groups = [
         tuple(pair for _, pair in group)
-        for _, group in itertools.groupby(zip(places, pairs), key=lambda placed: placed[0])
+        for _, group in itertools.groupby(zip(places, pairs), key=lambda entry: entry[0])
     ]
     return [
         Shard(f"{folder}/{split}-{at:05d}-of-{len(groups):05d}.parquet", split, config, group)
@@ -145,9 +145,9 @@ def _fingerprint(splits: dict[str, list[mlt_s.Pair]]) -> str:
     """The fingerprint of the listing, reduced to what is built: without MLT's images without a label map, and without
     copies.
     """
-    placed = {
+    files = {
         (role, split): [(pair.image_id, getattr(pair, role)[0]) for pair in pairs if getattr(pair, role)]
         for split, pairs in splits.items()
         for role in ("image", "label", "words")
     }
-    return mlt_s.Listing(placed).fingerprint()
+    return mlt_s.Listing(files).fingerprint()

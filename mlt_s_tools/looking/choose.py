@@ -268,7 +268,7 @@ def _ground_truth(root: str, options: dict[str, Any]) -> dict[tuple[str, str], l
     if stray:
         mlt_s.report_unplaced(stray, "ground truth file")
     found = defaultdict(list)
-    for (_, split), files in listing.placed.items():
+    for (_, split), files in listing.files.items():
         for stem, member in files:
             found[split, mlt_s.name_key(stem)].append(member)
     return found

@@ -71,14 +71,14 @@ def _random_span(
     length: int, wanted: int, scale: float, rng: random.Random, target: int | None
 ) -> tuple[int, int, int, int]:
     """One axis of a crop: start and end in the image, length and place in the crop."""
-    taken, shown = max(1, round(wanted / scale)), wanted
-    if taken > length:
-        taken, shown = length, min(wanted, max(1, round(length * scale)))
-    first, last = 0, length - taken
+    covered, shown = max(1, round(wanted / scale)), wanted
+    if covered > length:
+        covered, shown = length, min(wanted, max(1, round(length * scale)))
+    first, last = 0, length - covered
     if target is not None:
-        first, last = max(first, target - taken + 1), min(last, target)
+        first, last = max(first, target - covered + 1), min(last, target)
     start = first + int(rng.random() * (last - first + 1))
-    return start, start + taken, shown, int(rng.random() * (wanted - shown + 1))
+    return start, start + covered, shown, int(rng.random() * (wanted - shown + 1))
 
 
 def random_pixel(mask: npt.NDArray[np.bool_], rng: random.Random) -> tuple[int, int] | None:

@@ -159,9 +159,9 @@ def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
     if is_finished(out, order) and not os.path.exists(folder):
         yield None
         return
-    taken = f"Another {MAKER} is writing {out}: wait for it, or give another name."
+    busy = f"Another {MAKER} is writing {out}: wait for it, or give another name."
     try:
-        with resuming.alone(folder, _LOCK, taken):
+        with resuming.alone(folder, _LOCK, busy):
             try:
                 # Checked again, as another process may have finished it while this one waited.
                 yield None if is_finished(out, order) else Gathering(out, folder, order)

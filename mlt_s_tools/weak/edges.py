@@ -90,11 +90,11 @@ def _sums(planes: np.ndarray, count: int, axis: int) -> np.ndarray:
 
     length = planes.shape[axis] - count + 1
     total: Any = None
-    taken, width = 0, 1
+    offset, width = 0, 1
     while True:
         if count & width:
-            term = part(planes, taken, taken + length)
-            total, taken = term if total is None else total + term, taken + width
+            term = part(planes, offset, offset + length)
+            total, offset = term if total is None else total + term, offset + width
         if 2 * width > count:
             return total
         planes = part(planes, 0, -width) + part(planes, width, None)

@@ -120,7 +120,7 @@ def _tasks(
     tasks: list[Task] = []
     without_words = {}
     for split in mlt_s.PUBLISHED_COUNTS:
-        labelled = {mlt_s.name_key(stem) for stem, _ in listing.placed.get(("label", split), [])}
+        labelled = {mlt_s.name_key(stem) for stem, _ in listing.files.get(("label", split), [])}
         pairs, missing = mlt_s.join(listing, split, ("label", *_WANTED), unlabelled=True)
         tasks += [Task(split, pair) for pair in pairs if not pair.label]
         if lacking := [name for name in missing.get("words", []) if mlt_s.name_key(name) not in labelled]:
@@ -146,7 +146,7 @@ def _listing(
                 f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps are made "
                 f"from MLT's images and words: fetch {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
-        if stray := [member for told, member in listing.unplaced if told == role]:
+        if stray := [member for known, member in listing.unplaced if known == role]:
             mlt_s.report_unplaced(stray, kind)
     return listing
 

@@ -117,8 +117,8 @@ def run(
     }
     if not _is_finished(out, order):
         _begin(out, order)
-        taken = f"Another {MAKER} train is writing {out}: wait for it, or give a new folder."
-        with resuming.alone(out / _PROGRESS, _LOCK, taken):
+        busy = f"Another {MAKER} train is writing {out}: wait for it, or give a new folder."
+        with resuming.alone(out / _PROGRESS, _LOCK, busy):
             if not _is_finished(out, order):  # checked again, as another process may have finished it meanwhile
                 return _train(out, order, start, of_training, held_out, even_if_worse)
     shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed at its very end
@@ -149,8 +149,8 @@ def _train(
         print("Not saved, as fgIoU has fallen. --even-if-worse saves it: training is not repeated.")
         return 1
     _save(out, made, {**order, "trained_on": _seen(start, of_training, held_out), "held_out": judged})
-    seen, taken = mlt_s.counted(of_training, "image"), mlt_s.counted(order["steps"], "step")
-    print(f"{out}: {made.name}, trained on {seen} in {taken}.")
+    images, steps = mlt_s.counted(of_training, "image"), mlt_s.counted(order["steps"], "step")
+    print(f"{out}: {made.name}, trained on {images} in {steps}.")
     return 0
 
 
