@@ -1169,17 +1169,24 @@ def _may_pass(error: Exception) -> bool:
 if hasattr(os, "register_at_fork"):  # with fsspec below 2026, forked workers would wait for a thread of their parent
     os.register_at_fork(after_in_child=fsspec.asyn.reset_lock)
 
-_OF_HUB: dict[Any, Any] = {}  # file systems by process and options
+_SHARED: dict[Any, Any] = {}  # file systems by process and options
 
 
 def _filesystem(address: str, options: dict[str, Any]) -> tuple[Any, str]:
-    """As `fsspec.core.url_to_fs`, but all threads share one of the Hub: each would list the repository anew."""
-    if not address.startswith("hf://"):
+    """As `fsspec.core.url_to_fs`, but all threads share a file system that serves them.
+
+    Otherwise each thread has its own: of the Hub, each would list the repository anew; and a forked process ends those
+    of its parent when it makes its first one, and waits a second for each. The parent's stay referenced here.
+    """
+    protocol, _, _ = address.partition("://")
+    kind = None if "::" in protocol else fsspec.get_filesystem_class(protocol)
+    if kind is None or not (protocol == "hf" or kind.async_impl):
         return fsspec.core.url_to_fs(address, **options)
-    key = os.getpid(), str(sorted(options.items()))
-    if key not in _OF_HUB:
-        _OF_HUB[key] = fsspec.core.url_to_fs(address, **options)[0]
-    return _OF_HUB[key], _OF_HUB[key]._strip_protocol(address)
+    every = {**kind._get_kwargs_from_urls(address), **options}
+    key = os.getpid(), protocol, str(sorted(every.items(), key=str))
+    if key not in _SHARED:
+        _SHARED[key] = fsspec.core.url_to_fs(address, **options)[0]
+    return _SHARED[key], _SHARED[key]._strip_protocol(address)
 
 
 def _serves_threads(address: str, options: dict[str, Any]) -> bool:

@@ -19,6 +19,7 @@ import PIL.Image
 import pytest
 from archives import encoded, failure, label_file, label_members, label_values, mlt, write_zip
 from conftest import ROOT, VERSION
+from fsspec.implementations.http import HTTPFileSystem
 from hub import Hub
 from test_built_labels import labels_set
 from test_streaming import ids, names, stopped_after
@@ -290,6 +291,13 @@ def test_a_stream_goes_on_where_it_stopped_without_reading_what_was_seen(web, is
             first = count + 1 if VERSION >= (4, 1) else max(1, count - 3)
             read = {number(web, request) for request in web.members()}
             assert {*range(count + 1, 21)} <= read <= {*range(first, 21)}
+
+
+def test_all_threads_share_one_file_system(web):
+    """A forked process ends those that its parent has, and waits a second for each."""
+    before = set(HTTPFileSystem._cache)
+    assert ids(streamed(web.url)) == names(20)
+    assert len(set(HTTPFileSystem._cache) - before) <= 1
 
 
 @pytest.mark.parametrize(
