@@ -154,11 +154,11 @@ def _read(report: Report, works: list[pixels.Work], jobs: int) -> None:
                 report.add(inspection.problems, inspection.notes)
                 progress.update(inspection.files)
     except KeyboardInterrupt:
-        report.stop(f"Interrupted after {totals.inspected:,} of {totals.files:,} files.", INTERRUPTED)
+        report.stop(f"Interrupted after {totals.looked:,} of {totals.files:,} files.", INTERRUPTED)
     except BrokenProcessPool:
         report.stop(
-            f"A process was killed after {totals.inspected:,} of {totals.files:,} files, as happens when memory runs "
-            "out. Try again with --jobs 1.",
+            f"A process was killed after {totals.looked:,} of {totals.files:,} files, as happens when memory runs out. "
+            "Try again with --jobs 1.",
             COULD_NOT_LOOK,
         )
     totals.sort()

@@ -101,7 +101,7 @@ class Totals:
 
     Attributes:
         files: number of files to read.
-        inspected: number of files read.
+        looked: number of files read.
         image_kinds, label_kinds: format and mode of the files -> number of files.
         orientations: orientation of the image -> number of images.
         turned: orientation of the image -> number of label maps that were turned back to the stored frame.
@@ -116,7 +116,7 @@ class Totals:
     """
 
     files: int
-    inspected: int = 0
+    looked: int = 0
     image_kinds: Counter[str] = dataclasses.field(default_factory=Counter)
     label_kinds: Counter[str] = dataclasses.field(default_factory=Counter)
     orientations: Counter[int] = dataclasses.field(default_factory=Counter)
@@ -137,7 +137,7 @@ class Totals:
     outside: list[Outside] = dataclasses.field(default_factory=list)
 
     def add(self, inspection: Inspection) -> None:
-        self.inspected += inspection.files
+        self.looked += inspection.files
         if inspection.image_kind:
             self.image_kinds[inspection.image_kind] += 1
             self.orientations[inspection.orientation] += 1
