@@ -3028,15 +3028,15 @@ def report_left_out(listing: Listing) -> None:
 def report_weak(listing: Listing) -> None:
     """Warns of label maps by mlt-s weak: one warning per split."""
     for split in PUBLISHED_COUNTS if listing.weak else ():
-        placed = [place_of(member) for _, member in listing.files.get(("label", split), ())]
-        places = {place: [at for at in sorted(listing.weak) if is_below(place, [at])] for place in set(placed)}
-        if weak := [place for place in placed if places[place]]:
+        sources = [place_of(member) for _, member in listing.files.get(("label", split), ())]
+        places = {place: [at for at in sorted(listing.weak) if is_below(place, [at])] for place in set(sources)}
+        if weak := [place for place in sources if places[place]]:
             logger.warning(
                 "%s: %s by mlt-s weak, and not the authors', among %s: %s. They load as the others do; label_maps=... "
                 "chooses.",
                 split,
                 counted(weak, "label map"),
-                f"{len(placed):,}",
+                f"{len(sources):,}",
                 first_few(sorted({at for found in places.values() for at in found})),
             )
 
