@@ -323,7 +323,8 @@ class Listing:
         unplaced: (role, member) of files whose names do not tell one role and one split; the role if it is known.
         containers: (role, path from the root: folders, archive, folder in it) -> number of files of that role.
         parquet: (role, split), by its path, and member of each Parquet file of a built set.
-        left_out: reason, a key of `LEFT_OUT` -> place (an archive, folder or file, in words) -> number of files.
+        left_out: reason, a key of `LEFT_OUT`, -> place (an archive, folder or file, in words) -> number of files; or
+            "needed" -> the error of what is needed and cannot be read.
         masks: (split, path in parts) -> (stem, member) of the files of a folder that is named as label maps often are;
             empty once they are settled.
         origins: address of an archive that was downloaded, or made from a built set -> where it comes from.
@@ -886,7 +887,7 @@ def _loose(path: str, status: os.stat_result) -> Member:
 def _remote_files(
     root: str, options: dict[str, Any], excluded: Sequence[str]
 ) -> Iterator[tuple[Member, tuple[str, ...]]]:
-    filesystem, path = fsspec.core.url_to_fs(root, **options)
+    filesystem, path = _filesystem(root, options)
     # An archive by its name, because over http a folder looks like a file.
     find = functools.partial(filesystem.find, detail=True)
     found = {path: _asked_again(filesystem.info, path)} if is_zip(path) else _asked_again(find, path)

@@ -391,6 +391,20 @@ def test_a_damaged_member_of_a_batch_is_said(damaged):
     assert_none_reads()
 
 
+def failing_at_first(web):
+    """Has the server fail every request once; what it has failed, a set that grows."""
+    failed = set()
+
+    def before(request):
+        if request not in failed:
+            failed.add(request)
+            return 503
+        return None
+
+    web.before = before
+    return failed
+
+
 def failing(web, fault, times):
     """Has the server fail the first requests for each range of a member, and stall until this is called."""
     asked, lock, ends = {}, threading.Lock(), threading.Event()
@@ -448,15 +462,7 @@ def test_what_asking_again_does_not_change_is_asked_once(web, patient, status):
 
 @pytest.mark.once
 def test_a_server_that_fails_while_archives_are_listed_is_asked_again(web, patient, tmp_path):
-    failed = set()
-
-    def before(request):
-        if request not in failed:
-            failed.add(request)
-            return 503
-        return None
-
-    web.before = before
+    failed = failing_at_first(web)
     assert len(mlt_s.MltS(data_dir=web.url, cache_dir=str(tmp_path)).pairs()["train"]) == 20
     assert {name for _, name, *_ in failed} == {"", *web.files} and len(failed) > 3 * len(web.files)
 
@@ -464,16 +470,8 @@ def test_a_server_that_fails_while_archives_are_listed_is_asked_again(web, patie
 @pytest.mark.once
 def test_a_server_that_fails_while_built_label_maps_are_read_is_asked_again(patient, tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.DOWNLOADED_DATASETS_PATH", tmp_path / "downloads")
-    failed = set()
-
-    def before(request):
-        if request not in failed:
-            failed.add(request)
-            return 503
-        return None
-
     with Web(labels_set(tmp_path / "set") / "labels") as web:
-        web.before = before
+        failed = failing_at_first(web)
         listing = mlt_s.list_label_maps(web.url, {})
     found = {stem: mlt_s.read_member(member, {}) for stem, member in listing.files["label", "train"]}
     assert found == {f"img_{n}": label_file(n) for n in range(1, 6)}
