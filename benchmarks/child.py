@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,12 @@ def measure(group: str, name: str, stage: dict[str, Any], own: str, started: flo
 
 
 def measure_apart(group: str, name: str, stage: dict[str, Any], own: str, started: float) -> None:
-    """`measure` at the head of a process group, so that all that it starts can be ended with it. Takes the same."""
+    """`measure` at the head of a process group, so that all that it starts can be ended with it. Takes the same.
+
+    Its temporary files lie in its own folder: a process that is killed leaves them, and the folder is removed.
+    """
     os.setpgrp()
+    os.environ["TMPDIR"] = tempfile.tempdir = os.path.join(own, "scratch")
     measure(group, name, stage, own, started)
 
 

@@ -18,6 +18,7 @@ from benchmarks.paths import Stage
 ROOT = Path(__file__).parents[1]
 # No network, no bytecode files, and one core per process, so that the comparison is between workers.
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+PATIENCE = 3  # seconds for an interrupted contender to clean up
 
 
 def run(group: str, name: str, stage: Stage, folder: Path, fresh: bool) -> Figures:
@@ -69,7 +70,7 @@ def _start_copy(group: str, name: str, stage: Stage, own: str) -> None:
 def _end(process: multiprocessing.context.ForkServerProcess) -> None:
     """Ends a process and all that it started: first like Ctrl-C, so that it can clean up, and then with SIGKILL."""
     assert process.pid  # it was started
-    for number, patience in ((signal.SIGINT, 3), (signal.SIGKILL, None)):
+    for number, patience in ((signal.SIGINT, PATIENCE), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):  # usually it has already ended
             os.killpg(process.pid, number)
         process.join(patience)

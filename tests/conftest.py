@@ -5,14 +5,17 @@ import gc
 import importlib.util
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Optional
 
 # Before `datasets` is imported, which reads them once.
 _HOME = tempfile.TemporaryDirectory(prefix="mlt_s_tests_")
 os.environ.update(HF_HOME=_HOME.name, HF_MODULES_CACHE=f"{_HOME.name}/modules", HF_HUB_DISABLE_TELEMETRY="1")
+os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # otherwise `load_dataset` asks a server, and waits where none answers
 os.environ.pop("HF_DATASETS_CACHE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a process of tests already
 gc.disable()  # while libraries and tests are imported, which stay: pytest_collection_finish
@@ -75,6 +78,27 @@ class Loader:
         )
 
 
+_getaddrinfo, _asked_for = socket.getaddrinfo, []
+
+
+def _log_hosts(host, *arguments, **options):
+    name = host.decode() if isinstance(host, bytes) else host
+    if name not in (None, "localhost", "127.0.0.1", "::1"):
+        _asked_for.append(name)
+    return _getaddrinfo(host, *arguments, **options)
+
+
+socket.getaddrinfo = _log_hosts
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves_the_machine():
+    """Libraries that call home take any failure for an answer, so only the attempt tells."""
+    _asked_for.clear()
+    yield
+    assert not _asked_for
+
+
 # Without data_dir, the library lists the working directory first: that of a clone has a virtual environment in it.
 @pytest.fixture(params=ROUTES)
 def load(request, tmp_path, monkeypatch):
@@ -124,8 +148,24 @@ if torch.distributed.is_initialized():
 """
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests wait now and then, for servers and for the processes that they start."""
+    from mlt_s_tools.workers import cores
+
+    return cores() + 1
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> Optional[bool]:
+    """Leaves the tests of benchmarks/ to a command that names their file, as `.ci/run` does.
+
+    They run each contender once, which takes as long as a fifth of all other tests.
+    """
+    named = any(collection_path == config.invocation_params.dir / word.split("::")[0] for word in config.args)
+    return True if collection_path.name == "test_benchmarks.py" and not named else None
+
+
 # The files that take longest, which are dealt out first: a process that begins with one at the end works on alone.
-LONGEST = "benchmarks page example trainer readme streaming build weak_train start_methods any_processes hurts resume"
+LONGEST = "page example trainer readme streaming build weak_train start_methods any_processes hurts resume"
 
 
 def pytest_collection_modifyitems(items):

@@ -95,6 +95,8 @@ else:
     tempfile.tempdir = None  # its own variables name the folder of temporary files
 sys.path[:0] = [job["folder"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 sys.argv = [job["script"] or "-c", *job["arguments"]]
+if "torch" in sys.modules:
+    sys.modules["torch"].manual_seed(0)  # models that begin with random weights are the same in each run of a test
 code = 0
 try:
     if job["script"]:

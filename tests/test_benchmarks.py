@@ -252,7 +252,8 @@ def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path, temporary):
     out.mkdir()
     words = [SHARE, "--rounds", "1000", "--only", "prepare"]
     code = (
-        "import signal, pathlib; from benchmarks import __main__ as benchmarks\n"
+        "import signal, pathlib; from benchmarks import __main__ as benchmarks, processes\n"
+        "processes.PATIENCE = 0  # as on a busy machine, where cleaning up takes longer\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it\n"
         f"benchmarks.main({words}, pathlib.Path({str(out)!r}), **{SMALL})"
     )
