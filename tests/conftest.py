@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Optional
 
-# Before `datasets` is imported, which reads them once.
-_HOME = tempfile.TemporaryDirectory(prefix="mlt_s_tests_")
-os.environ.update(HF_HOME=_HOME.name, HF_MODULES_CACHE=f"{_HOME.name}/modules", HF_HUB_DISABLE_TELEMETRY="1")
+# Before `datasets` is imported, which reads them once. Processes that a test spawns import this file, too.
+if multiprocessing.parent_process() is None:
+    _HOME = tempfile.TemporaryDirectory(prefix="mlt_s_tests_")
+    os.environ.update(HF_HOME=_HOME.name, HF_MODULES_CACHE=f"{_HOME.name}/modules", HF_HUB_DISABLE_TELEMETRY="1")
 os.environ["HF_UPDATE_DOWNLOAD_COUNTS"] = "0"  # otherwise `load_dataset` asks a server, and waits where none answers
 os.environ.pop("HF_DATASETS_CACHE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each core has a process of tests already

@@ -1007,7 +1007,7 @@ def started_slowly(folder):
     arguments = ["check", SAMPLE, "--pixels", "--jobs", "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": folder, "start_new_session": True}
     process = started(arguments, code, **pipes)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (folder / "looking").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)
@@ -1017,7 +1017,7 @@ def started_slowly(folder):
 def test_control_c_ends_all_processes_quietly(tmp_path):
     process = started_slowly(tmp_path)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (130, b"")
     assert re.search(rb"Interrupted after \d+ of 68 files\.", out)
 
@@ -1025,7 +1025,7 @@ def test_control_c_ends_all_processes_quietly(tmp_path):
 def test_what_is_killed_leaves_no_process_behind(tmp_path):
     process = started_slowly(tmp_path)
     process.kill()
-    process.communicate(timeout=30)  # an error, unless every process that holds its output has ended
+    process.communicate(timeout=120)  # an error, unless every process that holds its output has ended
     assert process.returncode == -signal.SIGKILL
 
 

@@ -32,7 +32,7 @@ from mlt_s_tools.training import ArchiveDataset
 
 IMAGES, LABELS = "ch8_training_images_1.zip", "MLT_S_labels.zip"
 LARGE = 1 << 27  # bytes: more than the system keeps of what was sent and not read
-PATIENCE = 30  # seconds, after which a test fails that waits for what does not come
+PATIENCE = 120  # seconds, after which a test fails that waits for what does not come
 
 
 @pytest.fixture(scope="module")
