@@ -27,7 +27,7 @@ def test_it_installs_from_a_git_address(tmp_path):
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "loader"]):
         subprocess.run(["git", *identity, *command], cwd=tmp_path / "loader", check=True)
     address, target = f"git+file://{tmp_path / 'loader'}", tmp_path / "installed"
-    options = ["--no-deps", "--no-build-isolation", "--quiet", "--target", str(target)]
+    options = ["--no-index", "--no-deps", "--no-build-isolation", "--quiet", "--target", str(target)]
     subprocess.run([sys.executable, "-m", "pip", "install", *options, address], check=True)
     mlt(tmp_path / "mlt")
     code = (
