@@ -296,7 +296,7 @@ def test_parts_are_said_to_be_parts(repositories):
 
 # --- Whose label maps they are --------------------------------------------------------------------------------------
 
-CLAIMS = ("Machine-made", "255, and where the network was not sure", "Nobody drew them")
+CLAIMS = ("Machine-made", "not sure of a word", "Nobody drew them", "a network made the label maps")
 UNKNOWN = "Not known to be the authors'"
 
 
@@ -325,7 +325,7 @@ def test_of_corrected_label_maps_only_what_is_known_is_said(tmp_path, text):
     assert not {"license", "creator", "rai:dataAnnotationProtocol"} & set(told)
     assert "machine-made" not in told["description"]
     is_masks = text == 255
-    assert ("nothing is uncertain" in made.text, "Much around text is 255" in made.text) == (is_masks, False)
+    assert ("nothing is uncertain" in made.text, "Many pixels around text are 255" in made.text) == (is_masks, False)
     assert ("# 0 and 1\n" in made.text) == is_masks
 
 
