@@ -202,7 +202,7 @@ def test_thresholds_in_the_wrong_order_or_out_of_range_are_refused(upper, lower)
 
 
 def test_a_least_share_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="The least share of text in a word is from 0 to 1, not 5"):
+    with pytest.raises(ValueError, match="from 0 to 1, not 5"):
         Thresholds(least_share=5)
 
 

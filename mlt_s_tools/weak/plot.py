@@ -11,7 +11,7 @@ from mlt_s_tools.writing import whole
 
 _SIZE = (11, 5.2)  # inches
 _DPI = 120
-_LEAST_PIXELS = 100  # of a bin of probability; smaller ones are not drawn
+_LEAST_PIXELS = 100  # in a bin of probability; bins with fewer are not drawn
 
 
 def check() -> None:
@@ -41,7 +41,7 @@ def draw(report: dict[str, Any], out: str | os.PathLike[str]) -> None:
             values = [point[name] for point in points]
             at_steps = [point["threshold"] for point in points]
             text.plot(at_steps, values, style, color=f"C{at}", label=f"{of['name']}: {name}")
-        bins = [(said, found) for pixels, said, found in of["calibration"] if pixels >= _LEAST_PIXELS]
+        bins = [(predicted, actual) for pixels, predicted, actual in of["calibration"] if pixels >= _LEAST_PIXELS]
         if bins:
             calibration.plot(*zip(*bins), color=f"C{at}", label=of["name"])
     calibration.plot([0, 1], [0, 1], ":", color="grey")
