@@ -28,7 +28,7 @@ def label_of(number):
 
 
 def mask_of(number, wrong):
-    """A prediction of which this share of the pixels is wrong: bool (height, width)."""
+    """A prediction with this share of the pixels wrong: bool (height, width)."""
     return (label_of(number) == 1) ^ (np.random.default_rng(number).random((HEIGHT, WIDTH)) < wrong)
 
 
@@ -81,7 +81,7 @@ def test_published_figures_have_intervals_beside_them(run):
         assert f"[{factor * lower:.{digits}f}, {factor * upper:.{digits}f}]" in said
 
 
-def test_five_images_have_none(run, masks, data, monkeypatch):
+def test_five_images_have_no_interval(run, masks, data, monkeypatch):
     for number in NUMBERS[5:]:
         (masks / f"img_{number}.png").unlink()
     status, said, _, report = run()

@@ -40,7 +40,7 @@ def label_of(name, offset=500):
 
 
 def prediction_of(name):
-    """A prediction that is right but for a tenth of the pixels: bool (height, width)."""
+    """A prediction with a tenth of the pixels wrong: bool (height, width)."""
     wrong = np.random.default_rng(int(name.split("_")[1])).random((HEIGHT, WIDTH)) < 0.1
     return (label_of(name) == 1) ^ wrong
 
@@ -439,7 +439,7 @@ def of_two_sizes(tmp_path, monkeypatch):
 
 
 def refusals(folder, tmp_path, predicted, *words):
-    """Why masks are refused: those of height and width by the name of the image, beside one that fits."""
+    """The reasons why masks of these sizes are refused, by image; the mask of one more image fits."""
     masks = write(tmp_path / "of", {f"{name}.png": grey(np.zeros(shape)) for name, shape in predicted.items()})
     return report_of(masks, folder, tmp_path, *words)[1]["refused"]
 
@@ -464,7 +464,7 @@ def test_a_size_of_neither_split_is_not_of_the_other_split(of_two_sizes, tmp_pat
 
 @pytest.mark.parametrize("orientation, is_said", [(6, True), (3, False), (None, False)])
 def test_an_orientation_is_said_only_where_it_swaps_the_sides(orientation, is_said, of_two_sizes, tmp_path):
-    """Without the other split, it is but possible that predictions are of that one."""
+    """Without the other split, it is only possible that the predictions belong to it."""
     (of_two_sizes / "ch8_training_images_1.zip").unlink()
     images = {"img_1.jpg": image_file(1, orientation=orientation), "img_2.jpg": image_file(2)}
     write_zip(of_two_sizes / "ch8_validation_images.zip", images)

@@ -60,7 +60,7 @@ def values(image_id, split="train"):
 
 
 def same_pixels(dataset, split="train", column="label"):
-    """Sees that each example has the label map of its image."""
+    """Checks that each example has the label map of its image."""
     for example in dataset:
         assert np.array_equal(np.asarray(example[column]), values(example["image_id"], split))
         assert example["image"].mode == "RGB"

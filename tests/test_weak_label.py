@@ -289,7 +289,7 @@ def test_otherwise_no_label_map_is_looked_for(folder, out, monkeypatch):
 
 
 @once
-def test_or_else_in_the_authors_archive_which_is_downloaded_as_for_loading(folder, out, monkeypatch):
+def test_for_unlabelled_only_the_authors_archive_is_downloaded_if_it_is_missing(folder, out, monkeypatch):
     (folder / "MLT_S_labels.zip").rename(folder.parent / "fetched.zip")
     monkeypatch.setattr(mlt_s, "fetch_label_archive", lambda *arguments: str(folder.parent / "fetched.zip"))
     assert run(folder, out, "--unlabelled-only") == 0
@@ -368,7 +368,7 @@ def test_a_line_cut_off_and_a_label_map_that_is_gone_are_made_again(interrupted,
         (["--unlabelled-only"], "of another choice of images (--unlabelled-only)"),
     ],
 )
-def test_other_words_over_what_was_begun_are_refused(interrupted, folder, out, capsys, words, reason):
+def test_other_arguments_than_those_of_the_interrupted_run_are_refused(interrupted, folder, out, capsys, words, reason):
     interrupted(1)
     capsys.readouterr()
     assert run(folder, out, *words) == 2
@@ -678,7 +678,7 @@ def test_it_loads_beside_the_authors_and_each_label_map_says_who_made_it(load, f
         assert np.array_equal(example["label"], wanted(n))
 
 
-def test_alone_it_stands_for_the_authors(load_registered, folder, out):
+def test_the_archive_loads_without_that_of_the_authors(load_registered, folder, out):
     run(folder, out)
     loaded = load_registered(folder, label_maps=str(out), missing_images="skip")
     assert {split: len(examples) for split, examples in loaded.items()} == {"train": 7, "validation": 3}

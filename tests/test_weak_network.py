@@ -1,4 +1,4 @@
-"""The network of the weak supervision: its file, its two engines, how it sees words, and the edges afterwards."""
+"""The network for weak supervision: its file, its two engines, its crops of words, and the filter of edges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Weights as of a training: a module whose batch norms have seen something, folded."""
+    """Weights as after training: of a module whose batch norms have statistics, folded."""
     torch.manual_seed(0)
     module = torch_network.Network()
     for part in module.modules():

@@ -1,4 +1,4 @@
-"""`mlt-s weak train`: what it learns, what it refuses to save, and what becomes of a training that was stopped."""
+"""`mlt-s weak train`: what it learns, what it refuses to save, and how a stopped training resumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def start(shipped, monkeypatch):
-    """A network that misses nearly all text; and steps so long that it learns in a few, of dark text alone."""
+    """A network that misses nearly all text, and a learning rate so high that it learns dark text in a few steps."""
     monkeypatch.setattr(train, "RATE", 0.02)
     monkeypatch.setattr(train, "SIGNS", (1,))
     return write_network(shipped, bias=-20.0)
@@ -88,8 +88,8 @@ def test_one_that_was_trained_goes_on_from_there_and_remembers_all_images(start,
     assert seen["validation"] == ["img_1", "img_3", "img_7"]
 
 
-def test_what_is_uncertain_counts_nowhere(start, tmp_path):
-    """Half of each word has a wrong label, or is uncertain: the second learns what the first cannot."""
+def test_uncertain_pixels_do_not_count_in_training(start, tmp_path):
+    """Half of each word has a wrong label in the first run, and is uncertain in the second, which therefore learns."""
 
     def half(value):
         def relabel(split, number, mask):
@@ -152,7 +152,7 @@ def test_one_that_is_as_good_is_saved(start, folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("after", [3, 4, 5])
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder, tmp_path, monkeypatch, capsys, after):
+def test_a_stopped_training_resumes_as_if_uninterrupted(start, folder, tmp_path, monkeypatch, capsys, after):
     monkeypatch.setattr(train, "SAVE_EVERY", 2)
     run(folder, tmp_path / "whole", "--even-if-worse", steps=6)
     backward, made = train.add_gradients, []
