@@ -64,10 +64,10 @@ def has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
     for member in (pair.label[0] for pair in pairs):
         places.setdefault(mlt_s.place_of(member), member)
     if config.label_sources:
-        found = [place for source in config.label_sources for place in places_in(source, places)]
+        relevant = [place for source in config.label_sources for place in places_in(source, places)]
     else:
-        found = [place for place in places if mlt_s.is_below(place, [mlt_s.absolute_address(config.data_dir)])]
-    return any(_is_other(places.get(place), config) for place in found if not mlt_s.is_authors(place))
+        relevant = [place for place in places if mlt_s.is_below(place, [mlt_s.absolute_address(config.data_dir)])]
+    return any(_is_other(places.get(place), config) for place in relevant if not mlt_s.is_authors(place))
 
 
 def is_sample(splits: Mapping[str, Sequence[mlt_s.Pair]]) -> bool:

@@ -209,11 +209,11 @@ def _classes(label: Labels, choice: Choice) -> Labels:
     """The class of each pixel, as an index into `CLASSES`."""
     classes = np.full(256, 255, np.uint8)
     classes[[*_VALUES, mlt_s.LABEL_MAP.ignore_index]] = [*_VALUES.values(), _UNCERTAIN]
-    found = classes[label]
-    if found.max(initial=0) > _UNCERTAIN:
-        value = int(label[found > _UNCERTAIN][0])
+    indices = classes[label]
+    if indices.max(initial=0) > _UNCERTAIN:
+        value = int(label[indices > _UNCERTAIN][0])
         raise mlt_s.MltSError(f"{choice.pair.label[0]}: a label map holds 0, 1 and 255; this one holds {value}.")
-    return found
+    return indices
 
 
 def sure_in_both(pixels: npt.NDArray[np.int64]) -> Counts:
@@ -254,12 +254,12 @@ def _figures(pixels: npt.NDArray[np.int64]) -> dict[str, Any]:
 def _by(of: SplitComparison, kind: str) -> dict[str, Any]:
     counted = [result.of_groups for result in of.compared if result.of_groups is not None]
     groups = np.array(counted).reshape(len(counted), len(GROUPS), -1)
-    found = {}
-    for at, (of_kind, name) in enumerate(GROUPS):
-        if of_kind == kind and counted and groups[:, at, -1].any():
+    figures = {}
+    for at, (kind_of_group, name) in enumerate(GROUPS):
+        if kind_of_group == kind and counted and groups[:, at, -1].any():
             pixels = groups[:, at, :-1].reshape(-1, len(CLASSES), len(CLASSES))
-            found[name] = {**_figures(pixels), "words": int(groups[:, at, -1].sum())}
-    return found
+            figures[name] = {**_figures(pixels), "words": int(groups[:, at, -1].sum())}
+    return figures
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -268,17 +268,17 @@ def _by(of: SplitComparison, kind: str) -> dict[str, Any]:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"A: {report['maps_a']}"
     yield f"B: {report['maps_b']}"
-    for name, of in report["splits"].items():
+    for name, comparison in report["splits"].items():
         yield ""
-        yield f"{name}: {mlt_s.counted(of['images'], 'image')} with a label map in both"
-        yield from _not_compared(of)
-        if of["images"]:
-            yield from _figure_lines(of)
+        yield f"{name}: {mlt_s.counted(comparison['images'], 'image')} with a label map in both"
+        yield from _not_compared(comparison)
+        if comparison["images"]:
+            yield from _figure_lines(comparison)
         for kind in ("script", "height"):
-            for group, figures in of.get(f"by_{kind}", {}).items():
+            for group, figures in comparison.get(f"by_{kind}", {}).items():
                 yield f"  {with_limits(kind, group)}, {mlt_s.counted(figures['words'], 'word')}: {_agreement(figures)}"
                 yield from (f"    {line}" for line in _uncertain(figures["pixels"]))
-        if without := of.get("without_words"):
+        if without := comparison.get("without_words"):
             yield f"  No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
 
 

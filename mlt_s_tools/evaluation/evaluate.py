@@ -257,7 +257,7 @@ def _misfit(
     reasons, namesakes = [], source.namesakes(choice)
     if shape == wanted[::-1] and source.orientation(choice) in TURNED:
         reasons.append("your reader rotated the image by its EXIF orientation; load images with mlt_s")
-    elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
+    elif all(side % MULTIPLE == 0 and side >= least for side, least in zip(shape, wanted)):
         reasons.append(
             "the image seems to have been padded; predict(logits, given) crops it, given what EvalTransform returned"
         )

@@ -91,9 +91,9 @@ def read_prediction(member: mlt_s.Member) -> npt.NDArray[np.bool_]:
     except Exception as error:  # Pillow raises many kinds for damaged pictures; or other values
         reason = "it is not a PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
         raise mlt_s.MltSError(f"{member} cannot be read as a prediction: {reason}. {_WANTED}") from error
-    found = set(np.unique(values).tolist())
-    if not (found <= {0, 1} or found <= {0, 255}):
-        some = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
+    values_found = set(np.unique(values).tolist())
+    if not (values_found <= {0, 1} or values_found <= {0, 255}):
+        some = ", ".join(map(str, sorted(values_found)[:5])) + (", ..." if len(values_found) > 5 else "")
         raise mlt_s.MltSError(f"{member} is not a prediction: it holds the values {some}. {_WANTED}")
     return values != 0
 

@@ -126,12 +126,13 @@ def in_brackets(interval: Sequence[float] | None, factor: float, digits: int, si
 def _group_lines(evaluation: Evaluation, kind: str) -> Iterator[str]:
     groups = evaluation.metrics.by(kind)
     yield f"Within words, by {kind}"
-    for name, of in groups.items():
-        basis = f"{mlt_s.counted(of['words'], 'word')}, {mlt_s.counted(of['images'], 'image')}, {of['pixels']:,} pixels"
-        if not of["interval"]:
+    for name, group in groups.items():
+        words, images = (mlt_s.counted(group[f"{unit}s"], unit) for unit in ("word", "image"))
+        basis = f"{words}, {images}, {group['pixels']:,} pixels"
+        if not group["interval"]:
             basis += f"; {too_few(counting(evaluation.metrics.group_counts(kind, name)))}"
-        brackets = in_brackets(of["interval"], 100, 2)
-        yield f"  {with_limits(kind, name):<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{basis}"
+        brackets = in_brackets(group["interval"], 100, 2)
+        yield f"  {with_limits(kind, name):<24}  fgIoU {100 * group['fgiou']:6.2f} %  {brackets:<18}{basis}"
 
 
 def _outside_lines(evaluation: Evaluation) -> Iterator[str]:

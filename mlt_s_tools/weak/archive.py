@@ -197,7 +197,7 @@ class Gathering:
         if earlier is not None and (other := resuming.difference(earlier, order, _OTHER)):
             raise mlt_s.MltSError(
                 f"{folder} holds label maps of an interrupted run, {other}. To continue that run, give the same "
-                "arguments; to begin anew, remove the folder or give another name."
+                "arguments; to start over, remove the folder or give another name."
             )
         self._counts = {
             (line["split"], line["image_id"]): {name: line["counts"][name] for name in self._names}

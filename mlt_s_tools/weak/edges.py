@@ -41,9 +41,9 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
     small = np.stack([_reduced(plane, factor) for plane in (*guide, values)])
     slopes = window_means(_fitted(small[:3], small[3], round(radius / factor)), round(radius / factor))
     red, green, blue, constant = (_enlarged(plane, values.shape, factor) for plane in slopes)
-    found = red * guide[0] + green * guide[1] + blue * guide[2] + constant
-    found = np.clip(found, 1 - _SUREST, _SUREST)
-    return (1 / (1 + np.exp(-calibrated(np.log(found / (1 - found)))))).astype(np.float32)
+    sharp = red * guide[0] + green * guide[1] + blue * guide[2] + constant
+    sharp = np.clip(sharp, 1 - _SUREST, _SUREST)
+    return (1 / (1 + np.exp(-calibrated(np.log(sharp / (1 - sharp)))))).astype(np.float32)
 
 
 def calibrated(logits: Any) -> Any:

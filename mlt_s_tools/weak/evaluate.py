@@ -237,8 +237,8 @@ def _of_model(of: Compared, threshold: int, reported: slice) -> dict[str, Any]:
 
 def _group(tally: Tally, group: Group, threshold: int, reported: slice) -> dict[str, Any]:
     pixels = tally.pixels(group, threshold, reported)
-    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
-    return {**found, "words": tally.words[group]} if group in tally.words else found
+    figures = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
+    return {**figures, "words": tally.words[group]} if group in tally.words else figures
 
 
 def _of_threshold(tally: Tally, at: int, reported: slice) -> dict[str, Any]:
@@ -256,8 +256,8 @@ def difference(
         `of` and `from` (their names), `value` (in fgIoU), `interval` and `verdict`.
     """
     pixels = (of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds))
-    found = iou_difference(*pixels)
-    return {"of": one.model.name, "from": other.model.name, **found._asdict(), "verdict": found.verdict}
+    measured = iou_difference(*pixels)
+    return {"of": one.model.name, "from": other.model.name, **measured._asdict(), "verdict": measured.verdict}
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -276,9 +276,9 @@ def _report(report: dict[str, Any], left: LeftOut) -> Iterator[str]:
     yield ""
     yield from _table(report["models"])
     yield ""
-    for one in report["differences"]:
-        value = f"{100 * one['value']:+.1f}{_in_brackets(one['interval'], '+')}"
-        yield f"{one['of']} less {one['from']}: {value}, {one['verdict']}"
+    for pair in report["differences"]:
+        value = f"{100 * pair['value']:+.1f}{_in_brackets(pair['interval'], '+')}"
+        yield f"{pair['of']} less {pair['from']}: {value}, {pair['verdict']}"
     yield ""
     yield from _groups(report["models"][0])
     yield ""
@@ -305,17 +305,18 @@ def _groups(of: dict[str, Any]) -> Iterator[str]:
 
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:
-    width = max(len(of["name"]) for of in models)
+    width = max(len(model["name"]) for model in models)
     yield f"{'':<{width}}  threshold  fgIoU %{'':15}no outlines %  precision  recall  unsure text %  calibration"
-    for of in models:
-        figures = of["figures"]
-        fgiou = f"{100 * of['fgiou']:5.1f}{_in_brackets(of['interval'])}"
+    for model in models:
+        figures = model["figures"]
+        fgiou = f"{100 * model['fgiou']:5.1f}{_in_brackets(model['interval'])}"
         unsure, error = (
             "-" if value is None else f"{factor * value:.{digits}f}"
-            for value, factor, digits in ((of["text_unsure"], 100, 1), (of["calibration_error"], 1, 3))
+            for value, factor, digits in ((model["text_unsure"], 100, 1), (model["calibration_error"], 1, 3))
         )
+        inner = 100 * model["without_outlines"]["fgiou"]
         yield (
-            f"{of['name']:<{width}}  {of['threshold']:9.2f}  {fgiou:<20}  {100 * of['without_outlines']['fgiou']:13.1f}"
+            f"{model['name']:<{width}}  {model['threshold']:9.2f}  {fgiou:<20}  {inner:13.1f}"
             f"  {figures['pooled_precision']:9.4f}  {figures['pooled_recall']:6.4f}  {unsure:>13}  {error:>11}"
         )
 

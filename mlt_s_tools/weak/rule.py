@@ -134,8 +134,8 @@ def _cut_out(patch: Patch | None, box: Box) -> np.ndarray:
 
 def count_too_little(size: tuple[int, int], words: Words, patches: Patches, thresholds: Thresholds) -> int:
     """The number of readable words with too little text; arguments and errors are those of `label_map`."""
-    found = (word.values for word in located(words, patches, size))
-    return sum(_is_too_little(values, thresholds) for values in found if values is not None)
+    values_of_words = (word.values for word in located(words, patches, size))
+    return sum(_is_too_little(values, thresholds) for values in values_of_words if values is not None)
 
 
 def _is_too_little(values: np.ndarray, thresholds: Thresholds) -> bool:

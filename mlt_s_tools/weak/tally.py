@@ -74,9 +74,9 @@ class Tally:
             self.words[group] = self.words.get(group, 0) + 1
 
     def _add(self, group: Group, reached: np.ndarray, text: np.ndarray, which: np.ndarray) -> None:
-        found = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
+        counts = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
         of_group = self._counts.setdefault(group, {})
-        of_group[self.images] = of_group.get(self.images, 0) + found.reshape(2, -1)
+        of_group[self.images] = of_group.get(self.images, 0) + counts.reshape(2, -1)
 
     @property
     def groups(self) -> list[Group]:

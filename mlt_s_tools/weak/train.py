@@ -193,10 +193,10 @@ def _begin(out: Path, order: dict[str, Any]) -> None:
 
 def _check_same(path: Path, order: dict[str, Any], what: str) -> None:
     try:
-        found = records.read(path, {str: object})
+        recorded = records.read(path, {str: object})
     except ValueError as error:
         raise mlt_s.MltSError(f"{path} is damaged ({error}): give a new folder.") from None
-    if other := resuming.difference(found, order, _OTHER):
+    if other := resuming.difference(recorded, order, _OTHER):
         raise mlt_s.MltSError(f"{what} {other}. Give the same arguments, or a new folder.")
 
 
@@ -263,9 +263,9 @@ def add_gradients(network: torch.nn.Module, words: Sequence[Crop], device: torch
         crops, text, counts = (torch.from_numpy(np.stack(of)).to(device) for of in zip(*several))
         # Inference calibrates logits after aligning edges, so the loss is computed on calibrated logits.
         logits = edges.calibrated(network(crops.permute(0, 3, 1, 2)))
-        found = (binary_cross_entropy_with_logits(logits, text, reduction="none") * counts).sum() / max(1.0, total)
-        found.backward()
-        loss += found.item()
+        part = (binary_cross_entropy_with_logits(logits, text, reduction="none") * counts).sum() / max(1.0, total)
+        part.backward()
+        loss += part.item()
     return loss
 
 
@@ -323,7 +323,7 @@ def _crop_of(image: Image.Image, classes: Image.Image, quad: Sequence[Sequence[f
 def _judged(made: NetworkModel, start: NetworkModel, held_out: list[label.Task]) -> dict[str, Any]:
     """The fgIoU of both networks on the held-out images, and the verdict on their difference."""
     shown = tqdm(held_out, desc="judging", unit=" images", disable=None, leave=False)
-    examples = ((of["image"], of["words"], np.asarray(of["label"])) for of in map(read, shown))
+    examples = ((example["image"], example["words"], np.asarray(example["label"])) for example in map(read, shown))
     after, before = evaluate.count([made, start], examples)
     difference = evaluate.difference(after, before)
     return {
