@@ -1,4 +1,4 @@
-"""Text as ink: fonts that shape it, and the coverage of its glyphs."""
+"""Shapes text with fonts, and draws the coverage of its glyphs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-_MARGIN = 10  # pixels around the box that a font gives: some glyphs reach beyond it
-_LONGEST = 4000  # pixels: a few old fonts give larger, wrong lengths
+_MARGIN = 10  # pixels around the box that a font reports, because some glyphs extend beyond it
+_LONGEST = 4000  # pixels: a few old fonts report larger lengths, which are wrong
 
 
 def check_shaping() -> None:
     """Checks that Pillow can shape Arabic and Bangla.
 
     Raises:
-        RuntimeError: it cannot; the message names the package to install.
+        RuntimeError: Pillow cannot; the message names the package to install.
     """
     # Pillow's wheels include Raqm but load FriBiDi from the system. Without it, they silently draw unshaped text.
     for library, package in (("raqm", "libraqm0"), ("fribidi", "libfribidi0")):
@@ -26,7 +26,7 @@ def check_shaping() -> None:
 
 
 def face(file: str | os.PathLike[str], pixels: int, number: int = 0) -> ImageFont.FreeTypeFont:
-    """A face of a font file, by its index in the file.
+    """Opens a face of a font file, by its index in the file.
 
     Raises:
         OSError: the file does not exist, or is not a font.
@@ -35,7 +35,7 @@ def face(file: str | os.PathLike[str], pixels: int, number: int = 0) -> ImageFon
 
 
 def inked(text: str, font: ImageFont.FreeTypeFont, **layout: Any) -> tuple[Image.Image, int, int] | None:
-    """The ink of a text, or None if it has none.
+    """The ink of a text, or None if there is no ink.
 
     Args:
         text: a word or a letter.

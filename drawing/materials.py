@@ -1,7 +1,7 @@
 """Materials of walls, ground and goods: sRGB arrays (height, width, 3), lengths in units of the surface.
 
-A material is a function ``material(rng, shape, scale)``, where ``scale`` is pixels per unit. A scene can refer to one
-with its own settings as data: ``partial(masonry, block=(60, 20))``.
+A material is a function ``material(rng, shape, scale)``, where ``scale`` is pixels per unit. A scene can bind settings
+of its own: ``partial(masonry, block=(60, 20))``.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ Material = Callable[..., Array]
 
 
 def tinted(colour: Colour, tone: Array) -> Array:
-    """A colour times a tone (height, width)."""
+    """A colour multiplied by a tone (height, width)."""
     return np.asarray(colour, np.float32) * tone[..., None]
 
 
@@ -63,7 +63,7 @@ def plaster(
     stains: float = 0.05,
     streaks: float = 0.018,
 ) -> Array:
-    """Rendered wall: a grainy relief, clouds of dirt, and streaks that rain has left."""
+    """A rendered wall: grainy relief, clouds of dirt, and streaks left by rain."""
     grain = cloud_noise(rng, shape, 7 * scale, 3)
     clouds = cloud_noise(rng, shape, (140 * scale, 180 * scale), 5)
     rain = cloud_noise(rng, shape, (200 * scale, 14 * scale), 3)
@@ -80,7 +80,7 @@ def planks(
     plank: float = 46,
     upright: bool = False,
 ) -> Array:
-    """Boards with grain, each of its own tone, and dark gaps between them."""
+    """Boards with grain, each with its own tone, and dark gaps between them."""
     if upright:
         return planks(rng, shape[::-1], scale, colour=colour, plank=plank).transpose(1, 0, 2)
     rows, columns = (index / scale for index in grid(shape))
@@ -114,7 +114,7 @@ def shutter(
 def asphalt(
     rng: np.random.Generator, shape: tuple[int, int], scale: float, *, colour: Colour = (0.33, 0.33, 0.34)
 ) -> Array:
-    """Road surface: fine grit, worn patches."""
+    """A road surface: fine grit and worn patches."""
     grit = rng.standard_normal(shape, dtype=np.float32)
     worn = cloud_noise(rng, shape, (50 * scale, 200 * scale), 5)
     return tinted(colour, 1 + 0.09 * blur(grit, 0.6) + 0.07 * worn)
@@ -123,7 +123,7 @@ def asphalt(
 def slate(
     rng: np.random.Generator, shape: tuple[int, int], scale: float, *, colour: Colour = (0.13, 0.14, 0.14)
 ) -> Array:
-    """A blackboard, clouded by wiped-off chalk."""
+    """A blackboard with clouds of wiped-off chalk."""
     wiped = cloud_noise(rng, shape, (40 * scale, 110 * scale), 5)
     dust = cloud_noise(rng, shape, 5 * scale, 3)
     return tinted(colour, np.ones(shape, np.float32)) + (0.035 * np.maximum(wiped + 0.4, 0) + 0.008 * dust)[..., None]
@@ -185,7 +185,7 @@ def sky(
     clouds: float = 0.6,
     cloud_colour: Colour = (0.97, 0.97, 0.98),
 ) -> Array:
-    """Sky that pales downwards, with clouds that flatten towards the horizon."""
+    """A sky that gets paler downwards, with clouds that get flatter towards the horizon."""
     rows, _ = (index / length for index, length in zip(grid(shape), shape))
     fade = (rows**0.8)[..., None]
     blue = np.asarray(top, np.float32) * (1 - fade) + np.asarray(foot, np.float32) * fade
@@ -223,7 +223,7 @@ def glass(
     sky_colour: Colour = (0.52, 0.60, 0.68),
     lamps: float = 0.5,
 ) -> Array:
-    """A window by day: a dark room with warm lamps in it, under the reflection of a skyline."""
+    """A window by day: the reflection of a skyline over a dark room with warm lamps."""
     rows, columns = (index / length for index, length in zip(grid(shape), shape))
     room = tinted(inside, 1.1 - 0.4 * rows + 0.10 * cloud_noise(rng, shape, (90 * scale, 40 * scale), 1))
     for _ in range(4):

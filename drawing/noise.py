@@ -1,4 +1,4 @@
-"""Seeded noise, and the array filters that the drawing needs.
+"""Seeded noise, and array filters for drawing.
 
 Arrays are float32 of shape (height, width) or (height, width, 3); lengths are pixels.
 """
@@ -56,7 +56,7 @@ def soften(array: Array, share: float, axis: int) -> Array:
 
 
 def blurred_small(array: Array, sigma: float) -> Array:
-    """A wide blur, done on a shrunken array: as good to the eye, and many times faster."""
+    """A wide blur, computed on a reduced array: it looks the same, and is many times faster."""
     shrink = int(sigma / 3)
     rows, columns = array.shape[:2]
     pad = [(0, -rows % shrink), (0, -columns % shrink)] + [(0, 0)] * (array.ndim - 2)
@@ -99,7 +99,7 @@ def smoothstep(low: float, high: float, value: Array) -> Array:
 
 
 def relief(height: Array, strength: float) -> Array:
-    """Shading factor of a height field lit from the upper left; about 1 where it is flat."""
+    """Shading factor of a height field lit from the upper left; about 1 in flat places."""
     down, right = np.gradient(height)
     return np.clip(1 + strength * (down + right), 0.3, 1.8)[..., None]
 

@@ -1,8 +1,8 @@
 """Bootstrap intervals of scores over images: the middle 95 % over resamples of the images, with replacement.
 
-Resamples are computed as matrix products of the counts of each image with how often a resample has the image. The same
-images in any order have the same resamples. So scores do not depend on how images were split over processes, and two
-models on the same images are compared resample by resample.
+A resample is how often it draws each image, and its sums are matrix products of these numbers with the counts of the
+images. The order of the images does not change the resamples. So scores do not depend on how images were split over
+processes, and two models on the same images can be compared resample by resample.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[Any]
 
 DRAWS = 2000
-LEAST_IMAGES = 6  # for an interval: with five, one model is better on all of them by chance in 1 of 16 cases
+LEAST_IMAGES = 6  # for an interval: on five, one of two equal models is better on all by chance in 1 of 16 cases
 _SEED = 0
 IN_MEMORY = 4_000_000  # numbers of 8 bytes in memory at a time
 
 
 class Difference(NamedTuple):
-    """How much greater one score is than another: the value, and [lower, upper], or None for too few images."""
+    """The difference of two scores, and its interval, [lower, upper], or None for too few images."""
 
     value: float
     interval: Optional[list[float]]
 
     @property
     def verdict(self) -> str:
-        """ "better" or "worse" only where the interval excludes 0."""
+        """ "better" or "worse" only if the interval excludes 0."""
         if self.interval is None:
             return "too few images to say"
         lower, upper = self.interval
@@ -40,13 +40,13 @@ class Difference(NamedTuple):
 
 
 def resampled(columns: Numbers) -> npt.NDArray[np.float64]:
-    """Sums over resamples of the images, each of as many images as there are.
+    """Sums over resamples of the images. Each resample draws as many images as there are.
 
     Args:
-        columns: numbers (images, columns), at least one image.
+        columns: numbers (images, columns) of at least one image.
 
     Returns:
-        float64 (`DRAWS`, columns). The order of the images makes no difference.
+        float64 (`DRAWS`, columns). The order of the images does not matter.
     """
     columns = columns[np.lexsort(columns.T[::-1])].astype(np.float64)  # products of floats are faster
     return np.concatenate([drawn @ columns for drawn in _drawn(len(columns))])
@@ -69,7 +69,7 @@ def _in_parts(images: int, at_a_time: int) -> Iterator[Numbers]:
 
 
 def interval(values: Numbers) -> list[float] | None:
-    """The middle 95 % of values, [lower, upper]. NaN, from resamples without anything to count, is left out.
+    """The middle 95 % of values, [lower, upper]. NaN, from resamples without pixels to count, is left out.
 
     Rounded to 12 decimals, so that rounding errors of equal sums do not count as above 0.
     """
@@ -78,21 +78,21 @@ def interval(values: Numbers) -> list[float] | None:
 
 
 def counting(pixels: Numbers) -> int:
-    """The number of images that have anything to count.
+    """The number of images with text, labelled or predicted.
 
     Args:
-        pixels: (images, 3 or more), of which the first three are true positives, false positives and false negatives.
+        pixels: counts (images, 3 or more), first true positives, false positives and false negatives.
     """
     return int(np.count_nonzero(pixels[:, :3].any(1)))
 
 
 def enough(pixels: Numbers) -> bool:
-    """Whether enough images have anything to count for an interval; pixels as for `counting`."""
+    """Whether enough images have text for an interval; pixels as for `counting`."""
     return counting(pixels) >= LEAST_IMAGES
 
 
 def too_few(images: int) -> str:
-    """Says why there is no interval, given the number of images that count."""
+    """Explains why there is no interval, given the number of images with text."""
     return f"no interval: {images:,} image{' counts' if images == 1 else 's count'}, {LEAST_IMAGES} are needed"
 
 
@@ -108,7 +108,7 @@ def iou_interval(pixels: Numbers) -> list[float] | None:
 
 
 def iou_difference(one: Numbers, other: Numbers) -> Difference:
-    """How much greater the IoU over all images is in one than in the other, paired by image.
+    """The difference of the IoU over all images, `one` minus `other`, paired by image.
 
     Args:
         one: pixels as for `counting`.

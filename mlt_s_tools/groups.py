@@ -56,12 +56,12 @@ def limits() -> dict[str, str]:
 
 
 def with_limits(kind: str, name: str) -> str:
-    """How a report names a group of words. A height includes its range, as in "small (below 16 pixels)"."""
+    """The name of a group of words in a report; for a height with its range, as in "small (below 16 pixels)"."""
     return f"{name} ({limits()[name]})" if kind == "height" else name
 
 
 def word_rows(words: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
-    """Words as an array: float64 (words, 9), the four corners x, y in pixels of the image, then the script.
+    """Words as an array, float64 (words, 9): x and y of the four corners in pixels of the image, then the script.
 
     Args:
         words: dicts with `quad` and `script` (its number), as the configuration "words" yields them.

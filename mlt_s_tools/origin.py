@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 KEYWORD, MAKER = mlt_s.SIGNATURE.decode("ascii").split("\0")
-# Before the model's name: of a repair of the authors' label maps, and of a repair of others.
+# What precedes the name of the model: in a repair of the authors' label maps, and in a repair of others.
 REPAIRED, REPAIRED_OTHERS = "repair by", "repair of others by"
 RECORD = mlt_s.WEAK_RECORD
 
@@ -32,14 +32,16 @@ def is_signed(label: bytes) -> bool:
 
 
 def is_repair_of_others(label: bytes) -> bool:
-    """Whether `mlt-s weak` made a label map, given as the bytes of its PNG file, from one that was not the authors'."""
+    """Whether `mlt-s weak` repaired a label map, given as the bytes of its PNG file, in a run with label maps that were
+    not the authors'.
+    """
     mark = f"{MAKER} {REPAIRED_OTHERS} ".encode("ascii")
     return any(is_signature(kind, payload) and mark in payload for kind, payload, _ in mlt_s.png_chunks(label))
 
 
 def made_by(label: PIL.Image.Image) -> str:
-    """The model with which `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" for any
-    other.
+    """The model by which `mlt-s weak` made a label map, given as the loader yields it (`PIL.Image`); "" if another
+    program made it.
     """
     signature = str(label.info.get(KEYWORD, ""))
     return signature[len(MAKER) :].strip() or "?" if signature.startswith(MAKER) else ""
@@ -58,22 +60,22 @@ def has_others(pairs: Iterable[mlt_s.Pair], config: mlt_s.MltSConfig) -> bool:
     Raises:
         mlt_s.MltSError: a label map cannot be read. Only one per archive or folder is read.
     """
-    places: dict[str, mlt_s.Member] = {}  # mlt-s weak signs every label map of an archive, so one per archive is enough
+    places: dict[str, mlt_s.Member] = {}  # one per archive is enough, because mlt-s weak signs all of an archive
     for member in (pair.label[0] for pair in pairs):
         places.setdefault(mlt_s.place_of(member), member)
     if config.label_sources:
-        found = [place for source in config.label_sources for place in places_in(source, places)]
+        relevant = [place for source in config.label_sources for place in places_in(source, places)]
     else:
-        found = [place for place in places if mlt_s.is_below(place, [mlt_s.absolute_address(config.data_dir)])]
-    return any(_is_other(places.get(place), config) for place in found if not mlt_s.is_authors(place))
+        relevant = [place for place in places if mlt_s.is_below(place, [mlt_s.absolute_address(config.data_dir)])]
+    return any(_is_other(places.get(place), config) for place in relevant if not mlt_s.is_authors(place))
 
 
 def is_sample(splits: Mapping[str, Sequence[mlt_s.Pair]]) -> bool:
-    """Whether pairs are those of the bundled sample, which lie under names of MLT's and of the authors'.
+    """Whether pairs are those of the bundled sample, whose files are named like MLT's and the authors'.
 
     Args:
-        splits: split -> pairs. They are told by the names and sizes of their images, or where there are none, of their
-            label maps: whoever unpacked or copied the sample has these.
+        splits: split -> pairs. They are recognised by the names and sizes of their images, or if there are none, of
+            their label maps, so also in a copied or unpacked sample.
     """
     role = "image" if any(pair.image for pairs in splits.values() for pair in pairs) else "label"
     listed = mlt_s.list_source(str(SAMPLE), ("image", "label"), {}).files
@@ -88,9 +90,9 @@ def is_sample(splits: Mapping[str, Sequence[mlt_s.Pair]]) -> bool:
 
 
 def places_in(source: str, places: Iterable[str]) -> list[str]:
-    """Of the archives and folders of label maps, those in a source.
+    """The archives and folders of label maps that are in a source.
 
-    If none is, the source itself: it was downloaded, or is a built set.
+    If none is, the source itself, which was then downloaded, or is a built set.
     """
     return [place for place in places if mlt_s.is_below(place, [source])] or [source]
 

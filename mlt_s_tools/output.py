@@ -1,4 +1,4 @@
-"""Files that commands write: a file is replaced if a command of this project wrote it, and kept otherwise."""
+"""The files that commands write. Commands replace only files that a command of this project wrote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 SIGNATURE = {"Software": "mlt-s"}  # the text chunk of PNG for the program that made a picture
 GENERATOR = b'<meta name="generator" content="mlt-s">'
 TABLE = ("image_id", "state")  # the first columns of the table of mlt-s evaluate
-# Some keys of each JSON file: of check, of a check that could not run, of evaluate, of weak evaluate, of compare.
+# Keys by which JSON files are recognised: check, a check that could not run, evaluate, weak evaluate, compare.
 _REPORTS = (
     {"status", "problems", "notes"},
     {"status", "error"},
@@ -46,7 +46,7 @@ def written(path: str | os.PathLike[str], was_there: bool) -> str:
 
 
 def size(number: float) -> str:
-    """How a command names a number of bytes: in the units of MLT's download page.
+    """A number of bytes as commands print it, in the units of MLT's download page.
 
     >>> size(0), size(3324), size(102_000_000), size(7_010_000_000)
     ('0 B', '3.3 kB', '102 MB', '7.01 GB')

@@ -1,7 +1,7 @@
 """Reads JSON files beside the data (manifests, records, reports), and checks their types.
 
-A file may be wrong, damaged or malicious. So types are checked once, on reading, and the only error that a reader needs
-to handle is `ValueError`. A shape describes a value:
+A file may be wrong, damaged or malicious. So types are checked once, on reading, and `ValueError` is the only error to
+handle. A shape describes a value:
 
     str, bool, object    that type; `object` is anything
     int                  a count: from 0 to 2**63 - 1
@@ -23,19 +23,19 @@ from typing import Any, Union
 
 Shape = Union[type, None, list["Shape"], tuple["Shape", ...], dict[Any, "Shape"]]
 
-# Bytes of a file, or of a line in a file of JSON lines. The largest file that this project writes is a check of MLT in
-# which each of the 18,000 files has a problem: 9 MB. Python needs up to 20 times as much memory as the text has bytes.
+# Bytes of a file, or of a line in a file of JSON lines. The largest file that this project writes is the report of a
+# check in which each of 18,000 files has a problem: 9 MB. Python needs up to 20 times as much memory as the text.
 LARGEST = 1 << 26
-_LONGEST_NUMBER = 40  # digits: Python's time grows with their square, without a limit before 3.11
+_LONGEST_NUMBER = 40  # digits: parsing takes time quadratic in their number, and Python has no limit before 3.11
 _NAMES: dict[type | None, str] = {str: "text", bool: "true or false", int: "a count", float: "a number", None: "null"}
 
 
 def read(path: str | os.PathLike[str], shape: Shape) -> Any:
-    """The value in a file.
+    """Reads the value in a JSON file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is too large, not JSON, or of another shape; the message says what, as in "files[2] lacks
+        ValueError: it is too large, not JSON, or of another shape; the message says where, such as "files[2] lacks
             'rows'".
     """
     with open(path, "rb") as file:
@@ -43,7 +43,7 @@ def read(path: str | os.PathLike[str], shape: Shape) -> Any:
 
 
 def parsed(text: bytes, shape: Shape) -> Any:
-    """The value of a text (bytes, UTF-8).
+    """Parses a JSON text (bytes, UTF-8).
 
     Raises:
         ValueError: as for `read`.
@@ -59,7 +59,7 @@ def parsed(text: bytes, shape: Shape) -> Any:
 
 
 def lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """The lines of a file, as bytes without line ends. An incomplete last line is left out.
+    """Yields the lines of a file, as bytes without line ends. An incomplete last line is left out.
 
     Raises:
         OSError: the file cannot be read.
@@ -74,10 +74,10 @@ def lines(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def check(value: Any, shape: Shape, place: str = "") -> None:
-    """Checks a value.
+    """Checks that a value has a shape.
 
     Raises:
-        ValueError: the value has another shape; the message says where in it.
+        ValueError: it has another shape; the message says where.
     """
     if isinstance(shape, tuple):
         if not any(_has_shape(value, one) for one in shape):

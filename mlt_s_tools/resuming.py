@@ -24,16 +24,16 @@ PATIENCE = 3  # seconds: the processes of a killed run hold the lock until they 
 
 @contextlib.contextmanager
 def alone(folder: str | os.PathLike[str], name: str, busy: str) -> Iterator[filelock.BaseFileLock]:
-    """Makes a folder if there is none, and keeps other processes out of it.
+    """Creates a folder if it does not exist, and keeps other processes out of it.
 
     Args:
         folder: path of the folder.
         name: name of the lock in it.
-        busy: the message if another process has it.
+        busy: the message if another process holds the lock.
 
     Raises:
-        mlt_s.MltSError: another process has it.
-        OSError: the folder or the lock cannot be made.
+        mlt_s.MltSError: another process holds the lock.
+        OSError: the folder or the lock cannot be created.
     """
     try:
         lock = _acquired(folder, name)
@@ -48,7 +48,7 @@ def alone(folder: str | os.PathLike[str], name: str, busy: str) -> Iterator[file
 def _acquired(folder: str | os.PathLike[str], name: str) -> filelock.BaseFileLock:
     """Acquires the lock. The process that held it before may remove the lock and the folder while this one waits.
 
-    Both are then made again, because a lock on a deleted file keeps nobody out.
+    Then both are created again, because a lock on a deleted file excludes no process.
     """
     until = time.monotonic() + PATIENCE
     while True:
@@ -66,7 +66,7 @@ def _acquired(folder: str | os.PathLike[str], name: str) -> filelock.BaseFileLoc
 
 
 def difference(there: Mapping[str, Any], here: Mapping[str, Any], words: Mapping[str, str]) -> str:
-    """Describes how other work differs from this one, by the first of `words` whose values differ; "" if none do.
+    """Describes how other work differs from this work, by the first key of `words` whose values differ; "" if none do.
 
     >>> difference({"seed": 1}, {"seed": 0}, {"seed": "with the seed {there}, and not {here}"})
     'with the seed 1, and not 0'

@@ -1,8 +1,8 @@
-"""Output of the command line: always printable, also to streams that are closed, full or ASCII.
+"""Output of the command line: always printable, even if a stream is closed, full or ASCII.
 
-Names come from archives and folders, reasons from servers, and names of models from records. A terminal would execute
-control sequences in them. So all output goes through this module. Characters that are not printable are written as
-escapes, such as `\\x1b`.
+Output contains names of files, answers of servers, and names of models from records. A terminal would execute control
+sequences in them. So all output passes through this module, which writes characters that are not printable as escapes,
+such as `\\x1b`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-# How a progress bar begins and ends: back to the start of its line, or up to another line. And the same reversed.
+# A progress bar begins and ends by moving the cursor to the start of its line, or up to another line. The second
+# pattern matches the reversed text.
 _MOVES = re.compile(r"(?:[\r\n]|\x1b\[A)*")
 _MOVES_REVERSED = re.compile(r"(?:[\r\n]|A\[\x1b)*")
 
 
 def printable(text: str) -> str:
-    """A text in which all characters that move the cursor, change the writing direction or are invisible are escaped.
+    """A text with all characters escaped that move the cursor, change the writing direction or are invisible.
 
     `mlt_s` has the same function for its warnings. It is not used here, because importing `mlt_s` takes seconds.
     """
@@ -73,7 +74,7 @@ class PrintableStream:
                 raise
 
     def _silence(self) -> None:
-        """Discards what was not written yet, because Python tries again when it exits."""
+        """Discards what was not written yet, because Python would try to write it again at exit."""
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -92,7 +93,7 @@ STDOUT = "stdout"
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """Replaces stdout and stderr by `PrintableStream` while a command runs. A closed stream leads nowhere."""
+    """Replaces stdout and stderr by `PrintableStream` while a command runs. Output to a closed stream is discarded."""
     before = sys.stdout, sys.stderr
     for descriptor in range(3):
         _open_if_closed(descriptor)
@@ -111,4 +112,4 @@ def _open_if_closed(descriptor: int) -> None:
     try:
         os.fstat(descriptor)
     except OSError:
-        os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 def word_mask(
     quads: Iterable[Sequence[Sequence[float]]] | npt.NDArray[Any], size: tuple[int, int]
 ) -> npt.NDArray[np.bool_]:
-    """Marks the pixels that lie inside one of the quadrilaterals, or on its border.
+    """Marks the pixels inside at least one of the quadrilaterals, or on its border.
 
     The mask can serve as a label for box-supervised training. To exclude unreadable words from loss and evaluation:
 
         unreadable = word_mask([word["quad"] for word in example["words"] if not word["readable"]], label.size)
         values = np.where(unreadable, mlt_s.LABEL_MAP.ignore_index, label)
 
-    If a quadrilateral crosses itself, both halves are marked; if it has no area, its border line is. What lies outside
-    the image is cut off.
+    If a quadrilateral crosses itself, both halves are marked. If it has no area, its border line is marked. Parts
+    outside the image are cut off.
 
     Args:
         quads: quadrilaterals, each with four corners (x, y) in pixels: lists, or an array (words, 4, 2).
@@ -58,7 +58,7 @@ def crop_word(example: Mapping[str, Any], word: Mapping[str, Any], margin: int =
     Args:
         example: a dict with `image` (`PIL.Image`) and `label` (a `PIL.Image` of the same size, or None).
         word: one of its words.
-        margin: context around the rectangle in pixels, as far as the image reaches.
+        margin: context around the rectangle in pixels, up to the border of the image.
 
     Returns:
         A copy of the word's dict with `image` and `label` (None if the example has none), both of the size of the
@@ -93,7 +93,7 @@ def shorter_side(quad: Quad) -> float:
 
 
 def word_box(quad: Quad, size: tuple[int, int], context: float) -> Box | None:
-    """The upright rectangle around a word, with context, as far as the image reaches.
+    """The upright rectangle around a word, with context, up to the border of the image.
 
     Args:
         quad: four corners (x, y) in pixels of the image.

@@ -27,7 +27,7 @@ def cores() -> int:
 
 
 def begin() -> None:
-    """Called in a new process: leaves Ctrl-C to the parent process, and ends when that ends."""
+    """Prepares a new process: it leaves Ctrl-C to the parent process, and ends when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
 
@@ -54,21 +54,21 @@ def results(
 ) -> Generator[Result, None, None]:
     """Makes a call per task in several processes, and yields the results in any order.
 
-    After an error, or when the generator is closed, no further call begins, and running calls are waited for.
+    After an error, or when the generator is closed, no further call begins, and it waits for the running calls.
 
     Args:
         call: what a process calls with a task.
-        tasks: the tasks. Only a few more than there are processes are taken at a time, so that no process waits and
-            little is thrown away.
+        tasks: the tasks. They are submitted a few per process at a time, so that no process waits, and little work is
+            lost if the generator is closed.
         jobs: number of processes.
         of: what `context` returns.
         initializer, arguments: called first in each process; must include `begin`.
         meanwhile: called from time to time while the processes work.
-        stop: called when no more results are wanted; tells the running calls.
+        stop: called when no more results are needed, to tell the running calls.
 
     Raises:
-        concurrent.futures.process.BrokenProcessPool: a process was killed, as the system does when memory runs out.
-        Exception: what a call raised, after the results that other calls had returned by then.
+        concurrent.futures.process.BrokenProcessPool: a process was killed, for instance because memory ran out.
+        Exception: the error of a call, after the results that other calls had returned by then.
     """
     executor = concurrent.futures.ProcessPoolExecutor(jobs, of, initializer, arguments)
     remaining = iter(tasks)

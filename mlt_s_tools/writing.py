@@ -1,4 +1,4 @@
-"""Writes the files of commands: a file gets its name only when it is complete, and replaces an older file only then."""
+"""Writes the files of commands. A file gets its name, and replaces an older file, only when it is complete."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mlt_s_tools import output
 if TYPE_CHECKING:
     from PIL import Image
 
-_ENDLESS = ("/dev/", "/proc/")  # such as /dev/stdout, which may be a link to a file: it is written in place
+_ENDLESS = ("/dev/", "/proc/")  # written in place, such as /dev/stdout, which may be a link to a file
 
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
-    """Opens a file to write. It gets its name at the end, if there is no error; otherwise nothing is left of it.
+    """Opens a file for writing. It gets its name at the end, if there was no error; otherwise it is removed.
 
-    Anything else than a regular file, such as a pipe, is written directly.
+    Anything but a regular file, such as a pipe, is written directly.
 
     Args:
         path: path of the file. If it is a link, the file that it points to is replaced.
@@ -35,7 +35,7 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
     path = os.fspath(path)
     is_new = not os.path.exists(path) or _is_file(path)
     target = os.path.realpath(path) if is_new else path
-    # Each process uses another name, so that two that write the same file at a time do not interfere.
+    # Each process uses its own name, so that two that write the same file at a time do not interfere.
     folder, part = os.path.dirname(target), f".mlt-s-{os.getpid()}-{secrets.token_hex(4)}.part"
     part = os.path.join(folder, part) if is_new else path
     try:
@@ -43,7 +43,7 @@ def whole(path: str | os.PathLike[str], mode: str = "wb", **options: Any) -> Ite
             with open(part, mode, **options) as file:
                 yield file
             if is_new:
-                with contextlib.suppress(OSError):  # a file system may have no modes, and there may be no older file
+                with contextlib.suppress(OSError):  # a file system without modes, or no older file
                     shutil.copymode(target, part)
                 os.replace(part, target)
         except BaseException:
@@ -72,7 +72,7 @@ def check(*paths: str | os.PathLike[str] | None) -> None:
 
 
 class _Unused(Exception):
-    """Ends writing a file that is not wanted yet."""
+    """Aborts writing a file that was opened only to check that it can be written."""
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:

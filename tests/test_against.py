@@ -28,7 +28,7 @@ def label_of(number):
 
 
 def mask_of(number, wrong):
-    """A prediction of which this share of the pixels is wrong: bool (height, width)."""
+    """A prediction with this share of the pixels wrong: bool (height, width)."""
     return (label_of(number) == 1) ^ (np.random.default_rng(number).random((HEIGHT, WIDTH)) < wrong)
 
 
@@ -81,7 +81,7 @@ def test_published_figures_have_intervals_beside_them(run):
         assert f"[{factor * lower:.{digits}f}, {factor * upper:.{digits}f}]" in said
 
 
-def test_five_images_have_none(run, masks, data, monkeypatch):
+def test_five_images_have_no_interval(run, masks, data, monkeypatch):
     for number in NUMBERS[5:]:
         (masks / f"img_{number}.png").unlink()
     status, said, _, report = run()
@@ -261,7 +261,7 @@ def test_without_any_ground_truth_it_says_where_that_is(run, data):
         path.unlink()
     status, said, error, _ = run("--by", "height")
     assert (status, said) == (2, "")
-    assert "There is no ground truth" in error and "ch8_validation_localization_transcription_gt_v2.zip" in error
+    assert "no words to group by" in error and "ch8_validation_localization_transcription_gt_v2.zip" in error
     assert run()[0] == 0
 
 
@@ -376,7 +376,7 @@ def test_one_image_alone_is_drawn(run, masks, tmp_path):
 
 def test_what_keeps_a_plot_from_being_drawn_is_said_before_the_work(run, tmp_path, monkeypatch):
     (tmp_path / "mine.html").write_text("<p>mine</p>")
-    for name, message in (("plot.gif", "ends in .png or .html"), ("mine.html", "is not known to be from mlt-s")):
+    for name, message in (("plot.gif", ".png or .html"), ("mine.html", "is not known to be from mlt-s")):
         status, said, error, _ = run("--plot", tmp_path / name)
         assert (status, said) == (2, "") and message in error
     assert (tmp_path / "mine.html").read_text() == "<p>mine</p>"

@@ -1,4 +1,4 @@
-"""What others are told of types: all functions are annotated, and checkers find the names that are imported lazily."""
+"""All functions are annotated, and type checkers find the names that are imported lazily."""
 
 from __future__ import annotations
 

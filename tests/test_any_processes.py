@@ -269,7 +269,7 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def told(data_dir, tmp_path_factory):
-    """What the plain loops tell, whole and resumed, and what the trainers do, alone and in the legs of a relay."""
+    """The batches of plain loops, whole and resumed, and of trainers, uninterrupted and resumed several times."""
     out = tmp_path_factory.mktemp("out")
     facts = f"COUNTS, BATCH, STEPS, WORKERS, STOPS = {COUNTS}, {BATCH}, {STEPS}, {WORKERS}, {STOPS}\n"
     return run(FORKED + facts + PLAIN + TRAINER, data_dir, out)
@@ -289,7 +289,7 @@ def test_a_loop_has_the_same_global_batches_on_any_number_of_processes(told):
         assert_same(whole[str(count)], expected)
 
 
-def test_a_loop_that_is_stopped_goes_on_on_any_other_number(told):
+def test_a_stopped_loop_resumes_on_any_other_number_of_processes(told):
     whole, resumed, *_ = told
     assert len(resumed) == 20
     for pair, steps in resumed.items():
@@ -301,7 +301,7 @@ def assert_same(steps, expected):
     assert [step[2] for step in steps] == pytest.approx([step[2] for step in expected], rel=1e-5)
 
 
-def test_a_trainer_goes_on_on_other_numbers_of_processes_step_by_step(told):
+def test_a_trainer_resumes_on_other_numbers_of_processes_with_the_same_steps(told):
     """From 1 process to 2, 3, 4, 6 and back, from archives and on 2 and 4 from the prepared set."""
     *_, alone, legs = told
     assert alone["split"] == [4, 3]

@@ -1,4 +1,4 @@
-"""Archives are read in place, whoever packed them and wherever they lie, and damage is said by archive and member."""
+"""Archives are read in place, however they were packed and wherever they are; errors name archive and member."""
 
 import gc
 import os
@@ -80,7 +80,7 @@ def test_local_extra_fields_that_the_directory_does_not_have(load_registered, tm
 
 
 class _Pipe:
-    """A file that only takes bytes, as the standard output does: zip then writes sizes behind the content."""
+    """A file that cannot seek, like standard output, so zip writes sizes after the content."""
 
     def __init__(self, file):
         self.write, self.flush = file.write, file.flush
@@ -378,12 +378,12 @@ class RangeFile(fsspec.spec.AbstractBufferedFile):
 
 
 def _open_refusing(self, path, mode, block_size, autocommit, cache_options):
-    """As of file systems that take no `cache_type`."""
+    """A file system whose `open` rejects `cache_type`."""
     return RangeFile(self, path, mode, block_size)
 
 
 def _open_deaf(self, path, mode, **kwargs):
-    """As of file systems that do not hand `cache_type` on."""
+    """A file system whose `open` ignores `cache_type`."""
     return RangeFile(self, path, mode)
 
 
@@ -395,7 +395,7 @@ def put_all(folder, filesystem, root):
 
 @pytest.fixture
 def memory():
-    """An address of its own in the file system of the memory, which outlives the test otherwise."""
+    """An address in fsspec's memory file system, removed after the test."""
     filesystem = MemoryFileSystem()
     yield "memory://mlt_s_tests"
     filesystem.rm("/mlt_s_tests", recursive=True)
@@ -474,12 +474,12 @@ def test_an_archive_that_is_gone_from_its_address_is_said(tmp_path, memory):
 
 
 def noise(seed, size=(500, 400)):
-    """A picture as large as its pixels, as photographs nearly are."""
+    """A picture that hardly compresses, like a photograph."""
     return PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8))
 
 
 def sparse_archives(folder):
-    """Pairs 7 and 9 of larger pictures, and between them as much as a file reads ahead that nobody wants."""
+    """Pairs 7 and 9 with large pictures, and between them an unneeded member as large as a file's read-ahead."""
     images = {f"img_{n}.jpg": encoded(noise(n), "JPEG", quality=95) for n in (7, 9)}
     ballast = {"img_8.jpg": np.random.default_rng(0).bytes(6 << 20)}
     write_zip(folder / IMAGES, dict(sorted({**images, **ballast}.items())), zipfile.ZIP_STORED)
@@ -526,7 +526,7 @@ def test_listing_an_archive_at_an_address_fetches_its_directory(tmp_path, ranges
 
 
 @pytest.mark.once
-def test_garbage_is_collected_while_a_server_is_waited_for_and_not_while_a_folder_is_listed(
+def test_garbage_collection_pauses_while_a_folder_is_listed_and_not_while_waiting_for_a_server(
     tmp_path, ranges, monkeypatch
 ):
     folder, collecting = one_pair(tmp_path / "mlt"), {"server": [], "folder": []}
@@ -609,7 +609,7 @@ def test_of_parquet_files_at_an_address_only_the_label_maps_are_fetched(tmp_path
 
 
 class HostFileSystem(RangeFileSystem):
-    """Host and user are in the address and no part of the names in it, as with ftp:// and sftp://."""
+    """Addresses contain host and user, but listed names do not, as with ftp:// and sftp://."""
 
     protocol = "nas"
 

@@ -28,7 +28,7 @@ def whole(*sizes, reduce=1):
 
 
 def logits_of(labels, block):
-    """What a model would give that is right about each block of `block` by `block` pixels of the label map."""
+    """The logits of a model that is right about each block of `block` x `block` pixels of the label map."""
     text = torch.nn.functional.avg_pool2d((labels == 1).float()[:, None], block)
     return torch.cat([1 - text, text], 1) * 20 - 10
 

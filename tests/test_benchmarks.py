@@ -278,7 +278,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_file(tmp_path, temporary):
 
 
 def _two_prepare(folder):
-    """Whether two processes prepare, by the name of a file that one of them writes."""
+    """Whether two processes prepare the set, judging by the names of the files that they write."""
     try:
         return any(folder.glob("mlt_s_benchmarks_*/tmp*/scratch/mlt_s/**/*-00000-of-00002.arrow"))
     except FileNotFoundError:  # a folder of a contender that is through was removed meanwhile

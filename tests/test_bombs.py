@@ -46,7 +46,7 @@ def streamed(folder, split="train", **options) -> list[dict]:
 
 
 def allocated(call) -> int:
-    """The most bytes that a call holds at a time, of Python's, numpy's and zlib's."""
+    """The peak memory of a call in bytes, as allocated by Python, numpy and zlib."""
     tracemalloc.start()
     try:
         call()
@@ -81,7 +81,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_a_picture_with_more_beside_its_pixels_than_any_has_is_refused_by_archive_and_member(tmp_path, kind):
+def test_a_picture_with_excessive_metadata_is_refused_by_archive_and_member(tmp_path, kind):
     image, reason = REFUSED[kind]
     folder = pair_of(tmp_path / "mlt", image)
     text = str(failure(lambda: streamed(folder)))

@@ -1,4 +1,4 @@
-"""How sure figures are: intervals by drawing images anew, and what is said of two models on the same images."""
+"""Bootstrap intervals of figures, and verdicts on two models on the same images."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.once
 
 
 def images(*shares):
-    """Pixels of images of 1,000 pixels of text each, of which these are found."""
+    """Counts of images with 1,000 pixels of text each, of which the given numbers are found."""
     return np.array([[round(1000 * share), 0, 1000 - round(1000 * share), 0] for share in shares])
 
 
@@ -47,7 +47,7 @@ def test_draws_that_do_not_fit_into_memory_are_made_in_parts_and_are_the_same(mo
         assert np.array_equal(resampled(pixels), at_once)
 
 
-def test_few_images_say_nothing_of_others_and_those_without_anything_to_count_are_none():
+def test_an_interval_needs_six_images_with_pixels_to_count():
     empty = [[0, 0, 0, 99]] * 9
     assert iou_interval(np.vstack([images(*[0.8] * 5), empty])) is None
     assert iou_interval(np.vstack([images(*[0.8] * 6), empty])) == [0.8, 0.8]  # some draws are of empty images alone

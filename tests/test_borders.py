@@ -1,4 +1,4 @@
-"""What a module keeps to itself stays there: no name with a leading underscore is used from another one."""
+"""No module uses another module's names with a leading underscore, and no room uses a room that it may not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_private(name: str) -> bool:
 
 
 def private_names(tree: ast.Module) -> set[str]:
-    """The private names that a module gives to what is its own: functions, classes, variables, attributes."""
+    """The private names that a module defines: functions, classes, variables, attributes."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -39,7 +39,7 @@ def private_names(tree: ast.Module) -> set[str]:
 
 
 def reached_for(tree: ast.Module) -> list[tuple[int, str]]:
-    """Line and name of each private name that a module takes from something that is not itself."""
+    """Line and name of each private name that a module uses without defining it."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
@@ -118,7 +118,7 @@ def module_of(path: Path) -> str:
 
 
 def room_of(module: str) -> int | None:
-    """Its place in `ROOMS`; None of what is in none, such as the package itself."""
+    """The index of a module's room in `ROOMS`; None if it is in no room, like the package itself."""
     return next(
         (at for at, room in enumerate(ROOMS) if any(f"{module}.".startswith(f"{name}.") for name in room)), None
     )
@@ -148,7 +148,7 @@ def test_a_room_uses_those_below_it_alone(module):
             assert not [name for name in used if is_in(name, room)]
 
 
-def test_the_drawing_kit_uses_nothing_else_of_ours_and_what_draws_uses_the_kit_and_not_each_other():
+def test_the_drawing_kit_uses_no_other_room_and_its_users_do_not_use_each_other():
     used = {of: set() for of in ("drawing", "draw_sample", "word_network")}
     for path in MODULES:
         if (of := path.relative_to(ROOT).parts[0]) in used:

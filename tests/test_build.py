@@ -1,4 +1,4 @@
-"""`mlt-s build`: what it writes opens with nothing but `datasets`, is what the archives hold, and survives a stop."""
+"""`mlt-s build`: its files open with `datasets` alone, equal the archives' contents, and it resumes after a stop."""
 
 import hashlib
 import io
@@ -190,7 +190,7 @@ def test_a_palette_changes_how_label_maps_look_and_no_pixel(source, out, tmp_pat
         assert np.array_equal(shown, mlt_s.LABEL_MAP.colorize(label_values(seed=seed)))
 
 
-def test_a_palette_keeps_the_packed_pixels_and_drops_what_means_grey_levels():
+def test_a_palette_keeps_the_compressed_pixels_and_drops_chunks_about_grey_levels():
     grey = png_with(png_with(label_file(1), b"tRNS", b"\0\1"), b"bKGD", b"\0\0")
     chunks = {kind: piece for kind, _, piece in mlt_s.png_chunks(grey)}
     colored = [(kind, piece) for kind, _, piece in mlt_s.png_chunks(with_palette(grey)) if kind]
@@ -449,7 +449,7 @@ def test_a_build_of_other_archives(source, out, tmp_path):
 
 
 def written_elsewhere(path, **versions):
-    """Makes the record of a build, or its first line, that of one by other versions."""
+    """Changes the record of a build, or its first line, to that of a build by other versions."""
     head, end, rest = (path.read_text(), "", "") if path.name == manifest.MANIFEST else path.read_text().partition("\n")
     path.write_text(json.dumps({**json.loads(head), **versions}) + end + rest)
 
@@ -526,7 +526,7 @@ def test_a_full_disk_is_one_clear_line_and_the_rest_follows_later(source, out, t
 
 
 def assert_goes_on(source, out, tmp_path):
-    """Built again, it ends in the bytes of a build that was not stopped, and leaves alone what was whole."""
+    """Builds again: the bytes are those of an uninterrupted build, and finished files are left alone."""
     recorded = [json.loads(line)["path"] for line in (out / manifest.RECORD).read_text().splitlines()[1:]]
     kept = {path: (out / path).stat() for path in recorded}
     mlt_s_tools.build(source, out, jobs=1)
@@ -666,7 +666,7 @@ def test_a_flipped_byte_is_found_by_file_row_group_and_id(source, out, small, co
 
 
 def rewritten(out, path, change):
-    """Changes the rows of a file, and the manifest with it, as a build would that is wrong."""
+    """Changes the rows of a file, and the manifest accordingly, as a wrong build would."""
     file = pq.ParquetFile(out / path)
     changed = change(file.read())
     pq.write_table(changed, out / path, compression="NONE")

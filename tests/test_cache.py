@@ -1,4 +1,4 @@
-"""What is prepared is served as long as it is true, and made anew where a source has changed."""
+"""The prepared cache is used as long as the sources are unchanged, and made again if one has changed."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def ids(dataset):
 
 
 def prepared(load):
-    """The files that hold prepared examples, each with what changes when it is written again."""
+    """The files of prepared examples, each with its inode and time of writing."""
     files = [path for path in sorted(Path(load.cache).rglob("*")) if path.suffix == ".arrow"]
     return {path.relative_to(load.cache): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
@@ -350,7 +350,7 @@ _LOAD = """
 
 
 def start(code, load, folder, **options):
-    """Another Python, in which `load` and `folder` are those of this test."""
+    """Starts another Python, with the `load` and `folder` of this test."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(_LOAD) + textwrap.dedent(code), load.route, load.cache, str(folder)],

@@ -1,4 +1,4 @@
-"""The card of a built repository: its metadata are those of the data, what it shows runs, what it says is so."""
+"""The card of a built repository: its metadata match the data, its code runs, and its statements are true."""
 
 import dataclasses
 import importlib.util
@@ -30,7 +30,7 @@ from mlt_s_tools.origin import REPAIRED_OTHERS
 
 
 class Repository:
-    """A built folder, and what its picture shows."""
+    """A built folder, and the examples in its picture."""
 
     def __init__(self, out, data_dir, configs, palette, repo):
         self.out, self.built = out, build(data_dir, out, configs, palette=palette, jobs=1)
@@ -296,7 +296,7 @@ def test_parts_are_said_to_be_parts(repositories):
 
 # --- Whose label maps they are --------------------------------------------------------------------------------------
 
-CLAIMS = ("Machine-made", "255, and where the network was not sure", "Nobody drew them")
+CLAIMS = ("Machine-made", "not sure of a word", "Nobody drew them", "a network made the label maps")
 UNKNOWN = "Not known to be the authors'"
 
 
@@ -306,7 +306,7 @@ def card_of(out, **options):
 
 
 def given(folder, text, name="training_labels_reann"):
-    """Label maps as those of others lie: 0 and `text`, of three of five images."""
+    """Label maps by others, of 0 and `text`, for three of five images."""
     for n in range(1, 4):
         path = folder / name / f"img_{n}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -325,7 +325,7 @@ def test_of_corrected_label_maps_only_what_is_known_is_said(tmp_path, text):
     assert not {"license", "creator", "rai:dataAnnotationProtocol"} & set(told)
     assert "machine-made" not in told["description"]
     is_masks = text == 255
-    assert ("nothing is uncertain" in made.text, "Much around text is 255" in made.text) == (is_masks, False)
+    assert ("nothing is uncertain" in made.text, "Many pixels around text are 255" in made.text) == (is_masks, False)
     assert ("# 0 and 1\n" in made.text) == is_masks
 
 

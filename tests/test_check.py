@@ -987,7 +987,7 @@ def test_an_interrupt_leaves_a_partial_report(check, tmp_path, monkeypatch):
 
 
 def started_slowly(folder):
-    """`mlt-s check --pixels` in two processes that take their time, once they look at files."""
+    """Starts `mlt-s check --pixels` with two processes that read files slowly."""
     code = textwrap.dedent(
         """
         import multiprocessing, pathlib, sys, time

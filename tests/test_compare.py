@@ -168,8 +168,8 @@ def test_label_maps_of_another_size_are_not_compared(a, run, tmp_path):
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_nor_is_one_of_another_size_than_its_image_and_the_others_are(a, images, run, tmp_path, turned):
-    """Its sides are those of its image swapped: right where a tag turns the image, and another size where none does."""
+def test_a_label_map_of_another_size_than_its_image_is_not_compared(a, images, run, tmp_path, turned):
+    """Its sides are those of its image swapped. That is right if a tag turns the image, and a wrong size otherwise."""
     write_zip(images / "ch8_training_images_1.zip", {"img_1.jpg": image_file(1, orientation=6 if turned else None)})
     for other in images.glob("ch8_training_images_[2-9].zip"):
         other.unlink()

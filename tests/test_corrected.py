@@ -23,7 +23,7 @@ LEFT_ALONE = ("edge_{}", "edge_{}_labels", "det_mask_{}", "det_mask_{}_labels_re
 
 
 def corrected(number):
-    """Where text is in a corrected label map: elsewhere than in the authors', and nothing is uncertain."""
+    """The text of a corrected label map: not where it is in the authors', and nothing is uncertain."""
     return label_values(seed=number + 1000) == 1
 
 
@@ -120,7 +120,7 @@ def test_what_lies_beside_is_left_alone_and_said(load_registered, images, tmp_pa
 
 
 def with_the_authors(files, numbers):
-    """The repository with label maps of the authors' beside its corrected ones, which lack those of these numbers."""
+    """The repository without the corrected label maps of these numbers, and with the authors' label maps beside it."""
     lacking = {f"MLT_S/training_labels_reann/img_{n}.png" for n in numbers}
     others = {f"MLT_S/training_labels/img_{n}.png": png(label_values(seed=n)) for n in numbers}
     return {name: content for name, content in files.items() if name not in lacking} | others
@@ -137,7 +137,7 @@ def assert_both_are_named(error, *places):
 def test_label_maps_of_the_authors_beside_them_are_never_taken_for_those_that_are_missing(
     load_registered, images, tmp_path, streaming
 ):
-    """They differ in no name, so nothing else would tell that two of five are not the corrected ones."""
+    """Their names are the same, so nothing else would show that two of five are not corrected."""
     folder = in_a_folder(tmp_path / "TextSegmentation", with_the_authors(repository(1), (4, 5))) / "MLT_S"
     error = failure(lambda: load_registered(images, label_maps=str(folder), streaming=streaming))
     places = folder / "training_labels_reann", folder / "training_labels"
@@ -175,7 +175,7 @@ def test_check_says_so_too(images, tmp_path):
 def test_check_says_once_what_to_choose_and_the_line_works_anywhere(
     load_registered, tmp_path, monkeypatch, capsys, elsewhere
 ):
-    """Each of the five names has two contents as well, which says no more."""
+    """Each of the five names also has two contents, which is not reported again."""
     folder = mlt(tmp_path / "my mlt")
     in_a_folder(folder / "TextSegmentation", {n: c for n, c in repository(1).items() if "images_new" not in n})
     monkeypatch.chdir(folder)

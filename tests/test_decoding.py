@@ -66,13 +66,13 @@ def ours(data):
 
 
 def by_pillow(monkeypatch):
-    """From here on as where the extra is not installed."""
+    """Makes the extra unavailable from here on."""
     monkeypatch.setattr(decoding, "simplejpeg", None)
     monkeypatch.setattr(decoding, "kornia_rs", None)
 
 
 def is_by_simplejpeg(data):
-    """Whether an image is of the memory that simplejpeg wrote, which Pillow does not write to."""
+    """Whether an image uses memory that simplejpeg wrote, which Pillow treats as read-only."""
     image = decoding.image_of(file_of(data))
     return not isinstance(image, PIL.JpegImagePlugin.JpegImageFile) and bool(image.readonly)
 
@@ -128,7 +128,7 @@ def test_all_else_is_left_to_pillow(data):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_damaged_file_is_what_it_is_by_pillow(seed):
-    """Half of these Pillow decodes, others it refuses. Neither changes, nor does the error."""
+    """Pillow decodes half of these and refuses the others. The result is the same, and so is the error."""
     rng = random.Random(seed)
     data = bytearray(encoded(noisy(64, 48, seed), progressive=seed % 3 == 0, quality=90))
     if seed % 2:
@@ -332,7 +332,7 @@ def test_a_damaged_pair_ends_in_one_error_with_and_without(tmp_path, monkeypatch
 
 
 def with_broken_tables(jpeg):
-    """Of this nothing is seen before the pixels are decoded: it begins and ends as it should."""
+    """A file with valid beginning and end, whose damage shows only when pixels are decoded."""
     at = jpeg.index(b"\xff\xc4") + 5  # counts of Huffman codes by length
     return jpeg[:at] + b"\xff" * 16 + jpeg[at + 16 :]
 

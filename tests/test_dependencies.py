@@ -29,7 +29,7 @@ def package(requirement):
 
 
 def required(distribution, extras=()):
-    """What a distribution needs at any rate, and for these extras."""
+    """The requirements of a distribution, with those of these extras."""
     lines = [line.partition(";") for line in metadata.requires(distribution)]
     return {
         package(requirement)
@@ -39,7 +39,7 @@ def required(distribution, extras=()):
 
 
 def imported(path):
-    """The packages of others that a file imports, wherever in it."""
+    """The third-party packages that a file imports, anywhere in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

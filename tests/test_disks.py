@@ -47,13 +47,13 @@ def folder(tmp_path):
 
 @pytest.fixture
 def nowhere(tmp_path):
-    """A folder that nobody can make."""
+    """A folder that cannot be created."""
     (tmp_path / "file").touch()
     return tmp_path / "file" / "cache"
 
 
 def where_files_end_at(size, code, *arguments):
-    """What another Python prints that runs the code, and can write no file of more bytes."""
+    """The output of another Python that runs the code, and can write only so many bytes to a file."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],

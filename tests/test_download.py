@@ -204,7 +204,7 @@ def test_what_is_not_the_archive_is_said_and_leaves_nothing(load_registered, ser
 
 
 def bit_by_bit(head, piece):
-    """Sends a head, and then a piece at a time, each within the timeout, until nobody listens any more."""
+    """Sends a head, then one piece at a time, each within the timeout, until the client hangs up."""
 
     def answer(handler, server):
         handler.wfile.write(head)
@@ -215,7 +215,7 @@ def bit_by_bit(head, piece):
 
 
 def at_once(head, piece):
-    """The same as fast as it can."""
+    """Sends the same without pauses."""
 
     def answer(handler, server):
         handler.wfile.write(head)
@@ -342,7 +342,7 @@ def test_an_archive_that_is_there_needs_no_lock(serve, folder, tmp_path):
     assert mlt_s.fetch_label_archive(server.url, str(tmp_path / "downloads")) == path
 
 
-def test_nobody_there_is_said(load_registered, serve, folder):
+def test_a_server_that_refuses_the_connection_is_reported(load_registered, serve, folder):
     server = serve(silent)
     server.close()
     with pytest.raises(mlt_s.MltSError, match="could not be downloaded from .*Connection refused"):

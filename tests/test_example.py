@@ -25,7 +25,7 @@ QUICK = ["--batch-size", "2", "--workers", "0", "--reduce", "2"]
 
 
 def train(data, out, *words, model=SMALL, processes=1):
-    """Runs the script, and returns the state of its last checkpoint and what it printed last."""
+    """Runs the script, and returns the state of its last checkpoint and its last output."""
     arguments = list(map(str, (data, "--out", out, *model, *QUICK, *words)))
     done, *others = forks.run_script(SCRIPT, out.parent, *arguments, processes=processes)
     assert all(one.returncode == 0 for one in (done, *others)), [one.stderr[-3000:] for one in (done, *others)]
@@ -34,7 +34,7 @@ def train(data, out, *words, model=SMALL, processes=1):
 
 
 def evaluated(folder, split):
-    """Figures of a model, in this process, and those of the guess that all is text."""
+    """The figures of a model, evaluated in this process, and those of predicting text everywhere."""
     import torch
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessor
 
@@ -122,7 +122,7 @@ def test_masks_of_0_and_255_from_elsewhere_are_trained_on(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A model after a few steps on small archives whose sizes are no multiples of 32, and what its evaluation said."""
+    """A model after a few steps on small images with sizes that are not multiples of 32, and its figures."""
     folder = tmp_path_factory.mktemp("trained")
     mlt(folder / "mlt", train=3, validation=3, width=70, height=50)
     run = ["--epochs", "2", "--crop", "64"]

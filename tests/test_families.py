@@ -117,7 +117,7 @@ FAMILIES = ["SegFormer", "UperNet, Swin", "UperNet, ConvNeXt", "BEiT", "DPT"]
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_trains_and_is_evaluated(data_dir, tmp_path, family):
-    """Batches of two: with `global_batch_size`, of 5 images none is left alone, with which UperNet and BEiT fail."""
+    """In batches of two, `global_batch_size` leaves none of 5 images alone, with which UperNet and BEiT fail."""
     code = """
     before = {name: value.clone() for name, value in model.named_parameters()}
     run = trainer(global_batch_size=2)

@@ -94,7 +94,7 @@ def cut_or_joined(data: bytes, chance: random.Random) -> bytes:
 
 
 def fields_of(signature: bytes, widths: list[int]):
-    """Sets a field of a header, or two, to what programs trip over."""
+    """Sets one or two fields of a header to values on which programs stumble."""
 
     def change(data: bytes, chance: random.Random) -> bytes:
         starts = [match.start() for match in re.finditer(re.escape(signature), data)]
@@ -113,7 +113,7 @@ def fields_of(signature: bytes, widths: list[int]):
 
 
 def names_swapped(data: bytes, chance: random.Random) -> bytes:
-    """Two names change places in the directory, or in the members: one of both is wrong, and nobody knows which."""
+    """Swaps two names in the directory or in the members: either may be the wrong one."""
     one, other = (b"img_%d" % number for number in chance.sample(range(1, 9), 2))
     start = data.index(b"PK\1\2")
     members, directory = (
@@ -189,7 +189,7 @@ ODD_BYTES = [b"\xff\xfe", BOM, b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80"
 
 
 def spoiled_line(chance: random.Random) -> bytes:
-    """A line of ground truth with some fields replaced by what no line should hold, or by what one may."""
+    """A line of ground truth with some fields replaced by invalid or valid values."""
     fields = "395,92,431,88,431,117,395,121,Latin,4e, \u0642\u0641".split(",")
     for _ in range(chance.choice([0, 0, 0, 0, 0, 1, 1, 2, 4])):
         fields[chance.randrange(len(fields))] = chance.choice(ODD_FIELDS)

@@ -1,4 +1,4 @@
-"""Pixels by script and by height of words: which pixel is of which group, and what the metrics make of it."""
+"""Pixels by script and by height of words: the group of each pixel, and the metrics of each group."""
 
 import pickle
 from types import SimpleNamespace

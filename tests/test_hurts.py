@@ -503,7 +503,7 @@ def run(code: str, *arguments, before=None, **environment) -> str:
 
 
 def as_anybody() -> None:
-    """Takes from root the right to read what it may not (of Linux: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
+    """Takes root's right to read all files away (on Linux: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
     if os.geteuid() == 0:
         for capability in (1, 2):
             assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0  # PR_CAPBSET_DROP

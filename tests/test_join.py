@@ -395,7 +395,7 @@ def test_two_loose_files_of_the_same_size_are_found_when_their_pair_is_read(load
 
 
 def test_a_label_map_may_be_larger_than_its_image(load_registered, tmp_path):
-    """In bytes, as a copy of one's own with metadata is: only a file that is its image's very own is refused."""
+    """In bytes, as a copy with metadata is. Only the file of the image itself is refused."""
     label = png_with(label_file(1), b"tEXt", b"Comment\0" + b"made with care " * 200)
     image = image_file(1)
     assert len(label) > len(image)
@@ -439,7 +439,7 @@ def without_two_archives(folder):
 
 
 def called(line):
-    """What a line of an error message does."""
+    """Runs the call in a line of an error message."""
     line = line.replace("path/to/mlt_s.py", str(ROOT / "mlt_s.py"))
     return eval(line, {"load_dataset": datasets.load_dataset, "mlt_s": mlt_s})
 
@@ -574,7 +574,7 @@ def test_of_data_files_of_other_names_it_says_that_it_takes_a_folder(tmp_path, r
 
 
 def test_label_maps_alone_say_that_data_files_are_not_used(load, tmp_path, caplog, monkeypatch):
-    """They would be downloaded, though they are there."""
+    """Otherwise they would be downloaded, although they are present."""
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     folder = mlt(tmp_path / "mlt")
     failed = failure(lambda: load(None, "labels", data_files=str(folder / LABELS)))

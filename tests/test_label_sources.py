@@ -134,7 +134,7 @@ def test_a_folder_named_for_its_split_is_given_by_the_one_above(load_registered,
     assert_is_pair(load_registered(call["data_dir"], label_maps=call["label_maps"])["validation"][0], 501)
 
 
-def test_beside_a_source_that_is_right_as_it_is(load_registered, folder, folders, more):
+def test_the_advice_keeps_a_source_that_is_right(load_registered, folder, folders, more):
     text = str(failure(lambda: load_registered(folder, label_maps=[more, str(folders / "training_labels")])))
     assert advised(text)["label_maps"] == [more, str(folders)]
     assert_all_are_paired(load_registered(folder, label_maps=advised(text)["label_maps"])["train"])

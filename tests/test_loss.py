@@ -121,7 +121,7 @@ def told(code, folder, processes=1):
 
 @pytest.fixture(scope="module")
 def pooled(tmp_path_factory):
-    """What one process makes of one batch, by hand and by the trainer."""
+    """The loss of one batch in one process, by hand and by the trainer."""
     code = """
 tell(
     step={name: by_hand(STEP, **way) for name, way in WAYS.items()},

@@ -160,7 +160,7 @@ def test_the_published_figures_are_those_of_the_protocol(pairs):
 @settings(deadline=None)
 @given(st.lists(image_pairs(), min_size=1, max_size=6))
 def test_figures_keep_to_their_relations(pairs):
-    """Of pooled pixels, F is 2 IoU / (1 + IoU): by which the published tables show that their F-score is another."""
+    """For pooled pixels, F is 2 IoU / (1 + IoU). So the published tables show that their F-score is not pooled."""
     result = added(pairs).compute()
     assert result["pooled_f_score"] == pytest.approx(2 * result["fgiou"] / (1 + result["fgiou"]))
     assert all(0 <= value <= 1 for key, value in result.items() if not key.startswith("images"))
@@ -270,7 +270,7 @@ def random_logits(*shape, seed=0):
 
 
 def test_logits_are_upsampled_before_they_are_decided():
-    """Between 3 and -1 the sign changes after three quarters of the way, not after half."""
+    """Between 3 and -1, the sign changes at three quarters of the distance, not at half."""
     logits = np.array([[[0, 0]], [[3, -1]]], np.float32)
     assert predict(logits, (1, 8)).tolist() == [[True, True, True, True, True, False, False, False]]
 

@@ -60,7 +60,7 @@ def values(image_id, split="train"):
 
 
 def same_pixels(dataset, split="train", column="label"):
-    """Sees that each example has the label map of its image."""
+    """Checks that each example has the label map of its image."""
     for example in dataset:
         assert np.array_equal(np.asarray(example[column]), values(example["image_id"], split))
         assert example["image"].mode == "RGB"
@@ -133,7 +133,7 @@ def numpy_batch(ds, **_):
     train = ds["train"].with_format("numpy")
     several = train[4:6]["label"]
     assert several.dtype == object and np.array_equal(several[1], values("img_6"))
-    return f"{shapes_of(train[:2])}; of two sizes, arrays of objects"
+    return f"{shapes_of(train[:2])}; if sizes differ, object arrays"
 
 
 def torch_one(ds, **_):
@@ -144,7 +144,7 @@ def torch_batch(ds, **_):
     train = ds["train"].with_format("torch")
     several = train[4:6]["label"]
     assert type(several) is list and np.array_equal(several[1][0], values("img_6"))
-    return f"{shapes_of(train[:2])}; of two sizes, lists"
+    return f"{shapes_of(train[:2])}; if sizes differ, lists"
 
 
 def torch_stream(stream, **_):
@@ -158,7 +158,7 @@ def loader(ds, **_):
     assert shapes_of(batch) == shapes_of(train[:2])
     with pytest.raises(RuntimeError, match="equal size"):
         next(iter(DataLoader(train.select([4, 5]), batch_size=2)))
-    return 'as `train.with_format("torch")[:2]`; of two sizes, `RuntimeError`: crop first, or take `collate_fn`'
+    return 'as `train.with_format("torch")[:2]`; if sizes differ, `RuntimeError`: crop first, or give a `collate_fn`'
 
 
 def transform(ds, **_):
@@ -184,11 +184,11 @@ def in_frame(frame):
 
 
 def pandas_format(ds, **_):
-    return f"a frame; {in_frame(ds['train'].with_format('pandas')[:2])}"
+    return f"a DataFrame; {in_frame(ds['train'].with_format('pandas')[:2])}"
 
 
 def pandas_stream(stream, **_):
-    return f"frames of one row; {in_frame(next(iter(stream.with_format('pandas'))))}"
+    return f"DataFrames of one row; {in_frame(next(iter(stream.with_format('pandas'))))}"
 
 
 def not_decoded(ds, **_):
@@ -236,7 +236,7 @@ def splits(ds, **_):
     names = [set(made[name]["image_id"]) for name in ("train", "test")]
     assert [len(of) for of in names] == [4, 2] and not names[0] & names[1]
     assert both(made["train"]) == both(made["test"]) == f"the same pixels; {KNOWN}"
-    return f"two splits without a common image; {KNOWN}"
+    return f"two disjoint splits; {KNOWN}"
 
 
 def stratified(ds, **_):
@@ -255,7 +255,7 @@ def concatenated(ds, **_):
     together = datasets.concatenate_datasets([ds["train"], ds["validation"]])
     same_pixels(together.select(range(6, 9)), "validation")
     assert together["image_id"][:].count("img_1") == 2
-    return f"{both(together.select(range(6)))}; an `image_id` may be there twice"
+    return f"{both(together.select(range(6)))}; an `image_id` may occur twice"
 
 
 def saved(ds, tmp_path, **_):

@@ -104,7 +104,7 @@ def test_a_check_counts_them_apart_from_the_published_ones(check, both):
     assert "Signed:      2 label maps, by mlt-s weak" in out
 
 
-def test_alone_they_are_not_held_against_the_published_counts(check, weak):
+def test_weak_label_maps_alone_are_not_compared_with_the_published_counts(check, weak):
     _, report = check(weak)
     assert "label-map-count" not in kinds(report) and "weak" in kinds(report)
 

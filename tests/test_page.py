@@ -226,7 +226,7 @@ def test_a_hostile_name_is_text(page, page_file):
 
 
 def test_no_script_runs_but_its_own(browser, page_file, tmp_path):
-    """Were a name ever let through, the policy of the page would still stop it."""
+    """Even if a name were not escaped, the page's content security policy would stop it."""
     let_through = "<main><script>document.title = 'gone'</script><img src=x onerror=\"document.title = 'gone'\">"
     text = page_file.read_text(encoding="utf-8").replace("<main>", let_through)
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
@@ -423,7 +423,7 @@ def test_without_problems_there_is_no_such_order(page):
 
 
 def tab_stops(page):
-    """What Tab reaches, and whether one sees that it is there."""
+    """The elements that Tab reaches, and whether their focus is visible."""
     stops = []
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -506,7 +506,7 @@ def test_on_a_phone_the_picture_is_the_point(visit, page_file):
 
 
 def swipe(page, start, end, height=300):
-    """A finger's way over the large picture, by the protocol of the browser's own tools."""
+    """Swipes over the large picture, by the DevTools protocol."""
     session = page.context.new_cdp_session(page)
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": start, "y": height}]})
     for x in np.linspace(start, end, 6):
@@ -624,7 +624,7 @@ def test_words_of_the_grid_are_no_stops_for_tab(words_page):
     ]
 
 
-def test_a_tap_tells_a_word_and_another_one_beside_it_no_more(visit, words_file_of_page):
+def test_a_tap_on_a_word_shows_its_transcription_and_a_tap_elsewhere_hides_it(visit, words_file_of_page):
     page = visit(words_file_of_page, **PHONE)
     page.tap(".pair[data-name=img_1] polygon >> nth=0")
     page.wait_for_selector("#large", state="visible")

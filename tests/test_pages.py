@@ -1,4 +1,4 @@
-"""README and docs/ hang together: their size, links, names and figures; and what stands beside them for people."""
+"""README and docs/ are consistent: their size, links, names and figures; and so are the other files for people."""
 
 import ast
 import importlib

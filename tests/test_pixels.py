@@ -37,7 +37,7 @@ RAW = datasets.Image(decode=False)
 
 
 def pixels(file: bytes) -> np.ndarray:
-    """What a plain Pillow program shows: the stored pixels, whatever the tags say."""
+    """The stored pixels, as plain Pillow shows them, whatever the tags say."""
     return np.asarray(PIL.Image.open(io.BytesIO(file)).convert("RGB"))
 
 
@@ -57,7 +57,7 @@ def delivered(load, folder) -> dict:
 
 
 def turned(values: np.ndarray, orientation: int) -> np.ndarray:
-    """A map of the stored pixels as it looks in the frame of a viewer that obeys the tag."""
+    """A label map of the stored pixels, turned as in a viewer that obeys the tag."""
     tagged = PIL.Image.open(io.BytesIO(encoded(PIL.Image.fromarray(values), "PNG", orientation=orientation)))
     return np.asarray(PIL.ImageOps.exif_transpose(tagged))
 

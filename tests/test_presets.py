@@ -110,7 +110,7 @@ def test_a_processor_without_height_and_width_is_an_error():
         for_image_processor(processor(size={"shortest_edge": 9}))
 
 
-def test_a_processor_of_a_model_that_learns_from_masks_is_an_error_that_says_how_to_load_it(load_registered, folder):
+def test_the_processor_of_a_model_that_learns_from_masks_is_refused_with_how_to_load_it(load_registered, folder):
     import transformers
 
     size = {"height": 50, "width": 70}
@@ -149,7 +149,7 @@ def test_ignored_pixels_do_not_reach_the_loss(load_registered, folder):
 
 
 def test_a_model_whose_config_ignores_another_number_fails_on_the_first_label_map():
-    """So the options need not name the number, for which the configs of models have several names, or none."""
+    """So the model options need not set it: configs have several names for it, or none."""
     model = tiny_model(**for_image_processor(processor()).model_options(), semantic_loss_ignore_index=-100)
     with pytest.raises(IndexError, match="Target 255 is out of bounds"):
         model(torch.zeros(1, 3, 32, 32), labels=torch.full((1, 32, 32), 255))
@@ -159,7 +159,7 @@ def test_a_model_whose_config_ignores_another_number_fails_on_the_first_label_ma
 
 
 def trained(tmp_path, dataset, transform, resume=None, **arguments):
-    """What the model of a run was given: a list of batches, each a list of the sums of its crops."""
+    """The input of a run's model: a list of batches, each a list of the sums of its crops."""
     from mlt_s_tools.training import EpochCallback
 
     model, batches = tiny_model(**for_image_processor(processor()).model_options()), []

@@ -542,7 +542,7 @@ def test_what_is_like_the_pictures_colours_is_outlined(ground, ink, value, is_da
 
 
 @pytest.mark.parametrize("ground", [(100, 100, 100), (40, 60, 120), (250, 250, 250), (0, 0, 0), (60, 120, 50)])
-def test_elsewhere_nothing_is_outlined(ground):
+def test_text_that_contrasts_with_its_overlay_is_not_outlined(ground):
     beside, _ = line_around(letter_on(ground, (20, 20, 20)))
     assert (beside == ground).all()
 

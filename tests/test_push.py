@@ -339,7 +339,7 @@ def test_nothing_is_built_that_cannot_be_pushed(hub, tmp_path, data_dir):
     assert not (tmp_path / "out").exists() and hub.files("lab/mlt_s") == SCRIPT
 
 
-def test_a_script_of_another_name_is_in_nobodys_way(hub, tmp_path, out):
+def test_a_script_of_another_name_does_not_prevent_a_push(hub, tmp_path, out):
     hub.put("lab/name", SCRIPT)
     assert pushed('print(json.dumps(prepared("lab/name")))', hub, tmp_path, out) is None
 

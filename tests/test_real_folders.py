@@ -101,7 +101,7 @@ def test_label_maps_in_the_folder_are_not_images_however_the_path_is_spelled(tmp
 @pytest.mark.parametrize(
     "data_dir, label_maps", [("memory://disk", "memory:///disk/drawn"), ("memory:///disk", "memory://disk/drawn/")]
 )
-def test_nor_however_the_address_is_spelled(tmp_path, data_dir, label_maps):
+def test_label_maps_in_the_folder_are_not_images_however_the_address_is_spelled(tmp_path, data_dir, label_maps):
     filesystem, folder = MemoryFileSystem(), mlt(tmp_path / "mlt")
     (folder / MORE_IMAGES).unlink()
     drawn(folder / "drawn")
@@ -115,7 +115,7 @@ def test_nor_however_the_address_is_spelled(tmp_path, data_dir, label_maps):
 
 
 def test_colons_in_the_name_of_a_folder_mean_nothing(tmp_path):
-    """Nor do they once a builder has streamed: from then on `datasets` has functions of its own for some of `os`."""
+    """Also after a builder has streamed: then `datasets` replaces some functions of `os` by its own."""
     mlt(tmp_path / "all" / "MLT::2017" / "a::b")
     for _ in range(2):
         builder = mlt_s.MltS(data_dir=str(tmp_path / "all"), cache_dir=str(tmp_path / "cache"))
@@ -461,7 +461,7 @@ def test_what_bears_a_name_that_is_needed_is_an_error(load_registered, tmp_path,
         chain.append(chain[-1].__cause__)
 
 
-def test_of_several_that_cannot_be_read_the_first_is_told_and_the_others_are_counted(load_registered, tmp_path):
+def test_of_several_unreadable_archives_the_first_is_named_and_the_others_are_counted(load_registered, tmp_path):
     folder = mlt(tmp_path / "mlt")
     for name in (IMAGES, VALIDATION, LABELS):
         (folder / name).write_bytes(b"cut off")
@@ -544,7 +544,7 @@ def test_images_saved_in_another_format_are_found(load, tmp_path, extension, for
 
 @pytest.fixture
 def without_inodes(monkeypatch):
-    """A drive that reports inode 0 for all there is, as some network drives do."""
+    """A drive that reports inode 0 for every file, as some network drives do."""
     real = os.stat
 
     def stat(path, **options):
@@ -562,7 +562,7 @@ def test_no_folder_is_taken_for_another_one(load_registered, tmp_path, without_i
     assert_whole(load_registered(folder))
 
 
-def test_nor_for_the_label_maps(tmp_path, without_inodes):
+def test_label_maps_are_found_on_a_drive_without_inodes(tmp_path, without_inodes):
     folder = mlt(tmp_path / "mlt")
     drawn(folder / "drawn")
     builder = mlt_s.MltS(cache_dir=str(tmp_path / "cache"), data_dir=str(folder), label_maps=str(folder / "drawn"))
@@ -636,7 +636,7 @@ def test_a_large_archive_with_zip64_records_is_read_as_it_says(load_registered, 
 
 
 def test_its_directory_may_be_in_another_order_than_its_members(load_registered, tmp_path):
-    """Its offsets are right as they are: that one is less than the one before is no round."""
+    """The offsets are right: one that is less than the one before does not mean an overflow."""
     folder = mlt(tmp_path / "mlt")
     (folder / IMAGES).unlink()
     with zipfile.ZipFile(folder / IMAGES, "w", zipfile.ZIP_STORED) as written:

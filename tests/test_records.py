@@ -1,4 +1,4 @@
-"""Records that a disk damaged, or that somebody else wrote: one clear error or the right result, never a traceback."""
+"""Records that are damaged or malicious: one clear error or the right result, never a traceback."""
 
 import copy
 import json
@@ -33,7 +33,7 @@ def places(value, path=()):
 
 
 def damaged(value, draw):
-    """A copy of a value in which one of those within is another one, or gone."""
+    """A copy of a value in which one nested value is changed or missing."""
     (*path, last) = draw.choice([path for path in places(value) if path])
     value = copy.deepcopy(value)
     holder = value
@@ -80,7 +80,7 @@ def build(capsys, folder, out):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_damaged_manifest_is_said_or_of_no_weight(folder, built, capsys, seed):
+def test_a_damaged_manifest_is_an_error_or_makes_no_difference(folder, built, capsys, seed):
     draw = random.Random(seed)
     whole = json.loads((built / "manifest.json").read_text())
     parquet = {path: path.read_bytes() for path in built.rglob("*.parquet")}
@@ -117,7 +117,7 @@ def test_a_manifest_of_an_older_version_is_one_of_another_version(folder, built,
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_damaged_record_of_a_stopped_build_is_said_or_of_no_weight(folder, built, capsys, seed):
+def test_a_damaged_record_of_a_stopped_build_is_an_error_or_makes_no_difference(folder, built, capsys, seed):
     draw = random.Random(seed)
     told = json.loads((built / "manifest.json").read_text())
     keys = {key.rstrip("?") for key in manifest.SHAPES[manifest.RECORD]} - {"files"}
@@ -155,7 +155,7 @@ def with_record(out, text):
             opened.writestr(name, text if name.endswith("weak.json") else content)
 
 
-def test_a_damaged_record_of_weak_label_maps_is_said_or_of_no_weight(folder, tmp_path, capsys):
+def test_a_damaged_record_of_weak_label_maps_is_an_error_or_makes_no_difference(folder, tmp_path, capsys):
     out, draw = tmp_path / "weak.zip", random.Random(0)
     assert weak_label(capsys, folder, out)[0] == 0
     with zipfile.ZipFile(out) as opened:
@@ -193,7 +193,7 @@ class Stopping(Baseline):
         return super().probabilities(examples)
 
 
-def test_a_damaged_line_of_what_is_finished_costs_its_label_map_and_no_more(folder, tmp_path, capsys, monkeypatch):
+def test_for_a_damaged_line_of_the_journal_only_its_label_map_is_made_again(folder, tmp_path, capsys, monkeypatch):
     out, draw = tmp_path / "weak.zip", random.Random(0)
     partial = tmp_path / "weak.zip.partial" / archive.FINISHED
     weak_label(capsys, folder, tmp_path / "whole.zip")

@@ -1,4 +1,4 @@
-"""Archives at an address: read ahead of, in order, with a limit, and again where a server fails now and then."""
+"""Remote archives: pairs are prefetched in order, within a limit, and requests repeated if a server fails."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def web(folder):
 
 @pytest.fixture
 def patient(monkeypatch):
-    """Asks again at once, and takes a server for stalled after a moment."""
+    """Requests are repeated at once, and a server counts as stalled after a moment."""
     monkeypatch.setattr(mlt_s, "PAUSES", (0, 0, 0))
     monkeypatch.setattr(mlt_s, "STALLED_AFTER", 0.3)
     monkeypatch.setattr(mlt_s, "SLOWEST", 1 << 24)
@@ -81,7 +81,7 @@ def number(web, request):
 
 
 class Meeting:
-    """Has the server answer no request for a member until so many are there."""
+    """Makes the server wait until so many requests for members have arrived."""
 
     def __init__(self, web, count):
         self.barrier, self.is_member, self.left = threading.Barrier(count), web.is_member, count
@@ -96,8 +96,8 @@ class Meeting:
 
 
 @pytest.mark.once
-def test_a_server_that_sends_whole_files_alone_is_told_from_damage(folder, tmp_path):
-    """`python -m http.server` does so. No more of a file is taken than lies on the line: MLT's have 700 MB each."""
+def test_a_server_without_range_requests_is_not_reported_as_damage(folder, tmp_path):
+    """`python -m http.server` does so. Reading stops at once, because MLT's archives have 700 MB each."""
     shutil.copytree(folder, tmp_path / "mlt")
     with open(tmp_path / "mlt" / IMAGES, "r+b") as archive:
         archive.truncate(LARGE)
@@ -216,7 +216,7 @@ def test_two_requests_a_pair_and_hardly_more_bytes_than_the_members(tmp_path):
 
 
 def seen_after(web, stream, count):
-    """How many pairs were asked for when so many were taken, and no read is under way."""
+    """The number of pairs requested after so many were consumed, once no read is under way."""
     examples = iter(stream)
     for _ in range(count):
         next(examples)
@@ -294,7 +294,7 @@ def test_a_stream_goes_on_where_it_stopped_without_reading_what_was_seen(web, is
 
 
 def test_all_threads_share_one_file_system(web):
-    """A forked process ends those that its parent has, and waits a second for each."""
+    """A forked process ends the file systems of its parent, and waits a second for each."""
     before = set(HTTPFileSystem._cache)
     assert ids(streamed(web.url)) == names(20)
     assert len(set(HTTPFileSystem._cache) - before) <= 1
@@ -363,7 +363,7 @@ def test_ctrl_c_does_not_wait_for_a_server_that_stalls(web, tmp_path):
 
 @pytest.fixture
 def damaged(folder, tmp_path):
-    """The image of pair 4 is another one than its archive's directory says."""
+    """The image of pair 4 is not the one in its archive's directory."""
     for path in folder.iterdir():
         (tmp_path / "mlt").mkdir(exist_ok=True)
         (tmp_path / "mlt" / path.name).write_bytes(path.read_bytes())

@@ -1,4 +1,4 @@
-"""A stream in `TextTrainer`: stopped and resumed where it stood, in every process, and evaluated in several."""
+"""A stream in `TextTrainer`: resumed from its position in every process, and evaluated in several processes."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def told(tmp_path_factory):
     return run(code, folder, out)
 
 
-def test_a_stream_that_is_stopped_goes_on_as_if_it_had_not_been(told):
+def test_a_stopped_stream_resumes_as_if_uninterrupted(told):
     for (processes, workers), ranks in zip(WAYS, told["stopped"]):
         stops = STOPS[processes]
         for rank, (whole, *legs) in enumerate(ranks):

@@ -1,4 +1,4 @@
-"""The label schema: values, names and colours of a label map, and what is left of them after each thing a user does."""
+"""The label schema: values, names and colours of a label map, and what is kept of them after each operation."""
 
 import copy
 import os

@@ -62,7 +62,7 @@ def from_the_hub(hub, tmp_path, code, stdin=TOKEN):
 
 
 def noise(seed, width=700, height=500):
-    """A picture as large as its pixels, as photographs nearly are."""
+    """A picture that hardly compresses, like a photograph."""
     return PIL.Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
 
 
@@ -143,7 +143,7 @@ def test_options_given_twice_are_all_kept(tmp_path):
 
 
 class GuardedFileSystem(MemoryFileSystem):
-    """Its errors tell what it was asked with, as those of many clients do."""
+    """A file system whose errors contain the request's credentials, as with many clients."""
 
     protocol = "guarded"
     cachable = False

@@ -1,4 +1,4 @@
-"""A training run's day: the stream shuffled, stopped and taken up again, shared out to workers, threads and nodes."""
+"""A training run's day: the stream is shuffled, stopped, resumed, and split over workers, threads and nodes."""
 
 import itertools
 import json
@@ -102,7 +102,7 @@ def test_shuffled_examples_are_still_pairs(load, fifty):
 
 
 def stopped_after(stream, count):
-    """What came until then, and the state, through a file as a checkpoint keeps it."""
+    """The examples so far, and the state after a round trip through a file, as in a checkpoint."""
     seen = [example["image_id"] for example in itertools.islice(stream, count)]
     return seen, json.loads(json.dumps(stream.state_dict()))
 
@@ -271,7 +271,7 @@ def test_nodes_with_workers_share_everything(load_registered, many, world_size):
 
 @pytest.fixture(scope="session")
 def full(tmp_path_factory):
-    """Archives with the published names in the published numbers, of which nothing is read but the directories."""
+    """Archives with the published names and numbers of files. Only their directories are read."""
     folder = tmp_path_factory.mktemp("full")
     for part, archive in enumerate(mlt_s.IMAGE_ARCHIVES[:8]):
         write_zip(folder / archive, {f"img_{part * 900 + n}.jpg": b"image" for n in range(1, 901)})

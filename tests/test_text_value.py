@@ -1,4 +1,4 @@
-"""Label maps of 0 and 255, as most masks are: never taken for uncertain without a word, and read right when asked."""
+"""Label maps of 0 and 255, as most masks are: never read as uncertain without an error, and read right on request."""
 
 import json
 import re
@@ -210,7 +210,7 @@ def test_those_that_are_downloaded_too(load_registered, serve, images, masks):  
     assert_masks_are_read(load_registered(images, label_maps=server.url, text_value=255))
 
 
-def test_a_split_of_masks_beside_one_that_is_none(load_registered, images, tmp_path):
+def test_only_one_split_has_masks_of_0_and_255(load_registered, images, tmp_path):
     members = labels_of(label_file)
     members.update({name: content for name, content in labels_of(mask_file).items() if "validation" in name})
     half = str(write_zip(tmp_path / "half.zip", members))
@@ -247,7 +247,7 @@ def test_the_authors_own_are_not_looked_at_and_may_be_uncertain_throughout(
     assert np.array_equal(np.asarray(next(iter(stream))["label"]), 255 * (label_values(seed=1) == 255))
 
 
-def test_nor_is_the_download_of_theirs(load_registered, serve, images, tmp_path, monkeypatch, looked_at):  # noqa: F811
+def test_the_downloaded_archive_is_not_looked_at(load_registered, serve, images, tmp_path, monkeypatch, looked_at):  # noqa: F811
     content = write_zip(tmp_path / "a.zip", labels_of(uncertain_file)).read_bytes()
     monkeypatch.setattr(mlt_s, "LABELS_URL", serve(answer_with(content)).url)
     stream = load_registered(images, split="train", streaming=True)
@@ -287,7 +287,7 @@ def test_label_maps_by_mlt_s_weak_may_be_uncertain_throughout(load, images, tmp_
     assert np.array_equal(np.asarray(train[1]["label"]), 255 * (label_values(seed=2) == 255))
 
 
-def test_and_keep_their_meaning_beside_masks(load_registered, images, masks, tmp_path):
+def test_signed_label_maps_keep_their_values_beside_masks(load_registered, images, masks, tmp_path):
     write_zip(images / "ch8_training_images_3.zip", {f"img_{n}.jpg": image_file(n) for n in (6, 7)})
     made = label_members({"img_6": signed(label_file)(6), "img_7": signed(uncertain_file)(7)}, {})
     weak = str(write_zip(tmp_path / "weak.zip", made))

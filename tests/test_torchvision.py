@@ -82,7 +82,7 @@ print(json.dumps([told(kind()) for kind in kinds] + [told(kinds[0](do_reduce_lab
 
 
 def test_presets_take_the_image_processors_that_transformers_has_beside_torchvision(tmp_path):
-    """They are others than without it, which all other tests have."""
+    """With torchvision, transformers has other image processors than in all other tests."""
     done = run_python(IMPORTED + PROCESSORS, tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     segformer, dpt, of_masks, reducing = json.loads(done.stdout.splitlines()[-1])

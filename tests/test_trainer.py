@@ -1,4 +1,4 @@
-"""A real `Trainer` on the archives: it is stopped and goes on, and runs in several processes."""
+"""A real `Trainer` on the archives: it is stopped and resumed, and runs in several processes."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def tell(**told):
 """
 
 
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(data_dir, tmp_path):
+def test_a_stopped_run_resumes_as_if_uninterrupted(data_dir, tmp_path):
     """11 pairs in batches of 2 are 6 steps an epoch, 18 in all: stopped after 9, in the middle of the second epoch."""
     code = """
     from transformers import TrainerCallback

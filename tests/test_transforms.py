@@ -182,7 +182,7 @@ def test_an_image_without_text_is_cropped_anywhere():
 
 @pytest.mark.parametrize("scales", [(0.1, 0.2), (0.5, 2)])
 def test_a_crop_holds_something_that_counts_if_the_label_map_does(scales):
-    """One pixel of a whole image: without care, every crop would be 255 throughout, and the loss NaN."""
+    """Only one pixel of the image counts. A random crop would nearly always be all 255, and the loss NaN."""
     label = np.full((600, 800), 255, np.uint8)
     label[417, 555] = 0
     transform = TrainTransform(MEAN, STD, size=(64, 64), scales=scales)

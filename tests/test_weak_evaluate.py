@@ -57,7 +57,7 @@ def run(tmp_path, capsys):
 
 
 class Trained(FilledBox):
-    """What says all of a word is text, and was trained on some images."""
+    """A model that predicts text in all of a word, and was trained on some images."""
 
     name = "network"
 
@@ -93,7 +93,7 @@ def test_pixels_are_counted_by_threshold_and_what_is_uncertain_counts_nowhere():
     assert tally.pixels(WORDS, HALF).tolist() == [[28, 0, 8, 24]]
 
 
-def test_what_lies_in_an_unreadable_word_counts_nowhere_but_where_a_readable_one_covers_it_too():
+def test_pixels_in_an_unreadable_word_do_not_count_even_where_a_readable_word_covers_them():
     label = np.ones((20, 30), np.uint8)
     quad = [[5, 5], [20, 5], [20, 12], [5, 12]]
     tally = Tally()
@@ -185,7 +185,7 @@ def compared(name, *shares):
         ([0.9] + [0.7] * 9, [0.1] + [0.72] * 9, "no difference shown"),  # ahead by one image alone
     ],
 )
-def test_better_is_said_only_where_the_interval_of_the_difference_excludes_nothing_gained(one, other, verdict):
+def test_a_model_is_called_better_only_if_the_interval_of_the_difference_excludes_0(one, other, verdict):
     found = evaluate.difference(compared("one", *one), compared("other", *other))
     assert found["verdict"] == verdict
     assert found["value"] == pytest.approx(np.mean(one) - np.mean(other), abs=0.002)
@@ -268,7 +268,7 @@ def test_there_is_a_picture_of_them(sample):
 
 
 def test_thresholds_are_chosen_on_one_half_of_enough_images_and_reported_on_the_other(tmp_path, run):
-    """Label maps are all text on the images for the figures: whoever looked at them would take a low threshold."""
+    """On the images for the figures, label maps are all text. A threshold chosen on them would be low."""
 
     def relabel(split, number, mask):
         return np.ones_like(mask) if number % 2 == 0 else mask

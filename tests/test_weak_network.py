@@ -1,4 +1,4 @@
-"""The network of the weak supervision: its file, its two engines, how it sees words, and the edges afterwards."""
+"""The network for weak supervision: its file, its two engines, its crops of words, and the filter of edges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Weights as of a training: a module whose batch norms have seen something, folded."""
+    """Weights as after training: of a module whose batch norms have statistics, folded."""
     torch.manual_seed(0)
     module = torch_network.Network()
     for part in module.modules():
@@ -134,7 +134,7 @@ def test_a_file_of_numpys_own_is_read(tmp_path):
 )
 def test_weights_of_another_kind_are_refused_and_named(tmp_path, change, text):
     path = saved(tmp_path / "network.npz", change)
-    with pytest.raises(mlt_s.MltSError, match="holds no weights that can be read") as raised:
+    with pytest.raises(mlt_s.MltSError, match="holds no readable weights") as raised:
         read_weights(path)
     assert text in str(raised.value) and str(path) in str(raised.value)
 
@@ -167,7 +167,7 @@ def test_a_damaged_file_is_one_error_wherever_it_is_damaged(path, tmp_path):
             assert "damaged.npz" in str(error)
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         (tmp_path / "damaged.npz").write_bytes(whole[:length])
-        with pytest.raises(mlt_s.MltSError, match="holds no weights that can be read"):
+        with pytest.raises(mlt_s.MltSError, match="holds no readable weights"):
             read_weights(tmp_path / "damaged.npz")
 
 

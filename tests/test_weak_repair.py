@@ -1,4 +1,4 @@
-"""`mlt-s weak repair`: what is uncertain becomes what the network is sure of, and nothing else changes."""
+"""`mlt-s weak repair`: uncertain pixels become what the network is sure of, and nothing else changes."""
 
 from __future__ import annotations
 

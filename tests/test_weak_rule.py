@@ -30,7 +30,7 @@ def flat(quad, value, size=SIZE, context=0.0):
 
 
 def drawn(quad, seed, size=SIZE, context=0.25):
-    """A patch of probabilities by chance, many of them at thresholds; None where the word lies outside the image."""
+    """A patch of random probabilities, many of them at thresholds; None if the word lies outside the image."""
     box = word_box(quad, size, context)
     if box is None:
         return None
@@ -55,7 +55,7 @@ def of_drawn(drawn_words):
 
 
 def reference(words, patches, thresholds):
-    """The rule once more, pixel by pixel."""
+    """A reference implementation of the rule, pixel by pixel."""
     said = [[set() for _ in range(WIDTH)] for _ in range(HEIGHT)]
     for one, patch in zip(words, patches):
         mask = word_mask([one["quad"]], SIZE)
@@ -202,7 +202,7 @@ def test_thresholds_in_the_wrong_order_or_out_of_range_are_refused(upper, lower)
 
 
 def test_a_least_share_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="The least share of text in a word is from 0 to 1, not 5"):
+    with pytest.raises(ValueError, match="from 0 to 1, not 5"):
         Thresholds(least_share=5)
 
 

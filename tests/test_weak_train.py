@@ -1,4 +1,4 @@
-"""`mlt-s weak train`: what it learns, what it refuses to save, and what becomes of a training that was stopped."""
+"""`mlt-s weak train`: what it learns, what it refuses to save, and how a stopped training resumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def start(shipped, monkeypatch):
-    """A network that misses nearly all text; and steps so long that it learns in a few, of dark text alone."""
+    """A network that misses nearly all text, and a learning rate so high that it learns dark text in a few steps."""
     monkeypatch.setattr(train, "RATE", 0.02)
     monkeypatch.setattr(train, "SIGNS", (1,))
     return write_network(shipped, bias=-20.0)
@@ -88,8 +88,8 @@ def test_one_that_was_trained_goes_on_from_there_and_remembers_all_images(start,
     assert seen["validation"] == ["img_1", "img_3", "img_7"]
 
 
-def test_what_is_uncertain_counts_nowhere(start, tmp_path):
-    """Half of each word has a wrong label, or is uncertain: the second learns what the first cannot."""
+def test_uncertain_pixels_do_not_count_in_training(start, tmp_path):
+    """Half of each word has a wrong label in the first run, and is uncertain in the second, which therefore learns."""
 
     def half(value):
         def relabel(split, number, mask):
@@ -152,7 +152,7 @@ def test_one_that_is_as_good_is_saved(start, folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("after", [3, 4, 5])
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder, tmp_path, monkeypatch, capsys, after):
+def test_a_stopped_training_resumes_as_if_uninterrupted(start, folder, tmp_path, monkeypatch, capsys, after):
     monkeypatch.setattr(train, "SAVE_EVERY", 2)
     run(folder, tmp_path / "whole", "--even-if-worse", steps=6)
     backward, made = train.add_gradients, []
@@ -170,7 +170,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(start, folder
     assert not (tmp_path / "net" / "weak.json").exists()
     assert run(folder, tmp_path / "net", steps=7) == 2
     said = capsys.readouterr().err
-    assert "holds a training of 6 steps, and not 7." in said and "a new folder" in said
+    assert "holds a training of 6 steps, not 7." in said and "a new folder" in said
     counted = []
     monkeypatch.setattr(train, "add_gradients", lambda *arguments: counted.append(1) or backward(*arguments))
     assert run(folder, tmp_path / "net", "--even-if-worse", steps=6) == 0
@@ -205,11 +205,11 @@ def test_a_finished_one_is_not_trained_again_and_another_one_is_refused(start, f
     assert capsys.readouterr().out == f"{tmp_path / 'net'} is finished: a network trained in 2 steps.\n"
     assert not (tmp_path / "net" / "training").exists()
     assert run(folder, tmp_path / "net", "--seed", "1", steps=2) == 2
-    assert "holds a network of the random seed 0, and not 1." in capsys.readouterr().err
+    assert "holds a network with random seed 0, not 1." in capsys.readouterr().err
     others = {f"img_{n}": png(drawn("other")[1]) for n in range(1, 7)}
     fixed = write_zip(tmp_path / "fixed.zip", label_members(others, {f"img_{n}": png(drawn()[1]) for n in range(1, 5)}))
     assert run(folder, tmp_path / "net", "--label-maps", str(fixed), steps=2) == 2
-    assert "holds a network of other images, label maps or words." in capsys.readouterr().err
+    assert "holds a network for other images, label maps or words." in capsys.readouterr().err
 
 
 def test_two_at_a_time_are_refused_and_who_waited_for_the_end_makes_nothing(
@@ -245,7 +245,7 @@ def test_what_else_lies_there_is_refused_and_stays(start, folder, tmp_path, caps
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "notes.txt").write_text("mine")
     assert run(folder, tmp_path / "net") == 2
-    assert "is there already, and holds no training to continue" in capsys.readouterr().err
+    assert "is there already, and holds no training to resume" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "net").iterdir()] == ["notes.txt"]
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "weak.json").write_text('{"mod')

@@ -1,4 +1,4 @@
-"""`word_network`, which makes the network that ships: what it draws, how a killed run goes on, and its judge."""
+"""`word_network`, which makes the network that ships: what it draws, how a killed run resumes, and its evaluation."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def whole(drawn, tmp_path_factory):
     return train.train(run_of(tmp_path_factory.mktemp("whole") / "run", drawn), FONTS, SMALL, processes=1)
 
 
-def test_a_killed_run_goes_on_and_ends_alike(drawn, whole, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_with_the_same_result(drawn, whole, tmp_path, monkeypatch):
     out, take_step = run_of(tmp_path / "run", drawn), train.Training.take_step
     monkeypatch.setattr(train, "CHECKPOINT_STEPS", 2)
 
@@ -284,7 +284,7 @@ def test_training_sees_words_as_inference_does():
 
 
 class Oracle:
-    """Says what the label map says, or the contrary."""
+    """A model that predicts the label map, or the opposite."""
 
     def __init__(self, examples, contrary=False):
         self.name = "contrary" if contrary else "oracle"
@@ -326,7 +326,7 @@ def test_the_boxes_of_the_real_words_lie_in_their_images():
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the four real pairs are not beside this clone")
-def test_the_page_says_how_far_a_model_that_follows_the_images_can_get_on_the_published_label_maps():
+def test_the_page_has_the_figures_of_the_moved_label_maps_against_the_published_ones():
     published, moved_back = (list(evaluate.real(REAL, moved_back=moved)) for moved in (False, True))
     follows = [of._replace(label=other.label) for of, other in zip(published, moved_back)]
     (judged,) = evaluate.judge([Oracle(follows)], published)

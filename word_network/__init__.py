@@ -5,7 +5,7 @@ It runs only from a clone, with the extra ``word-network``; it is not in the whe
     python -m word_network.train OUT --fonts FOLDER        # `fonts` says how to get them; 1 to 2 hours on two cores
     python -m word_network.evaluate MODEL --fonts FOLDER   # on hard words, with fonts and effects not used in training
 
-Words and backgrounds are drawn once (`texts`, `fonts`, `pool`, `grounds`). Crops are composed of them during training
+Words and backgrounds are drawn once (`texts`, `fonts`, `pool`, `grounds`). Training composes crops from them
 (`crops`, `paint`, `camera`).
 """
 

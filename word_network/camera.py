@@ -1,4 +1,4 @@
-"""What a camera and a file format do to a painted crop."""
+"""Simulates the effects of a camera and a file format on a painted crop."""
 
 import cv2
 import numpy as np
@@ -9,15 +9,15 @@ from drawing.noise import Array
 def photographed(
     rng: np.random.Generator, image: Array, text: Array, side: float, contrast: float, effects: set[str], easy: bool
 ) -> tuple[Array, Array]:
-    """The crop as a picture, uint8, and what of it is text, float32: 0.5 where strokes cover a quarter of a pixel.
+    """The crop as a picture, uint8, and its text, float32: 0.5 where strokes cover a quarter of a pixel.
 
-    People, and the maps of MLT_S, draw text rather wide. A crop seen from afar has fewer pixels and is enlarged again,
-    as small words of a picture are: coverage is that of the small pixels then.
+    The quarter is because people, and the maps of MLT_S, draw text rather wide. A crop seen from afar is reduced and
+    enlarged again, like small words in a picture. Its coverage is computed on the small pixels.
     """
     size = image.shape[1::-1]
     small = _small_size(rng, size, side, effects, easy)
     image = _exposed(rng, image)
-    linear = rng.random() < 0.35  # light mixes before the camera's curve, so that bright strokes grow
+    linear = rng.random() < 0.35  # blurred before the camera's tone curve, so that bright strokes grow
     if linear:
         image = np.clip(image, 0, 255) ** 2 / 255
     image = _blurred(rng, image, side, effects, easy)
@@ -76,7 +76,7 @@ def _noisy(rng: np.random.Generator, image: Array, contrast: float, easy: bool) 
         noise = rng.standard_normal(image.shape[:2] + (channels,), dtype=np.float32)
         if rng.random() < 0.3:
             noise = 1.7 * cv2.GaussianBlur(noise, (0, 0), 0.7).reshape(noise.shape)
-        image = image + noise * np.float32(min(strength, 0.35 * contrast))  # a word under more could not be seen
+        image = image + noise * np.float32(min(strength, 0.35 * contrast))  # more noise would hide the word
     if rng.random() < 0.2:  # sharpened
         detail = image - cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 1.6))
         image = image + detail * np.float32(rng.uniform(0.3, 1.6))

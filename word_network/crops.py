@@ -1,6 +1,6 @@
-"""Training crops: a word on a ground, as the framing of `mlt_s_tools.weak` cuts words out of pictures.
+"""Training crops: a word on a ground, as `mlt_s_tools.weak.framing` crops words from pictures.
 
-A crop is drawn from a seed alone, so a batch is known by its number: a run that is killed goes on with the same crops.
+A crop depends only on a seed, and a batch only on its number. So a resumed run gets the same crops.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from word_network.paint import Canvas, filled, paint
 from word_network.pool import Pool
 from word_network.texts import SHARES
 
-# Sizes of crops (height, width) and their shares: those of a batch are alike. The shorter side of a word is 0.6 of the
-# crop's, since the framing leaves a third of it on either side.
+# Sizes of crops (height, width) and their shares; all crops of a batch have the same size. The shorter side of a word
+# is 0.6 of the crop's, because the framing leaves a margin of a third of it on either side.
 SIZES = {(80, 96): 0.13, (80, 160): 0.33, (80, 256): 0.34, (160, 80): 0.12, (112, 112): 0.08}
-# How often each effect is drawn in a hard crop; half of the crops are easy and have 0.45 of it.
+# The probability of each effect in a hard crop. Half of the crops are easy, with 0.45 of this probability.
 EFFECTS = {
     "low contrast": 0.1, "equal luminance": 0.08, "textured": 0.45, "plate": 0.45, "halves": 0.06, "pattern": 0.09,
     "lines": 0.16, "shapes": 0.12, "spots": 0.08, "shadow": 0.2, "hard shadow": 0.1, "glow": 0.06, "extruded": 0.18,
@@ -35,12 +35,12 @@ HARD = 0.5  # of all crops
 
 @dataclass(frozen=True)
 class Crop:
-    """What the network learns from.
+    """A training crop.
 
     Attributes:
         image: uint8 (height, width, 3), RGB.
-        word: uint8 (height, width), how much of a pixel the word's quadrilateral covers.
-        text: uint8 (height, width), how probable text is: 128 where its strokes cover a quarter of a pixel.
+        word: uint8 (height, width), how much of each pixel the word's quadrilateral covers.
+        text: uint8 (height, width), the probability of text: 128 where strokes cover a quarter of a pixel.
     """
 
     image: Array
@@ -50,7 +50,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Source:
-    """What crops are composed of: words by script, and grounds (count, height, width, 3)."""
+    """The parts of crops: words by script, and grounds (count, height, width, 3)."""
 
     pools: dict[str, Pool]
     textures: Array
@@ -58,7 +58,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a word lies in its crop: homography from its mask's pixels, and its box's corners (4, 2) in the crop."""
+    """The place of a word in its crop: a homography from pixels of its mask, and the corners (4, 2) of its box."""
 
     matrix: Array
     quad: Array
@@ -71,7 +71,7 @@ def size_of(seed: Sequence[int]) -> tuple[int, int]:
 
 
 def batch(source: Source, seed: Sequence[int], count: int, size: tuple[int, int]) -> list[Crop]:
-    """Crops that hold a word that can be seen, drawn from a seed."""
+    """Crops with visible words, drawn from a seed."""
     rng = np.random.default_rng(seed)
     crops: list[Crop] = []
     while len(crops) < count:
@@ -82,7 +82,7 @@ def batch(source: Source, seed: Sequence[int], count: int, size: tuple[int, int]
 
 
 def is_seen(crop: Crop) -> bool:
-    """Whether text and ground in the word's box differ at all, in mean colour or in spread."""
+    """Whether text and ground in the word's box differ in mean colour or in spread."""
     inside = crop.word > 127
     text, ground = inside & (crop.text > 160), inside & (crop.text < 60)
     if min(text.sum(), ground.sum()) < max(8, 0.01 * inside.sum()):
@@ -99,7 +99,7 @@ def compose(
     script: Optional[str] = None,
     effect: Optional[str] = None,
 ) -> Crop:
-    """One crop; with an ``effect`` it has that alone, else a random choice of them."""
+    """One crop, with only the given ``effect``, or by default with a random choice of effects."""
     easy = effect is not None or rng.random() > HARD
     share = 0.45 if easy else 1
     effects = {effect} if effect else {name for name, often in EFFECTS.items() if rng.random() < often * share}
@@ -107,7 +107,7 @@ def compose(
     upright = size[0] > 1.2 * size[1]
     number = _word(rng, pool, size, upright)
     stacked = bool(pool.index[number]["stacked"])
-    turned = upright and not stacked  # a line of text that runs up or down
+    turned = upright and not stacked  # a horizontal line of text, rotated by 90 degrees
     height, width = size[::-1] if turned else size
     masks = _shaped(rng, pool, number, (height, width), effects)
     layout = _layout(rng, masks[0][0].shape, (height, width), stacked, effects)
@@ -130,13 +130,13 @@ def compose(
 
 
 def _script(rng: np.random.Generator, source: Source) -> str:
-    """One of the scripts that there are fonts for."""
+    """A random script for which there are fonts."""
     shares = np.array([SHARES[script] for script in source.pools])
     return list(source.pools)[rng.choice(len(shares), p=shares / shares.sum())]
 
 
 def _word(rng: np.random.Generator, pool: Pool, size: tuple[int, int], upright: bool) -> int:
-    """The number of a word that about fills a crop."""
+    """The index of a word that about fills a crop."""
     room = 1.6 * max(size) / min(size)
     stacked = pool.index["stacked"].any() and rng.random() < (0.7 if upright else 0.2 if size[0] == size[1] else 0)
     numbers, misfits = np.flatnonzero(pool.index["stacked"] == stacked), []
@@ -153,7 +153,7 @@ def _word(rng: np.random.Generator, pool: Pool, size: tuple[int, int], upright: 
 def _shaped(
     rng: np.random.Generator, pool: Pool, number: int, size: tuple[int, int], effects: set[str]
 ) -> list[tuple[Array, float, float]]:
-    """Masks at the crop's scale with their offsets (x, y): the word's first, then its neighbours'."""
+    """Masks at the crop's scale with their offsets (x, y): first that of the word, then those of its neighbours."""
     row = pool.index[number]
     stacked, mask = bool(row["stacked"]), np.ascontiguousarray(pool.mask(number))
     if "lines of text" in effects and not stacked:
@@ -179,14 +179,14 @@ def _scaled(mask: Array, down: float, right: float) -> Array:
 
 
 def _near(rng: np.random.Generator, pool: Pool, number: int) -> int:
-    """Another word of the same font, or the same."""
+    """A random word of the same font, perhaps the same word."""
     other = min(max(0, number + int(rng.integers(-5, 6))), len(pool.index) - 1)
     same = all(pool.index[other][name] == pool.index[number][name] for name in ("font", "stacked"))
     return other if same else number
 
 
 def _lines(rng: np.random.Generator, masks: list[Array]) -> Array:
-    """Lines of text below each other."""
+    """Several lines of text, one below another."""
     width = max(mask.shape[1] for mask in masks)
     rows = []
     for mask in masks:
@@ -204,7 +204,7 @@ def _neighbours(
     scale: tuple[float, float],
     effects: set[str],
 ) -> list[tuple[Array, float, float]]:
-    """Words left, right, above and below; where it is crowded, they reach into the word's box."""
+    """Words on the left and right, above and below. In crowded places, they reach into the word's box."""
     crowded, (height, width) = "crowded" in effects, shape
     stacked, side = bool(pool.index[number]["stacked"]), min(shape)
     found = []
@@ -240,7 +240,7 @@ def _bent(rng: np.random.Generator, mask: Array) -> Array:
 
 
 def _weight(rng: np.random.Generator, effects: set[str], side: float) -> int:
-    """By how many pixels strokes are grown, or thinned."""
+    """The number of pixels by which strokes are thickened, or thinned if it is negative."""
     if "fat" in effects:
         return max(1, round(rng.uniform(0.04, 0.14) * side))
     return -1 if "thin" in effects else 0
@@ -264,12 +264,12 @@ def _layout(
     angle = np.radians(rng.normal(0, 3) if rng.random() < 0.85 else rng.uniform(-14, 14))
     angle *= min(1, 3.5 * side / max(shape))
     upright = "slanted" in effects and not stacked
-    if upright:  # as far as the crop has room; the box stays upright
+    if upright:  # as far as there is room in the crop; the box stays upright
         room = max(0, 0.74 * min(size) - height) / max(width, 1)
         angle = np.arcsin(min(0.5, room)) * rng.uniform(0.4, 1) * (1 if rng.random() < 0.5 else -1)
     centre = np.array([columns / 2, rows / 2]) + rng.uniform(-0.065, 0.065, 2) * (columns, rows)
     for axis, (length, space) in enumerate(((width, columns), (height, rows))):
-        if length > 0.9 * space:  # a longer word than the crop: any piece of it
+        if length > 0.9 * space:  # the word is longer than the crop: any piece of it
             centre[axis] = space / 2 + rng.uniform(-0.5, 0.5) * (length - 0.6 * space)
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
     around = corners - (width / 2, height / 2)
@@ -286,7 +286,7 @@ def _layout(
 
 
 def _box(rng: np.random.Generator, corners: Array, side: float, effects: set[str]) -> Array:
-    """Corners as a person would set them: tight, loose, or through the letters."""
+    """The corners of a box as an annotator would draw them: tight, loose, or through the letters."""
     low, high = (-0.02, 0.06) if rng.random() < 0.5 else (-0.05, 0.15)
     if "cut" in effects:
         low, high = -0.16, 0.04
@@ -297,7 +297,7 @@ def _box(rng: np.random.Generator, corners: Array, side: float, effects: set[str
 
 
 def _texture(rng: np.random.Generator, textures: Array, size: tuple[int, int]) -> Array:
-    """A piece of a ground at the crop's size, float32, perhaps mirrored, turned, inverted or in other colours."""
+    """A piece of a ground at the crop's size, float32, perhaps mirrored, rotated, inverted or recoloured."""
     ground = textures[rng.integers(len(textures))]
     height = max(24, int(ground.shape[0] * np.exp(rng.uniform(-1.05, 0))))
     width = max(24, min(ground.shape[1], int(height * size[1] / size[0] * rng.uniform(0.7, 1.3))))

@@ -3,9 +3,9 @@
     python -m word_network.evaluate MODEL --fonts FOLDER [--real FOLDER] [--sheet SHEET.png] [--record NETWORK.json]
 
 MODEL is a file of weights. The words are always the same, with font families, backgrounds and effects that are not in
-training. Words by script are as hard as in training; words by effect have only that effect. Figures are over pixels
-within the words' boxes, at the threshold 0.5. With ``--real``, pairs of MLT and MLT_S in a folder are evaluated too,
-with the boxes of ``tests/real_words.json``.
+the training. Words by script are as hard as those of the training; words by effect have only that effect. Figures are
+over the pixels in the words' boxes, at the threshold 0.5. With ``--real``, pairs of MLT and MLT_S in a folder are
+evaluated too, with the boxes of ``tests/real_words.json``.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _BATCH = 32
 
 
 class Example(NamedTuple):
-    """An image (RGB), its words as `Tally.add` takes them, and its label map, uint8 (height, width)."""
+    """An image (RGB), its words as for `Tally.add`, and its label map, uint8 (height, width)."""
 
     image: Image.Image
     words: list[dict[str, Any]]
@@ -46,7 +46,7 @@ class Example(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What was counted of a model, and of each word whether the model took the wrong of its two sides for text."""
+    """The counts of a model, and for each word whether the model took the background for text."""
 
     model: Any
     tally: Tally
@@ -55,7 +55,7 @@ class Judged(NamedTuple):
 
 
 def drawn(source: Source, script: str = "", effect: str = "") -> Iterator[Example]:
-    """Words of a script with any effects, or of any script with one effect; the same ones at each call."""
+    """Words of a script with any effects, or of any script with one effect; the same words at each call."""
     names, count = (list(SHARES), PER_SCRIPT) if script else ([*EFFECTS, *HELD_OUT], PER_EFFECT)
     rng = np.random.default_rng((SEED, bool(script), names.index(script or effect)))
     while count:
@@ -70,12 +70,12 @@ def drawn(source: Source, script: str = "", effect: str = "") -> Iterator[Exampl
 
 
 def real(folder: Path, moved_back: bool = False) -> Iterator[Example]:
-    """The pairs of a folder that `REAL_WORDS` has the words of.
+    """The pairs of a folder whose words are in `REAL_WORDS`.
 
     Args:
         folder: as for `load_dataset`.
-        moved_back: with label maps moved up to where the words are: in the published figures, from which these pairs
-            were cut, some lie a few pixels lower than their images.
+        moved_back: move label maps up onto the words. In the published figures from which these pairs were cut, some
+            label maps lie a few pixels below their images.
     """
     pairs, pictures = Pairs(folder), json.loads(REAL_WORDS.read_text())
     for choice in pairs.choices:
@@ -88,7 +88,7 @@ def real(folder: Path, moved_back: bool = False) -> Iterator[Example]:
 
 
 def judge(models: Sequence[Any], examples: Sequence[Example]) -> list[Judged]:
-    """Counts examples under each model."""
+    """Counts the pixels of examples for each model."""
     judged = [Judged(model, Tally(), [], []) for model in models]
     for start in range(0, len(examples), _BATCH):
         batch = examples[start : start + _BATCH]
@@ -114,7 +114,7 @@ def _add_words(of: Judged, example: Example, patches: list[Any]) -> None:
 
 
 def _tile(image: np.ndarray, label: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A word above its label map and what the model says."""
+    """A word above its label map and the model's output."""
     grey = np.stack([np.where(label == UNCERTAIN, 96, 255 * (label == TEXT)), 255 * values]).astype(np.uint8)
     rows = np.concatenate([image, *np.repeat(grey[..., None], 3, 3)])
     scale = min(160 / rows.shape[1], 180 / rows.shape[0])
@@ -124,7 +124,7 @@ def _tile(image: np.ndarray, label: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 def figures(of: Judged) -> dict[str, float]:
-    """The figures of a model; all but the calibration error in per cent."""
+    """The figures of a model, in per cent except the calibration error."""
     pixels = of.tally.pixels(ALL, FIXED)
     return {
         "fgIoU": 100 * iou(pixels.sum(0)),
@@ -137,7 +137,7 @@ def figures(of: Judged) -> dict[str, float]:
 
 
 def report(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
-    """Prints one table, of all and of each script or effect, and gives the figures."""
+    """Prints a table, with a row for all words and for each script or effect, and returns the figures."""
     found = {of.model.name.split()[0]: figures(of) for of in judged}
     width = max(len(group[1]) for group in judged[0].tally.groups if isinstance(group, tuple))
     print(f"\n{name}, {len(judged[0].wrong)} words\n{'':<{width}}" + "".join(f"{model:>10}" for model in found))
@@ -155,7 +155,7 @@ def report(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
 
 
 def sheet(path: Path, judged: Judged, count: int = 60) -> None:
-    """A picture of a model's worst words: image, label map, and what it says."""
+    """A picture of a model's worst words: image, label map, and the model's output."""
     tiles = [tile for _, tile in sorted(judged.sheets, key=lambda pair: pair[0])[:count]]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % 10)
     Image.fromarray(np.concatenate([np.hstack(tiles[at : at + 10]) for at in range(0, len(tiles), 10)])).save(path)

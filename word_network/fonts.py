@@ -1,11 +1,11 @@
-"""The fonts that words are drawn with: those of the Debian packages in ``packages.txt``, unpacked into a folder.
+"""The fonts for drawing words: those of the Debian packages in ``packages.txt``, unpacked into a folder.
 
     mkdir debs fonts && cd debs && apt-get download $(cat ../word_network/packages.txt) && cd ..
     for deb in debs/*.deb; do dpkg -x $deb fonts/$(basename $deb .deb); done
 
-All are in Debian's main section. Left out of the list are packages that hold a font under CC-BY-SA alone, or under it
-and another licence (fonts-babelstone-han, fonts-femkeklaver, fonts-sawarabi-mincho), and fonts-aenigma, which has a
-licence of its own. `checked_packages` looks once more.
+All are in Debian's main section. The list leaves out packages with a font under CC-BY-SA, alone or with another licence
+(fonts-babelstone-han, fonts-femkeklaver, fonts-sawarabi-mincho), and fonts-aenigma, which has a licence of its own.
+`checked_packages` checks the licences again.
 """
 
 import re
@@ -20,7 +20,7 @@ from word_network.texts import NEEDED
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 DOUBTFUL = re.compile(r"^license:.*(cc-?by-?(sa|nc|nd)|non-?free|gfdl)", re.IGNORECASE | re.MULTILINE)
-# Not letters as words have them; or one of very many faces of a family.
+# Faces without normal letters, or of families with very many faces.
 _NOT_TEXT = re.compile(
     r"emoji|symbol|icon|math|music|barcode|blank|tofu|dingbat|ornament|keycap|lastresort|-thin\.|hairline", re.I
 )
@@ -33,7 +33,7 @@ _NOTO_FACE = re.compile("(Regular|Light|Medium|Bold|Black|Condensed|CondensedBol
 
 @dataclass(frozen=True)
 class Face:
-    """One face of a font file; ``held`` families are kept from training and draw the test."""
+    """One face of a font file; ``held`` families are left out of training and used in the test."""
 
     file: str
     number: int
@@ -42,7 +42,7 @@ class Face:
 
 
 def checked_packages(folder: Path) -> list[dict[str, str]]:
-    """Name, version and licences of the packages of ``packages.txt`` that are unpacked in a folder.
+    """Name, version and licences of the packages of ``packages.txt``, which are unpacked in a folder.
 
     Raises:
         ValueError: one is missing, or its licence is doubtful.
@@ -62,9 +62,10 @@ def checked_packages(folder: Path) -> list[dict[str, str]]:
 
 
 def faces_by_script(folder: Path) -> dict[str, list[list[Face]]]:
-    """For each script the families that have its letters, each a list of faces; sorted, so that a seed draws alike.
+    """For each script, the families that have its letters, each as a list of faces. They are sorted, so that a seed
+    always draws the same words.
 
-    Every ninth family, by a hash of its name, is held out: a family is in all scripts on the same side.
+    Every ninth family, by a hash of its name, is held out, in all scripts.
     """
     found: dict[str, dict[str, list[Face]]] = {script: {} for script in NEEDED}
     packages = set(PACKAGES.read_text().split()) if any(folder.glob("*_*/usr")) else None
@@ -85,13 +86,14 @@ def _faces(path: Path) -> Iterator[tuple[Face, set[int]]]:
     try:
         fonts = TTCollection(path, lazy=True).fonts[:5] if path.suffix == ".ttc" else [TTFont(path, lazy=True)]
         for number, font in enumerate(fonts):
-            # The beginning of a name: "Noto Sans CJK JP Bold" and "Noto Sans CJK SC" draw the same letters.
+            # Families are compared by the start of their names: "Noto Sans CJK JP Bold" and "Noto Sans CJK SC" draw
+            # the same letters.
             name = re.sub("[^A-Za-z0-9]|CJK.*", "", font["name"].getDebugName(1) or path.stem)[:10]
             yield Face(str(path), number, name, is_held(name)), set(font.getBestCmap() or ())
     except (TTLibError, OSError, KeyError, AttributeError, AssertionError):
-        return  # a few old fonts are damaged, or have no table of characters
+        return  # a few old fonts are damaged, or have no character map
 
 
 def is_held(family: str) -> bool:
-    """Whether a family is kept from training."""
+    """Whether a family is left out of training."""
     return int(sha256(family.encode()).hexdigest(), 16) % 9 == 0

@@ -1,7 +1,7 @@
-"""What words stand on: drawn textures, and pieces of the bundled sample's pictures.
+"""The grounds of words: drawn textures, and pieces of the bundled sample's pictures.
 
-A kind is called as ``kind(rng)`` and gives an array (GROUND + (3,)), float32, about 0 to 255. Words are composed on
-pieces of them that are recoloured, so what counts is their structure: edges, grain, and shapes as large as letters.
+Each kind is a function ``kind(rng)`` that returns an array (GROUND + (3,)), float32, about 0 to 255. Words are composed
+on recoloured pieces of these, so their structure matters: edges, grain, and shapes as large as letters.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _ROWS, _COLUMNS = grid(GROUND)
 
 
 def cloud(rng: np.random.Generator, octaves: SupportsIndex, fall: float) -> np.ndarray:
-    """Fractal noise of unit deviation: the greater ``fall``, the rougher."""
+    """Fractal noise of unit deviation; a greater ``fall`` makes it rougher."""
     total = np.zeros(GROUND, np.float32)
     for octave in range(octaves):
         cells = 2 ** (octave + 1)
@@ -41,7 +41,7 @@ def colours(rng: np.random.Generator, count: SupportsIndex) -> np.ndarray:
 
 
 def _mixed(rng: np.random.Generator, share: np.ndarray) -> np.ndarray:
-    """Two colours, the second where ``share`` is 1."""
+    """A mixture of two colours; where ``share`` is 1, it is the second."""
     first, second = colours(rng, 2)
     return first + (second - first) * np.clip(share, 0, 1)[..., None]
 
@@ -68,7 +68,7 @@ def stripes(rng: np.random.Generator) -> np.ndarray:
 
 
 def lattice(rng: np.random.Generator) -> np.ndarray:
-    """Lines that cross, as of a grille, of tiles or of squared paper."""
+    """Crossing lines, as in a grille, tiles or squared paper."""
     down, right = rng.uniform(6, 60, 2)
     thick = rng.uniform(0.8, 6)
     skew = rng.uniform(-0.6, 0.6) if rng.random() < 0.4 else 0
@@ -93,7 +93,7 @@ def stained(rng: np.random.Generator) -> np.ndarray:
 
 
 def bokeh(rng: np.random.Generator) -> np.ndarray:
-    """Lights out of focus, before the dark as a rule."""
+    """Lights out of focus, usually on a dark ground."""
     image = np.zeros(GROUND + (3,), np.float32) + colours(rng, 1) * rng.uniform(0.1, 1)
     for colour in colours(rng, rng.integers(8, 40)):
         disc = np.zeros(GROUND, np.float32)
@@ -109,9 +109,9 @@ def _point(rng: np.random.Generator) -> tuple[int, int]:
 def heap(
     rng: np.random.Generator, shapes: Sequence[str] = ("ellipse", "polygon", "box"), largest: float = 90
 ) -> np.ndarray:
-    """Things before each other, large ones few and small ones many: so edges are distributed in photographs.
+    """Overlapping things, few large ones and many small ones, so that edges are distributed as in photographs.
 
-    Each has a colour near one of a few, and its own grain and shading.
+    The colour of each is near one of a few. Each has its own grain and shading.
     """
     base, grains = colours(rng, rng.integers(2, 6)), [cloud(rng, 8, fall) for fall in (0.6, 0.8, 0.97)]
     image = np.zeros(GROUND + (3,), np.float32) + base[0]
@@ -147,7 +147,7 @@ def material(
     rng: np.random.Generator,
     names: Sequence[str] = ("masonry", "plaster", "planks", "asphalt", "paper", "enamel", "glass", "sky"),
 ) -> np.ndarray:
-    """One of the materials of the drawn pictures, in a colour of its own."""
+    """One of the materials of the drawn pictures, in a random colour."""
     name, (colour, other, third) = str(rng.choice(names)), (tuple(colour / 255) for colour in colours(rng, 3))
     options = {
         "masonry": dict(colours=(colour, other), joint_colour=third),
@@ -158,7 +158,7 @@ def material(
 
 
 def facade(rng: np.random.Generator) -> np.ndarray:
-    """Two grounds, one in panes in front of the other: windows, shelves, signs without text."""
+    """Two grounds, one of them in panes in front of the other: windows, shelves, signs without text."""
     kinds = np.array([clouds, material, stained, gradient, heap])
     image, panes = (kind(rng) for kind in rng.choice(kinds, 2))
     down, right = rng.uniform(25, 120, 2)
@@ -167,7 +167,7 @@ def facade(rng: np.random.Generator) -> np.ndarray:
 
 
 def picture(rng: np.random.Generator) -> np.ndarray:
-    """A piece of a drawn picture that has no word."""
+    """A piece of a drawn picture without words."""
     while True:
         image, taken = _pictures()[rng.integers(len(_pictures()))]
         height = int(min(GROUND[0] * np.exp(rng.uniform(-1.5, 0.4)), image.shape[0] - 1, image.shape[1] * 0.69))
@@ -179,7 +179,7 @@ def picture(rng: np.random.Generator) -> np.ndarray:
 
 @cache
 def _pictures() -> list[tuple[np.ndarray, np.ndarray]]:
-    """The pictures of the sample that have words, and where words are in them."""
+    """The pictures of the sample that have words, and the places of these words."""
     listing, pictures = list_source(str(SAMPLE), ("image", "words"), {}), []
     for split in PUBLISHED_COUNTS:
         for pair in join(listing, split, ("label", "image", "words"), unlabelled=True)[0]:
@@ -189,7 +189,7 @@ def _pictures() -> list[tuple[np.ndarray, np.ndarray]]:
     return pictures
 
 
-# How often each is drawn. Those held out are kept for the test.
+# The relative frequency of each kind. Those held out are used only in the test.
 KINDS = {
     clouds: 8, grain: 4, gradient: 7, stripes: 6, lattice: 6, checks: 3, dots: 3, stained: 6, bokeh: 5, heap: 26,
     material: 16, facade: 8, picture: 12,
@@ -201,7 +201,7 @@ HELD_OUT = {
 
 
 def textures(path: Path, seed: int, count: int, held: bool) -> np.ndarray:
-    """Grounds (count, height, width, 3), uint8; kept in a file, from which they are read if it is there."""
+    """Grounds (count, height, width, 3), uint8. They are stored in a file, and read from it if it exists."""
     if not path.exists():
         kinds = HELD_OUT if held else KINDS
         shares = np.array(list(kinds.values())) / sum(kinds.values())

@@ -1,4 +1,4 @@
-"""How a word looks: its colours, what lies behind, in and before its letters. One function per effect.
+"""Paints a word: its colours, and effects behind, in and in front of its letters. Each effect is one function.
 
 Lengths are in parts of the canvas's ``side``, the word's shorter side in pixels; colours are about 0 to 255.
 """
@@ -21,11 +21,11 @@ class Canvas:
     """A crop while it is painted.
 
     Attributes:
-        ink: coverage (height, width) of the glyphs, float32 from 0 to 1, the neighbours' as well.
+        ink: coverage (height, width) of the glyphs, including neighbouring words, float32 from 0 to 1.
         matrix: homography from pixels of the word's mask, ``size`` = (width, height), to the crop's.
-        effects: names of the effects that are wanted.
-        texture: gives a ground (height, width, 3) of the crop's size.
-        text: coverage of what counts as text: where the paint of letters is, so of a hollow letter its outline.
+        effects: names of the effects to paint.
+        texture: returns a ground (height, width, 3) of the crop's size.
+        text: coverage of the text, which is the paint of the letters; in a hollow letter, the outline.
     """
 
     rng: np.random.Generator
@@ -52,20 +52,20 @@ class Canvas:
         return low + (high - low) * self.rng.random()
 
     def pixels(self, low: float, high: float, least: int = 1) -> int:
-        """A random length between two, given in parts of the side."""
+        """A random length between two, which are given as fractions of the side."""
         return max(least, round(self.between(low, high) * self.side))
 
     def lay(self, colour: Array, cover: Array) -> None:
-        """Paint over what is there."""
+        """Paint over the picture."""
         self.image += (colour - self.image) * cover[..., None]
 
     def polygon(self, points: ArrayLike) -> Array:
-        """Coverage of a polygon whose points (n, 2) are pixels of the word's mask."""
+        """Coverage of a polygon, whose points (n, 2) are given in pixels of the word's mask."""
         at = cv2.perspectiveTransform(np.asarray(points, np.float32)[None], self.matrix)[0]
         return filled(self.shape, at)
 
     def any_colour(self, unlike: Optional[Array] = None) -> Array:
-        """A random colour; as a rule one that differs from another."""
+        """A random colour, which usually differs from a given one."""
         for _ in range(6):
             colour = colour_of(self.rng, self.between(0, 255))
             if unlike is None or np.abs(colour - unlike).max() > 45:
@@ -86,7 +86,7 @@ def filled(shape: tuple[int, int], points: Array) -> Array:
 
 
 def colour_of(rng: np.random.Generator, luminance: float) -> Array:
-    """A colour of a luminance, grey in three of ten cases."""
+    """A random colour of a given luminance; grey in three of ten cases."""
     hue = rng.random() * 6
     pure = 255 * np.clip(np.abs((hue - np.array([0, 2, 4], np.float32) + 3) % 6 - 3) * -1 + 2, 0, 1)
     level = float(pure @ _LUMINANCE)
@@ -119,14 +119,14 @@ def moved(cover: Array, dx: float, dy: float) -> Array:
 
 
 def lit(height: Array, angle: float) -> Array:
-    """How much a relief faces a light, -1 to 1."""
+    """How much a relief faces a light, from -1 to 1."""
     right, down = cv2.Sobel(height, cv2.CV_32F, 1, 0), cv2.Sobel(height, cv2.CV_32F, 0, 1)
     facing = right * np.float32(np.cos(angle)) + down * np.float32(np.sin(angle))
     return facing / (np.abs(facing).max() + 1e-3)
 
 
 def paint(canvas: Canvas, easy: bool) -> None:
-    """Paint a crop: ``image`` (height, width, 3), float32, and ``text``, out of ``ink``."""
+    """Paint a crop from its ``ink``: ``image`` (height, width, 3), float32, and ``text``."""
     canvas.text = canvas.ink
     _choose_colours(canvas, easy)
     _lay_ground(canvas)
@@ -186,7 +186,7 @@ def _lay_ground(canvas: Canvas) -> None:
 
 
 def plate(canvas: Canvas) -> None:
-    """The word's ground ends near it: around it often lies the colour of the letters, which the box then touches."""
+    """The ground ends near the word. Around it is often the colour of the letters, so the box touches that colour."""
     like_letters = canvas.colour + canvas.rng.normal(0, 10, 3).astype(np.float32)
     around = like_letters if canvas.chance(0.5) else canvas.any_colour()
     if canvas.chance(0.6):
@@ -287,11 +287,11 @@ def shadow(canvas: Canvas) -> None:
 
 
 def hard_shadow(canvas: Canvas) -> None:
-    """A copy of the letters, as sharp as they are: alike in shape, and often as far from the ground."""
+    """A shadow as sharp as the letters, of the same shape, and often with as much contrast to the ground."""
     angle, far = canvas.between(0, 2 * np.pi), canvas.between(0.04, 0.16) * canvas.side
     cover = moved(canvas.ink, far * np.cos(angle), far * np.sin(angle))
     canvas.lay(canvas.any_colour(unlike=canvas.colour), cover)
-    if canvas.chance(0.3):  # parted from the letters by a line of the ground
+    if canvas.chance(0.3):  # separated from the letters by a line of the ground
         canvas.lay(canvas.ground, grown(canvas.ink, canvas.pixels(0.01, 0.05)))
 
 
@@ -302,7 +302,7 @@ def glow(canvas: Canvas) -> None:
 
 
 def extruded(canvas: Canvas) -> None:
-    """Letters with depth: their sides, lit or shaded by where they face, are no text."""
+    """Letters with depth. Their sides, lit or shaded by their direction, are not text."""
     angle = canvas.between(0.1, 0.9) * np.pi if canvas.chance(0.6) else canvas.between(0, 2 * np.pi)
     depth = canvas.between(0.04, 0.24) * canvas.side
     reach = int(np.ceil(depth))
@@ -327,7 +327,7 @@ def extruded(canvas: Canvas) -> None:
 
 
 def outlined(canvas: Canvas) -> None:
-    """A line around filled letters, or two; it is no text."""
+    """One or two lines around filled letters, which are not text."""
     for reach in ((0.08, 0.16), (0.03, 0.07)) if canvas.chance(0.25) else ((0.02, 0.11),):
         colour = canvas.any_colour(unlike=canvas.colour)
         if canvas.chance(0.35):
@@ -339,7 +339,7 @@ def outlined(canvas: Canvas) -> None:
 
 
 def reflection(canvas: Canvas) -> None:
-    """The word mirrored at its foot, fading."""
+    """A fading mirror image below the word."""
     width, height = canvas.size
     mirror = canvas.matrix @ np.array([[1, 0, 0], [0, -1, 2 * height], [0, 0, 1]]) @ np.linalg.inv(canvas.matrix)
     cover = cv2.warpPerspective(canvas.ink, mirror, canvas.shape[::-1])
@@ -356,7 +356,7 @@ def _lay_letters(canvas: Canvas) -> None:
     for name, effect in FILL.items():
         if name in canvas.effects:
             fill = effect(canvas, fill)
-    if "relief" in canvas.effects:  # raised in the ground's own paint: light alone tells them
+    if "relief" in canvas.effects:  # raised letters in the colour of the ground, visible only by their shading
         fill = canvas.image + canvas.rng.normal(0, 4)
     if "worn" in canvas.effects:
         small = [max(2, length // int(canvas.rng.integers(1, 6))) for length in canvas.shape]
@@ -376,12 +376,12 @@ def _lay_letters(canvas: Canvas) -> None:
 
 
 def _shaped(canvas: Canvas) -> Array:
-    """What of the glyphs is painted: all, their outline, or all but a line within them or bars across them."""
+    """The painted part of the glyphs: all of it, the outline, or all but a line within them or bars across them."""
     ink, side = canvas.ink, canvas.side
     if "hollow" in canvas.effects or "neon" in canvas.effects and canvas.chance(0.5):
         thick = canvas.pixels(0.02, 0.06)
         inner = shrunk(ink, thick)
-        if inner.sum() > 0.2 * ink.sum():  # else strokes are too thin to be hollow
+        if inner.sum() > 0.2 * ink.sum():  # otherwise strokes are too thin to be hollow
             return grown(ink, max(0, thick // 2)) - inner
     if "neon" in canvas.effects:
         thin = shrunk(ink, canvas.pixels(0.01, 0.05))
@@ -405,7 +405,7 @@ def _light_letters(canvas: Canvas, cover: Array) -> None:
     if "embossed" in canvas.effects or "relief" in canvas.effects:
         strength = canvas.between(30, 120) if "relief" in canvas.effects else canvas.between(25, 110)
         light = lit(soft(canvas.text, canvas.between(0.02, 0.07) * side + 0.4), angle) * strength
-        if canvas.chance(0.5):  # only the dark or only the bright edge is seen
+        if canvas.chance(0.5):  # only the dark or only the bright edge is visible
             light = np.minimum(light, 0) if canvas.chance(0.6) else np.maximum(light, 0)
         canvas.image += light[..., None]
     if "bevelled" in canvas.effects:
@@ -444,11 +444,11 @@ def many_colours(canvas: Canvas, fill: Array) -> Array:
     return fill
 
 
-# ---- before the letters
+# ---- in front of the letters
 
 
 def occluded(canvas: Canvas) -> None:
-    """Something before the word: text is what is still seen."""
+    """Something in front of the word. Only the visible part is text."""
     height, width = canvas.shape
     for _ in range(canvas.rng.integers(1, 3)):
         cover = np.zeros(canvas.shape, np.float32)

@@ -1,4 +1,4 @@
-"""A pool of words, drawn once as coverage masks, from which crops are composed: shaping text takes most of the time."""
+"""A pool of words for composing crops. Words are drawn once, as coverage masks, because shaping text is slow."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from drawing.glyphs import check_shaping, face, inked
 from word_network import fonts, texts
 
-HEIGHT = 72  # pixels across the line that a mask is kept at
+HEIGHT = 72  # pixels of a mask across the line of text
 LONGEST = 1300
-PER_FONT = 10  # words in a row of one font: neighbours of a word look like it
+PER_FONT = 10  # consecutive words of the same font, so that neighbours of a word look like it
 STACKED = {"chinese": 0.24, "japanese": 0.24, "korean": 0.18, "latin": 0.02}  # shares that run from top to bottom
 _SPACED = ("latin", "chinese", "japanese", "korean", "cyrillic", "greek", "hebrew")  # their letters stand alone
 _INDEX = [("at", "i8"), ("height", "i4"), ("width", "i4"), ("font", "i4"), ("stacked", "?"), ("held", "?")]
@@ -36,12 +36,13 @@ class Pool:
 
 
 def pools(cache: Path, folder: Path, seed: int, words: int, held: bool) -> dict[str, Pool]:
-    """The pool of each script that the fonts of a folder draw; kept in ``cache``, from which it is read if it is there.
+    """The pool of each script that the fonts of a folder support. It is stored in ``cache``, and read from there if it
+    exists.
 
     Args:
-        cache: a folder of this pool alone: another seed, other fonts or another number of words need another one.
-        words: how many in all scripts together.
-        held: with the families that are kept for the test, or with the others.
+        cache: a folder for this pool alone. A different seed, number of words or set of fonts needs a different folder.
+        words: the number of words in all scripts together.
+        held: whether to use the families that are kept for the test, or the others.
     """
     check_shaping()
     cache.mkdir(parents=True, exist_ok=True)
@@ -75,11 +76,11 @@ def _draw_pool(cache: Path, seed: int, families: list[list[fonts.Face]], script:
                 masks.append(mask.ravel())
                 at += mask.size
     np.save(cache / f"{script}.npy", np.concatenate(masks) if masks else np.zeros(0, np.uint8))
-    np.savez(cache / f"{script}.npz", index=np.array(rows, _INDEX))  # last: it says that the script is complete
+    np.savez(cache / f"{script}.npz", index=np.array(rows, _INDEX))  # last, because it marks the script as complete
 
 
 def word_mask(rng: np.random.Generator, font: ImageFont.FreeTypeFont, script: str) -> Optional[tuple[np.ndarray, bool]]:
-    """Coverage of a drawn word, uint8, and whether it runs from top to bottom; None where the font has no ink."""
+    """Coverage of a drawn word, uint8, and whether it runs from top to bottom; None if the font draws no ink."""
     text = texts.word(rng, script)
     stacked = len(text) > 1 and rng.random() < STACKED.get(script, 0)
     try:

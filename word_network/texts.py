@@ -1,4 +1,4 @@
-"""Made-up words in the scripts of MLT and a few more. What they say does not matter; how their letters look does."""
+"""Made-up words in the scripts of MLT and a few more. Their meaning does not matter, only the look of their letters."""
 
 import pydoc_data.topics
 import re
@@ -7,7 +7,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-# How often a script is drawn, and characters that a font of it must have.
+# The probability of each script, and characters that its fonts must have.
 SHARES = {
     "latin": 0.38, "arabic": 0.14, "bangla": 0.12, "chinese": 0.11, "japanese": 0.08, "korean": 0.09,
     "devanagari": 0.02, "thai": 0.01, "cyrillic": 0.03, "greek": 0.01, "hebrew": 0.01,
@@ -19,7 +19,7 @@ NEEDED = {
 
 
 def _of_charset(encoding: str, first: int, last: int) -> list[str]:
-    """The characters of some rows of a national standard, which holds those that are in use."""
+    """The characters of some rows of a national standard, which has the characters in common use."""
     pairs = (bytes([row, cell]) for row in range(first, last + 1) for cell in range(0xA1, 0xFF))
     return [text for pair in pairs if (text := pair.decode(encoding, "ignore"))]
 

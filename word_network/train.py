@@ -4,8 +4,8 @@
 
 The folder OUT holds the drawn words, the checkpoint, and at the end ``network.npz`` with ``network.json``, the record
 of how it was made. If a run is killed, the same arguments resume it from its checkpoint, with the same crops and
-result. On a CPU, two processes of one thread each share the work, which is faster than one process of two threads. If
-there is a GPU, it is used, and all cores draw crops for it.
+result. On a CPU, two processes with one thread each share the work, which is faster than one process with two threads.
+If there is a GPU, it is used, and all cores draw crops for it.
 """
 
 import argparse
@@ -37,20 +37,20 @@ from word_network.crops import Source, batch, size_of
 from word_network.grounds import textures
 from word_network.pool import pools
 
-BATCH = 8  # crops of a batch
-BATCHES = 2  # of a step, whose gradients are averaged
+BATCH = 8  # crops per batch
+BATCHES = 2  # batches per step, whose gradients are averaged
 LEARNING_RATE, WEIGHT_DECAY, LONGEST_GRADIENT = 2e-3, 0.02, 2.0
 WARM_UP = 0.04  # of the steps of a cycle
-SLOWEST_AVERAGE = 0.9985  # decay of the moving average of the weights, which is what ships
+SLOWEST_AVERAGE = 0.9985  # decay of the moving average of the weights, which is the network that ships
 CHECKPOINT_STEPS = 500
 WORDS, GROUNDS = 48_000, 2_400  # drawn beforehand
 CHECKPOINT = "checkpoint.pt"
-PROGRESS = ("average", "step", "seconds", "loss", "commits")  # what a checkpoint holds beside network and optimiser
+PROGRESS = ("average", "step", "seconds", "loss", "commits")  # in a checkpoint, besides network and optimiser
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides the weights, beside the code and the fonts."""
+    """The settings that determine the weights, besides the code and the fonts."""
 
     seed: int = 0
     cycles: tuple[int, ...] = (160_000, 50_000)  # crops of each rise and fall of the learning rate
@@ -62,7 +62,9 @@ class Settings:
         return sum(self._steps_of_cycles())
 
     def learning_rate(self, step: int) -> float:
-        """That of a step: it rises, and falls as a cosine does, half as high in each cycle as in the one before."""
+        """The learning rate of a step. In each cycle it rises, and falls like a cosine, half as high as in the cycle
+        before.
+        """
         highest = LEARNING_RATE
         for steps in self._steps_of_cycles():
             if step < steps:
@@ -77,19 +79,19 @@ class Settings:
 
 
 class Batches(Dataset):
-    """Batches by number: uint8 tensors images (BATCH, height, width, 3), words and texts (BATCH, height, width)."""
+    """A data set of batches: uint8 tensors images (BATCH, height, width, 3), words and texts (BATCH, height, width)."""
 
     def __init__(self, source: Source, seed: int) -> None:
         self.source, self.seed = source, seed
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        size = size_of((self.seed, 0, number // BATCHES))  # one for all batches of a step: they take equally long
+        size = size_of((self.seed, 0, number // BATCHES))  # the same in all batches of a step
         crops = batch(self.source, (self.seed, 1, number), BATCH, size)
         return tuple(torch.from_numpy(np.stack([getattr(crop, name) for crop in crops])) for name in vars(crops[0]))
 
 
 def network_input(images: Tensor, words: Tensor) -> Tensor:
-    """Colours in deviations from those of the word, and where it is: float32 (crops, 4, height, width)."""
+    """Colours normalised by those of the word, and its mask: float32 (crops, 4, height, width)."""
     colours, word = images.float(), words.float()[..., None] / 255
     area = word.sum((1, 2), keepdim=True).clamp(min=1)
     mean = (colours * word).sum((1, 2), keepdim=True) / area
@@ -99,7 +101,7 @@ def network_input(images: Tensor, words: Tensor) -> Tensor:
 
 
 def loss_of(logits: Tensor, texts: Tensor, words: Tensor) -> Tensor:
-    """Cross entropy and half of the Dice loss over the word's box and two pixels around it."""
+    """Cross entropy plus half of the Dice loss, over the word's box and two pixels around it."""
     text, weight = texts.float() / 255, (functional.max_pool2d(words.float()[:, None], 5, 1, 2)[:, 0] > 127).float()
     entropy = functional.binary_cross_entropy_with_logits(logits, text, weight, reduction="sum") / weight.sum()
     probability = torch.sigmoid(logits) * weight
@@ -109,7 +111,7 @@ def loss_of(logits: Tensor, texts: Tensor, words: Tensor) -> Tensor:
 
 
 class Training:
-    """The state of a run, in one process of those that share it."""
+    """The state of a run in one of its processes."""
 
     def __init__(self, settings: Settings, device: torch.device) -> None:
         torch.manual_seed(settings.seed)
@@ -137,7 +139,7 @@ class Training:
         self.commits = list(dict.fromkeys([*self.commits, *now]))
 
     def take_step(self, batches: Iterator[tuple[Tensor, ...]], own: int) -> None:
-        """One step of the optimiser, on ``own`` batches; other processes have the others."""
+        """One step of the optimiser, on the batches ``own`` of this process; other processes have the others."""
         self.optimizer.zero_grad(set_to_none=False)
         losses = []
         for _ in range(own):
@@ -159,7 +161,7 @@ class Training:
         self.loss = loss if self.step == 1 else 0.98 * self.loss + 0.02 * loss
 
     def _share(self) -> None:
-        """Average gradients, and what batch norms have seen, over the processes."""
+        """Average gradients, and the statistics of batch norms, over the processes."""
         if distributed.is_initialized():
             parts = [weight.grad for weight in self.network.parameters()]
             parts += [buffer for buffer in self.network.buffers() if buffer.is_floating_point()]
@@ -177,7 +179,7 @@ class Training:
 
 
 def train(out: Path, folder: Path, settings: Settings, processes: Optional[int] = None) -> Path:
-    """Trains, or resumes, the run of a folder; returns the path of its weights.
+    """Starts or resumes the run in a folder, and returns the path of its weights.
 
     Raises:
         ValueError: the folder holds a checkpoint with other settings, or fonts are missing.
@@ -194,7 +196,7 @@ def train(out: Path, folder: Path, settings: Settings, processes: Optional[int] 
 
 
 def sources(out: Path, folder: Path, settings: Settings, held: bool = False) -> Source:
-    """What crops are composed of; drawn where it is not there yet."""
+    """The parts of crops. Those that do not exist yet are drawn."""
     name = "test" if held else "train"
     words = pools(out / f"words-{name}", folder, settings.seed, settings.words, held)
     return Source(words, textures(out / f"grounds-{name}.npy", settings.seed, settings.grounds, held))
@@ -224,7 +226,7 @@ def _run(rank: int, processes: int, out: Path, folder: Path, settings: Settings,
 
 
 def _be_quick() -> None:
-    """Settings of a whole process that does nothing but train: one thread, and numbers that are nearly 0 are 0."""
+    """Settings for a process that only trains: one thread, and denormal numbers are 0."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 
@@ -245,14 +247,14 @@ def _steps(training: Training, batches: Iterator, own: int, out: Path, shown: bo
 
 
 def _write(training: Training, out: Path, folder: Path) -> None:
-    """The weights, and the record of how they were made."""
+    """Writes the weights, and the record of how they were made."""
     network = Network()
     network.load_state_dict({name: value.cpu() for name, value in training.average.items()})
     with open(out / "network.npz", "wb") as file:
         write_weights(file, folded(network.eval()))
     settings, device = training.settings, training.device.type
     record = {
-        "commits": training.commits,  # of the code with which it was begun, and gone on with
+        "commits": training.commits,  # of the code at the start and at each resumption
         "seed": settings.seed,
         "crops": settings.steps * BATCH * BATCHES,
         "cycles": settings.cycles,
@@ -266,7 +268,7 @@ def _write(training: Training, out: Path, folder: Path) -> None:
 
 
 def _commit() -> str:
-    """The commit of the code, marked where files differ from it."""
+    """The commit of the code, with a mark if files differ from it."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 

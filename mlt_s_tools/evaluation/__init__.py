@@ -1,6 +1,6 @@
-"""Predicted masks, and other label maps, against label maps.
+"""Compares predicted masks, or other label maps, with label maps.
 
-| module | what |
+| module | contents |
 | --- | --- |
 | `evaluate` | the figures of predictions: `mlt-s evaluate` |
 | `predictions` | the files of predictions |
@@ -8,5 +8,5 @@
 | `report`, `plot`, `worst` | the report, the plot and the sheet of the worst images |
 | `compare` | two sets of label maps: `mlt-s compare` |
 
-The counts and scores themselves are `mlt_s_tools.metrics`, which any training loop can use.
+The counts and scores themselves are in `mlt_s_tools.metrics`, which any training loop can use.
 """

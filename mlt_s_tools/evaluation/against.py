@@ -1,4 +1,4 @@
-"""Two folders of predictions on the same images: by how much one is better, and how sure that is."""
+"""Compares two folders of predictions on the same images: their differences, with intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two evaluations of one split, paired by the images that are counted in both.
+    """Two evaluations of one split, paired by image. Only images that are counted in both are compared.
 
     Attributes:
         one, other: the two evaluations. Differences are `one` minus `other`.
@@ -35,13 +35,13 @@ class Comparison:
 
     @functools.cached_property
     def metrics(self) -> tuple[TextMetrics, TextMetrics]:
-        """The metrics of each, on the images of both."""
+        """The metrics of both evaluations, over `pairs`."""
         ones, others = zip(*self.pairs)
         return metrics_of(ones), metrics_of(others)
 
     @functools.cached_property
     def figures(self) -> tuple[dict[str, float], dict[str, float]]:
-        """What `TextMetrics.compute` returns for each, on the images of both."""
+        """What `TextMetrics.compute` returns for both evaluations, over `pairs`."""
         one, other = self.metrics
         return one.compute(), other.compute()
 
@@ -83,19 +83,19 @@ class Comparison:
 
     @property
     def most_different_first(self) -> list[tuple[Result, Result]]:
-        """The pairs that differ, those with the greatest difference in IoU first."""
+        """The pairs that differ in IoU, greatest difference first."""
         pairs = [pair for pair in self.pairs if gain(*pair)]
         return sorted(pairs, key=lambda pair: abs(gain(*pair)), reverse=True)
 
 
 def gain(one: Result, other: Result) -> float:
-    """By how much the IoU of an image's text is greater in `one` than in `other`; both have to be counted."""
+    """The IoU of an image's text in `one` minus that in `other`; both have to be counted."""
     assert one.counts and other.counts, "only counted results are compared"
     return one.counts.iou - other.counts.iou
 
 
 def metrics_of(results: list[Result] | tuple[Result, ...]) -> TextMetrics:
-    """The metrics of those results that are counted."""
+    """The metrics of the counted results."""
     metrics = TextMetrics()
     for result in results:
         if result.counts:

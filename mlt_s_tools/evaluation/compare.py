@@ -1,6 +1,7 @@
-"""`mlt-s compare`: two sets of label maps side by side, such as the authors' and corrected ones.
+"""`mlt-s compare`: compares two sets of label maps, such as the authors' and corrected ones.
 
-Label maps agree or differ where both are sure. Uncertain pixels of one are reported by their class in the other.
+Agreement is over the pixels that are 0 or 1 in both sets. Uncertain pixels of one set are reported by their class in
+the other.
 """
 
 from __future__ import annotations
@@ -33,20 +34,20 @@ if TYPE_CHECKING:
 CLASSES = ("background", "text", "uncertain")
 _VALUES = {mlt_s.LABEL_MAP.label2id["background"]: 0, mlt_s.LABEL_MAP.label2id["text"]: 1}
 _UNCERTAIN = CLASSES.index("uncertain")
-_SHOWN = 5  # names of a kind; JSON has all of them
+_SHOWN = 5  # names listed on a line; the JSON report has all of them
 # The colour of each kind of pixel in the panel of differences.
 DIFFERENCES = {"text in both": (150, 150, 150), "text only in A": (255, 40, 160), "text only in B": (0, 190, 255)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """An image that both sets have: its pixels by their classes in A and B, or why they could not be compared.
+    """An image that both sets have: its pixels by class in A and in B, or why its label maps could not be compared.
 
     Attributes:
         a, b: its label map in each set.
         pixels: int64 (3, 3), by class in A and class in B, in the order of `CLASSES`.
         of_groups: int64 (groups, 10), the same by groups of words, as `groups.count_by_group` returns it; or None.
-        refused: why the two could not be compared; "" if they were.
+        refused: why the label maps could not be compared; "" if they were.
     """
 
     a: Choice
@@ -61,8 +62,8 @@ class Result:
 
     @property
     def agreement(self) -> Counts:
-        """The pixels that are sure in both, as if A were a prediction and B the label map."""
-        assert self.pixels is not None, "of two label maps of one size"
+        """Counts of the pixels that are sure in both, with A as the prediction and B as the label map."""
+        assert self.pixels is not None, "only label maps of the same size are compared"
         return sure_in_both(self.pixels)
 
 
@@ -94,7 +95,7 @@ class SplitComparison:
 
     @property
     def most_different_first(self) -> list[Result]:
-        """Results that differ where both are sure: lowest IoU first, and among equals those with more such pixels."""
+        """Results with differing pixels that are sure in both: lowest IoU first, then most differing pixels."""
         differing = [result for result in self.compared if result.agreement.fp + result.agreement.fn]
         return sorted(differing, key=lambda of: (of.agreement.iou, -of.agreement.fp - of.agreement.fn))
 
@@ -123,7 +124,7 @@ def run(
         json: path of a JSON report to write.
 
     Returns:
-        The exit status: 0 if both have label maps of the same images and sizes, otherwise 1.
+        The exit status: 0 if both sets have the same images in the same sizes, otherwise 1.
 
     Raises:
         mlt_s.MltSError: a set cannot be read, no image is in both, or there are no words to group by.
@@ -135,27 +136,27 @@ def run(
         Source(data_dir, None if _is_one_place(maps, data_dir) else maps, split, value)
         for maps, value in zip((a, b), text_values)
     ]
-    found = compare(of_a, of_b, bool(kinds))
-    results = [result for of in found.values() for result in of.compared]
+    comparisons = compare(of_a, of_b, bool(kinds))
+    results = [result for comparison in comparisons.values() for result in comparison.compared]
     if not results:
-        reasons = [result.refused for of in found.values() for result in of.refused]
+        reasons = [result.refused for comparison in comparisons.values() for result in comparison.refused]
         raise mlt_s.MltSError(f"No image has a label map in both {a} and {b}. {' '.join(reasons[:1])}".rstrip())
     if kinds and not any(result.of_groups is not None for result in results):
         raise no_words(data_dir)
-    report = {"maps_a": str(a), "maps_b": str(b), "splits": {name: _as_json(of, kinds) for name, of in found.items()}}
+    splits = {name: _as_json(comparison, kinds) for name, comparison in comparisons.items()}
+    report = {"maps_a": str(a), "maps_b": str(b), "splits": splits}
     print("\n".join(_lines(report)))
     if json:
         writing.write_json(json, report)
     if worst:
-        most = sorted(
-            (result for of in found.values() for result in of.most_different_first), key=lambda of: of.agreement.iou
-        )
-        _write_sheet(out, sources, most[:worst], data_dir is not None, replaces)
-    return 0 if all(of.is_whole for of in found.values()) else 1
+        differing = (result for comparison in comparisons.values() for result in comparison.most_different_first)
+        most_different = sorted(differing, key=lambda result: result.agreement.iou)
+        _write_sheet(out, sources, most_different[:worst], data_dir is not None, replaces)
+    return 0 if all(comparison.is_whole for comparison in comparisons.values()) else 1
 
 
 def _is_one_place(maps: str, data_dir: str | os.PathLike[str] | None) -> bool:
-    """Whether label maps are to be those in the folder of the images, where the loader finds them by itself."""
+    """Whether the label maps are in the folder of the images, where the loader finds them by itself."""
     return data_dir is not None and mlt_s.absolute_address(maps) == mlt_s.absolute_address(data_dir)
 
 
@@ -208,15 +209,15 @@ def _classes(label: Labels, choice: Choice) -> Labels:
     """The class of each pixel, as an index into `CLASSES`."""
     classes = np.full(256, 255, np.uint8)
     classes[[*_VALUES, mlt_s.LABEL_MAP.ignore_index]] = [*_VALUES.values(), _UNCERTAIN]
-    found = classes[label]
-    if found.max(initial=0) > _UNCERTAIN:
-        value = int(label[found > _UNCERTAIN][0])
+    indices = classes[label]
+    if indices.max(initial=0) > _UNCERTAIN:
+        value = int(label[indices > _UNCERTAIN][0])
         raise mlt_s.MltSError(f"{choice.pair.label[0]}: a label map holds 0, 1 and 255; this one holds {value}.")
-    return found
+    return indices
 
 
 def sure_in_both(pixels: npt.NDArray[np.int64]) -> Counts:
-    """Of pixels (3, 3), as in `Result`, those that are sure in both, as if A were a prediction of B."""
+    """Counts of the pixels that are sure in both, with A as the prediction of B; pixels (3, 3) as in `Result`."""
     (tn, fn), (fp, tp) = pixels[:_UNCERTAIN, :_UNCERTAIN].tolist()
     return Counts(tp, fp, fn, tn)
 
@@ -253,12 +254,12 @@ def _figures(pixels: npt.NDArray[np.int64]) -> dict[str, Any]:
 def _by(of: SplitComparison, kind: str) -> dict[str, Any]:
     counted = [result.of_groups for result in of.compared if result.of_groups is not None]
     groups = np.array(counted).reshape(len(counted), len(GROUPS), -1)
-    found = {}
-    for at, (of_kind, name) in enumerate(GROUPS):
-        if of_kind == kind and counted and groups[:, at, -1].any():
+    figures = {}
+    for at, (kind_of_group, name) in enumerate(GROUPS):
+        if kind_of_group == kind and counted and groups[:, at, -1].any():
             pixels = groups[:, at, :-1].reshape(-1, len(CLASSES), len(CLASSES))
-            found[name] = {**_figures(pixels), "words": int(groups[:, at, -1].sum())}
-    return found
+            figures[name] = {**_figures(pixels), "words": int(groups[:, at, -1].sum())}
+    return figures
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -267,22 +268,22 @@ def _by(of: SplitComparison, kind: str) -> dict[str, Any]:
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     yield f"A: {report['maps_a']}"
     yield f"B: {report['maps_b']}"
-    for name, of in report["splits"].items():
+    for name, comparison in report["splits"].items():
         yield ""
-        yield f"{name}: {mlt_s.counted(of['images'], 'image')} with a label map in both"
-        yield from _not_compared(of)
-        if of["images"]:
-            yield from _figure_lines(of)
+        yield f"{name}: {mlt_s.counted(comparison['images'], 'image')} with a label map in both"
+        yield from _not_compared(comparison)
+        if comparison["images"]:
+            yield from _figure_lines(comparison)
         for kind in ("script", "height"):
-            for group, figures in of.get(f"by_{kind}", {}).items():
+            for group, figures in comparison.get(f"by_{kind}", {}).items():
                 yield f"  {with_limits(kind, group)}, {mlt_s.counted(figures['words'], 'word')}: {_agreement(figures)}"
                 yield from (f"    {line}" for line in _uncertain(figures["pixels"]))
-        if without := of.get("without_words"):
+        if without := comparison.get("without_words"):
             yield f"  No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
 
 
 def _not_compared(of: dict[str, Any]) -> Iterator[str]:
-    """What the figures of a split leave out, which stands above them."""
+    """What the figures of a split leave out; printed above them."""
     for letter, ids in (("A", of["only_in_a"]), ("B", of["only_in_b"])):
         if ids:
             yield f"  Only in {letter}, {mlt_s.counted(ids, 'label map')}: {mlt_s.first_few(ids, _SHOWN)}."
@@ -311,7 +312,7 @@ def _agreement(of: dict[str, Any]) -> str:
 
 
 def _uncertain(pixels: dict[str, dict[str, int]]) -> Iterator[str]:
-    """The uncertain pixels of each, by their class in the other."""
+    """The uncertain pixels of each set, by their class in the other."""
     in_b = {name: row["uncertain"] for name, row in pixels.items()}
     for letter, other, row in (("A", "B", pixels["uncertain"]), ("B", "A", in_b)):
         if total := sum(row.values()):
@@ -351,7 +352,7 @@ def _row(sources: Sequence[Source], result: Result, with_images: bool) -> tuple[
 
 
 def _differences(a: Labels, b: Labels) -> Labels:
-    """The pixels that are sure in both, in the colours of `DIFFERENCES` on black: uint8 (height, width, 3)."""
+    """Paints the pixels that are sure in both in the colours of `DIFFERENCES`, on black: uint8 (height, width, 3)."""
     places = ((a == 1) & (b == 1), (a == 1) & (b == 0), (a == 0) & (b == 1))
     colors = np.zeros((*a.shape, 3), np.uint8)
     for place, color in zip(places, DIFFERENCES.values()):

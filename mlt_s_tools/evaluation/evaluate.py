@@ -1,7 +1,8 @@
 """`mlt-s evaluate`: the published figures for a folder of predicted masks.
 
-Only figures over the whole split can stand beside published ones. So nothing is made up for an image whose prediction
-is missing or does not fit: the report names it, the figures are those of the other images, and the exit status is 1.
+Only figures over the whole split can be compared with published ones. If a prediction is missing or has the wrong size
+or values, nothing is substituted: the report names the image, the figures are over the others, and the exit status is
+1.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from mlt_s_tools.training.transforms import MULTIPLE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_LINKED = 12  # images of a page, unless another number is given
+_LINKED = 12  # images on a page, unless another number is given
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """An image: its counts, or why its prediction was refused, or neither if it has no prediction.
+    """An image with its counts, or the reason why its prediction was refused. Without a prediction, it has neither.
 
     Attributes:
         choice: the image and its label map.
@@ -71,7 +72,7 @@ class Evaluation:
         results: one for each of its images in the folder, in the order of their numbers.
         extra: predictions that match none of these images.
         label_maps: the addresses given for label maps; empty if they are in the folder.
-        not_authors: those places of label maps that are not the authors' archive.
+        not_authors: the places of label maps that are not the authors' archive or its folders.
     """
 
     split: str
@@ -104,12 +105,12 @@ class Evaluation:
 
     @property
     def is_by_authors(self) -> bool:
-        """Whether the figures rest only on the authors' label maps."""
+        """Whether the figures use only the authors' label maps."""
         return not self.not_authors and not self.weak
 
     @property
     def is_as_published(self) -> bool:
-        """Whether the figures may stand beside published ones."""
+        """Whether the figures can be compared with published ones."""
         return self.is_whole and self.is_by_authors
 
     @property
@@ -148,7 +149,7 @@ def run(
     by: Sequence[str] | None = None,
     plot: str | os.PathLike[str] | None = None,
 ) -> int:
-    """Evaluates the predictions of a split, and prints the figures and what is wrong with the predictions.
+    """Evaluates the predictions of a split, and prints the figures and the problems with the predictions.
 
     Args:
         predictions: folder or zip of PNG files named like the images; see `predictions.read_prediction`.
@@ -214,14 +215,14 @@ def evaluate(source: Source, predictions: Predictions, split: str, with_words: b
 
     Args:
         source: the images and label maps of that split only.
-        predictions: the predictions of their text.
+        predictions: their predictions.
         split: its name.
         with_words: also count by script and height of words, if there is ground truth.
 
     Raises:
         mlt_s.MltSError: a label map, its image, or ground truth that is asked for cannot be read.
     """
-    # Threads, as most of the time goes into unpacking PNG files, which releases the interpreter's lock.
+    # Threads suffice: most of the time is spent in decoding PNG files, which releases the interpreter's lock.
     with ThreadPoolExecutor(workers.cores()) as pool:
         results = list(pool.map(lambda choice: _result(source, predictions, choice, with_words), source.choices))
     extra = predictions.extra(result.image_id for result in results)
@@ -252,27 +253,27 @@ def _result(source: Source, predictions: Predictions, choice: Choice, with_words
 def _misfit(
     source: Source, choice: Choice, member: mlt_s.Member, shape: tuple[int, ...], wanted: tuple[int, ...]
 ) -> str:
-    """Why the prediction's (height, width) differs from the label map's, as far as it can be known."""
+    """Explains why the (height, width) of a prediction differs from that of the label map, as far as is known."""
     reasons, namesakes = [], source.namesakes(choice)
     if shape == wanted[::-1] and source.orientation(choice) in TURNED:
-        reasons.append("the image has an EXIF orientation, by which your reader turned it; load images with mlt_s")
-    elif all(side % MULTIPLE == 0 and side >= of for side, of in zip(shape, wanted)):
+        reasons.append("your reader rotated the image by its EXIF orientation; load images with mlt_s")
+    elif all(side % MULTIPLE == 0 and side >= least for side, least in zip(shape, wanted)):
         reasons.append(
-            "the image seems to have been padded; predict(logits, given) cuts it, given what EvalTransform gave"
+            "the image seems to have been padded; predict(logits, given) crops it, given what EvalTransform returned"
         )
     for other in namesakes:
         if _label_shape(source, other) == shape:
-            reasons.append(f"it has the size of the {other.split} image of that name, of --split {other.split}")
+            reasons.append(f"it has the size of the {other.split} image of that name; see --split {other.split}")
     if not reasons:
-        reasons.append("bring the logits, not the mask, to the image's own size, and decide then")
+        reasons.append("resize the logits, not the mask, to the image's own size, and then threshold them")
     if not namesakes:
         others = " or ".join(f"--split {name}" for name in mlt_s.PUBLISHED_COUNTS if name != choice.split)
-        reasons.append(f"or it is of the other split, which has the same names ({others})")
+        reasons.append(f"or it belongs to the other split, which has the same names ({others})")
     return f"{member} is {_size(shape)}, its label map {_size(wanted)} (width x height): {'; '.join(reasons)}."
 
 
 def _label_shape(source: Source, choice: Choice) -> tuple[int, ...] | None:
-    """(height, width) of a label map that only helps to explain; None if it cannot be read."""
+    """(height, width) of a label map that is read only for an explanation; None if it cannot be read."""
     try:
         return source.read_label(choice).shape
     except mlt_s.MltSError:
@@ -305,7 +306,7 @@ def _check_counted(evaluation: Evaluation, predictions: str | os.PathLike[str] |
     if evaluation.refused:
         first = evaluation.refused[0].refused
         raise mlt_s.MltSError(
-            f"No prediction in {predictions} fits its image; the first of {len(evaluation.refused):,}: {first}"
+            f"No prediction in {predictions} fits its image. The first of {len(evaluation.refused):,}: {first}"
         )
     raise mlt_s.MltSError(
         f"No prediction in {predictions} is named like an image of the {evaluation.split} split. It holds "

@@ -1,7 +1,7 @@
 """The plot of `mlt-s evaluate`: figures with their intervals, and every image as a dot.
 
-A PNG file is a picture. An HTML file is a page without scripts, complete in itself: the dots of the images that are
-worst, or differ most, lead to these images below.
+A PNG file is a picture. An HTML file is a self-contained page without JavaScript: the dots of the worst images, or of
+those that differ most, link to these images below.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from mlt_s_tools.evaluation.evaluate import Evaluation, Result
 
-    Results = tuple[Result, ...]  # of an image: its result and, with a comparison, that of the other predictions
+    Results = tuple[Result, ...]  # the result of an image and, with a comparison, that of the other predictions
 
 KINDS = (".png", ".html")
 _DPI = 120
 _MANY = 200  # images; from here on, dots are smaller
-_NAME_SIZE = (0.12, 0.025)  # of an image's name next to its dot, in parts of the axes
+_NAME_SIZE = (0.12, 0.025)  # of an image's name next to its dot, as fractions of the axes
 _OTHER_MAPS = "not by the authors' label maps"
-_NEAR_BORDER = 0.8  # of the width; from here on, a name is to the left of its dot
+_NEAR_BORDER = 0.8  # of the width; beyond it, a name is to the left of its dot
 _ONE, _OTHER, _MARKED = "#0050a0", "#c05000", "#d00060"
 _STYLE = """\
 body { margin: 2rem auto; max-width: 80rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; color: #1c1e22;
@@ -65,7 +65,7 @@ base-uri 'none'; form-action 'none'">
 {plot}
 <h2>{heading}</h2>
 """
-_LONGEST_NAME = 48  # characters of a folder's name; more would push the plot aside
+_LONGEST_NAME = 48  # characters of a folder's name; a longer one would shrink the plot
 _IMAGE = (
     '<figure id="image-{number}"><img src="data:image/png;base64,{picture}" alt="{name}: label map and errors">'
     '<figcaption>{name} <a href="#">back</a></figcaption></figure>\n'
@@ -73,19 +73,19 @@ _IMAGE = (
 
 
 def check(path: str | os.PathLike[str]) -> None:
-    """Checks that a plot can be drawn into a file of this name.
+    """Checks that a plot can be written to a file of this name.
 
     Raises:
-        mlt_s.MltSError: matplotlib is not installed, or the name ends in none of `KINDS`.
+        mlt_s.MltSError: matplotlib is not installed, or the name does not end in one of `KINDS`.
     """
     if Path(path).suffix.lower() not in KINDS:
-        raise mlt_s.MltSError(f"A plot is a file that ends in {' or '.join(KINDS)}, not {path}.")
+        raise mlt_s.MltSError(f"The file of a plot must end in {' or '.join(KINDS)}, not {path}.")
     with needed("A plot", "plot"):
         import matplotlib.figure  # noqa: F401
 
 
 def linked(evaluation: Evaluation, comparison: Comparison | None, count: int) -> list[Results]:
-    """The images that are named and shown: the worst ones or, with a comparison, those that differ most.
+    """The images to name and show: the worst ones or, with a comparison, those that differ most.
 
     Returns:
         For each image its result and, with a comparison, that of the other predictions.
@@ -104,14 +104,14 @@ def draw(
     sheets: Iterable[Image.Image],
     predictions: Sequence[str | os.PathLike[str]],
 ) -> None:
-    """Writes the plot: a picture or a page, by the ending of its name.
+    """Writes the plot: a picture or a page, according to the file extension.
 
     Args:
         path: path of the file.
         evaluation, kinds, comparison: as for `report.lines`.
         shown: the images to name, as `linked` returns them.
-        sheets: one picture for each of them, for the page.
-        predictions: the folder of the predictions and, with a comparison, that of the others. They name what is drawn.
+        sheets: one picture per image, for the page.
+        predictions: the folder of the predictions and, with a comparison, that of the others. Their names are shown.
 
     Raises:
         OSError: it cannot be written.
@@ -121,7 +121,7 @@ def draw(
     figure = _figure(evaluation, kinds, comparison, shown, names, title)
     if Path(path).suffix.lower() == ".png":
         with whole(path) as file, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph")  # names in letters that the font lacks
+            warnings.filterwarnings("ignore", "Glyph")  # the font lacks letters of a name
             figure.savefig(file, format="png", metadata=output.SIGNATURE)
         return
     heading = "The worst images"
@@ -140,7 +140,7 @@ def draw(
 
 
 def _names(predictions: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The ends of the paths of predictions, by as many parts as tell them apart, cut where they are long."""
+    """The last parts of the paths, as many as needed to tell the paths apart, shortened if they are long."""
     parts = [Path(path).resolve().parts for path in predictions]
     count = next((count for count in range(1, 99) if len({of[-count:] for of in parts}) == len(parts)), 1)
     names = ["/".join(of[-count:]) for of in parts]
@@ -149,7 +149,7 @@ def _names(predictions: Sequence[str | os.PathLike[str]]) -> list[str]:
 
 
 def _title(evaluation: Evaluation, names: Sequence[str]) -> str:
-    """Which predictions, of what split, by whose label maps."""
+    """The title: the predictions, the split, the number of images, and whether the label maps are the authors'."""
     published = mlt_s.PUBLISHED_COUNTS[evaluation.split]
     counted = f"{len(evaluation.counted):,} of the {published:,} images of MLT_S"
     by = "" if evaluation.is_by_authors else f", {_OTHER_MAPS}"
@@ -191,7 +191,7 @@ def _figure(
     if comparison:
         legend = figure.legend(loc="outside lower center", ncols=2)  # inside it would hide figures
         for text, name in zip(legend.get_texts(), names):
-            text.set(text=name, parse_math=False)  # here, as a label that begins with _ is none
+            text.set(text=name, parse_math=False)  # set here, because matplotlib ignores labels that begin with _
         _draw_pairs(images, comparison, shown, names)
     else:
         _draw_images(images, evaluation, shown)
@@ -221,15 +221,15 @@ def _rows(metrics: TextMetrics, kinds: Sequence[str]) -> Iterable[tuple[str, flo
     yield "F-score", figures["f_score"], interval_of(figures, "f_score")
     for kind in kinds:
         for name, group in metrics.by(kind).items():
-            said = f"{name}, {limits()[name]}" if kind == "height" else name
-            yield f"fgIoU, {said}\n{mlt_s.counted(group['words'], 'word')}", group["fgiou"], group["interval"]
+            title = f"{name}, {limits()[name]}" if kind == "height" else name
+            yield f"fgIoU, {title}\n{mlt_s.counted(group['words'], 'word')}", group["fgiou"], group["interval"]
 
 
 def _draw_pairs(axes: Axes, comparison: Comparison, shown: Sequence[Results], folders: Sequence[str]) -> None:
     dots = [(100 * _iou(other), 100 * _iou(one)) for one, other in comparison.pairs]
     axes.plot([0, 100], [0, 100], ":", color="grey")
-    said = ", ".join(f"{number:,} {word}" for word, number in comparison.images.items())
-    axes.set_title(f"IoU of each image: {said}")
+    shares = ", ".join(f"{number:,} {verdict}" for verdict, number in comparison.images.items())
+    axes.set_title(f"IoU of each image: {shares}")
     axes.set_xlabel(f"{folders[1]}, %", parse_math=False)
     axes.set_ylabel(f"{folders[0]}, %", parse_math=False)
     limits_of_both = _around([value for dot in dots for value in dot])
@@ -252,12 +252,12 @@ def _draw_images(axes: Axes, evaluation: Evaluation, shown: Sequence[Results]) -
 
 
 def _around(values: Sequence[float]) -> tuple[float, float]:
-    """The limits of an axis, in percent, that shows these values."""
+    """Limits of an axis in percent that include these values."""
     return max(-2, min(values) - 4), min(102, max(values) + 4)
 
 
 def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence[tuple[Results, float, float]]) -> None:
-    """Draws dots, some of them ringed, named and linked. The axes must have their limits already."""
+    """Draws dots, and marks some with a ring, a name and a link. The axes must have their limits already."""
     axes.grid(alpha=0.3)
     xs, ys = zip(*dots)
     axes.scatter(xs, ys, s=12 if len(dots) < _MANY else 5, color=_ONE, alpha=0.5, linewidths=0)
@@ -265,11 +265,11 @@ def _draw_dots(axes: Axes, dots: Sequence[tuple[float, float]], marked: Sequence
         _, xs, ys = zip(*marked)
         ring = axes.scatter(xs, ys, s=40, facecolors=_MARKED + "30", edgecolors=_MARKED)
         ring.set_urls([f"#image-{number}" for number in range(len(marked))])
-    named: list[tuple[float, float]] = []  # places of names, in parts of the axes
+    named: list[tuple[float, float]] = []  # places of names, as fractions of the axes
     for number, (results, x, y) in enumerate(marked):
         left, low = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
         if any(abs(left - other) < _NAME_SIZE[0] and abs(low - beside) < _NAME_SIZE[1] for other, beside in named):
-            continue  # names on top of each other cannot be read
+            continue  # overlapping names cannot be read
         named.append((left, low))
         is_right = left > _NEAR_BORDER
         axes.annotate(

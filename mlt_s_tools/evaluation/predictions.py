@@ -1,4 +1,4 @@
-"""Predicted masks of text, as PNG files from any framework: finding and reading them."""
+"""Finds and reads predicted masks of text: PNG files from any framework."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _NAMING = "Predictions are PNG files named like the images, such as img_1.png fo
 
 
 class Predictions:
-    """The predictions in a folder or a zip, by the names of their images.
+    """The predictions in a folder or a zip, at any depth, by the names of their images.
 
-    Names match whatever their case and Unicode form, at any depth. Other files than PNG are ignored.
+    Case and Unicode form of names do not matter. Files other than PNG are ignored.
 
     Args:
         root: path of the folder or zip.
 
     Raises:
-        mlt_s.MltSError: it is missing, cannot be read, or holds no PNG file or two of one name.
+        mlt_s.MltSError: it is missing, cannot be read, holds no PNG file, or holds two of the same name.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -36,8 +36,8 @@ class Predictions:
             first = self._members.setdefault(mlt_s.name_key(stem), member)
             if first is not member:
                 raise mlt_s.MltSError(
-                    f"Two predictions for one image: {first} and {member}. The same names occur in both splits: give "
-                    "a folder that holds those of one."
+                    f"Two predictions for one image: {first} and {member}. Both splits have the same names: give a "
+                    "folder with the predictions of one split."
                 )
         if not self._members:
             raise mlt_s.MltSError(f"There are no predictions in {root}. {_NAMING}")
@@ -83,17 +83,17 @@ def read_prediction(member: mlt_s.Member) -> npt.NDArray[np.bool_]:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             image.load()
-            values = mlt_s.single_channel(image, depth=data[24])  # the header's byte for the depth
+            values = mlt_s.single_channel(image, depth=data[24])  # the bit depth in the header
             if image.mode == "P":
                 mlt_s.check_palette(image)
     except MemoryError:
         raise
-    except Exception as error:  # of a broken picture, for which Pillow raises many kinds, or of other values
+    except Exception as error:  # Pillow raises many kinds for damaged pictures; or other values
         reason = "it is not a PNG file, or is cut off" if isinstance(error, UnidentifiedImageError) else error
         raise mlt_s.MltSError(f"{member} cannot be read as a prediction: {reason}. {_WANTED}") from error
-    found = set(np.unique(values).tolist())
-    if not (found <= {0, 1} or found <= {0, 255}):
-        some = ", ".join(map(str, sorted(found)[:5])) + (", ..." if len(found) > 5 else "")
+    values_found = set(np.unique(values).tolist())
+    if not (values_found <= {0, 1} or values_found <= {0, 255}):
+        some = ", ".join(map(str, sorted(values_found)[:5])) + (", ..." if len(values_found) > 5 else "")
         raise mlt_s.MltSError(f"{member} is not a prediction: it holds the values {some}. {_WANTED}")
     return values != 0
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlt_s_tools.evaluation.evaluate import Evaluation
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets compute cells that begin with these
-_SHOWN = 5  # names of a kind; JSON has all of them
+_SHOWN = 5  # names listed on a line; the JSON report has all of them
 BRACKETS = "In brackets: 95 % intervals, from 2,000 bootstrap resamples of the images (seed 0)."
 
 
@@ -27,11 +27,11 @@ BRACKETS = "In brackets: 95 % intervals, from 2,000 bootstrap resamples of the i
 
 
 def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison | None) -> Iterator[str]:
-    """The report.
+    """The lines of the report.
 
     Args:
         evaluation: an evaluation with at least one counted image.
-        kinds: what words are grouped by: "script", "height", both or none.
+        kinds: what words are grouped by: "script", "height", both or neither.
         comparison: the comparison with other predictions, or None.
     """
     figures, published = evaluation.figures, mlt_s.PUBLISHED_COUNTS[evaluation.split]
@@ -73,7 +73,7 @@ def lines(evaluation: Evaluation, kinds: Sequence[str], comparison: Comparison |
 
 
 def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Which label maps the figures rest on, if these were given or are not the authors'."""
+    """Names the label maps, if they were given as an argument or are not the authors'."""
     if not evaluation.label_maps and evaluation.is_by_authors:
         return
     places = evaluation.label_maps or evaluation.not_authors
@@ -83,8 +83,8 @@ def _label_map_lines(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.not_authors:
         others = mlt_s.without_secrets(", ".join(evaluation.not_authors))
         yield (
-            f"Not taken for the authors', as they are not named like {mlt_s.LABEL_ARCHIVE} or its folders, or text is "
-            f"255: {others}"
+            f"Not counted as the authors', because they are not named like {mlt_s.LABEL_ARCHIVE} or its folders, or "
+            f"text is 255: {others}"
         )
 
 
@@ -105,7 +105,7 @@ def _figure_lines(figures: dict[str, float]) -> Iterator[str]:
 
 
 def _interval_lines(evaluation: Evaluation, comparison: Comparison | None) -> Iterator[str]:
-    """What brackets mean, if there are any, and why the figures of all images have none."""
+    """Explains the brackets, if there are any, and why the figures of all images have none."""
     has_interval = "fgiou_lower" in evaluation.figures
     if has_interval or (comparison and comparison.differences["fgiou"].interval):
         yield BRACKETS
@@ -126,19 +126,20 @@ def in_brackets(interval: Sequence[float] | None, factor: float, digits: int, si
 def _group_lines(evaluation: Evaluation, kind: str) -> Iterator[str]:
     groups = evaluation.metrics.by(kind)
     yield f"Within words, by {kind}"
-    for name, of in groups.items():
-        rests = f"{mlt_s.counted(of['words'], 'word')}, {mlt_s.counted(of['images'], 'image')}, {of['pixels']:,} pixels"
-        if not of["interval"]:
-            rests += f"; {too_few(counting(evaluation.metrics.group_counts(kind, name)))}"
-        brackets = in_brackets(of["interval"], 100, 2)
-        yield f"  {with_limits(kind, name):<24}  fgIoU {100 * of['fgiou']:6.2f} %  {brackets:<18}{rests}"
+    for name, group in groups.items():
+        words, images = (mlt_s.counted(group[f"{unit}s"], unit) for unit in ("word", "image"))
+        basis = f"{words}, {images}, {group['pixels']:,} pixels"
+        if not group["interval"]:
+            basis += f"; {too_few(counting(evaluation.metrics.group_counts(kind, name)))}"
+        brackets = in_brackets(group["interval"], 100, 2)
+        yield f"  {with_limits(kind, name):<24}  fgIoU {100 * group['fgiou']:6.2f} %  {brackets:<18}{basis}"
 
 
 def _outside_lines(evaluation: Evaluation) -> Iterator[str]:
     outside = evaluation.metrics.outside_words()
     yield (
-        f"In no word: {sum(outside):,} pixels, in none of these figures. Of them {outside.fp:,} are wrongly predicted "
-        f"as text, and {outside.tp + outside.fn:,} are labelled as text."
+        f"Outside all words: {sum(outside):,} pixels, which these figures do not count. {outside.fp:,} of them are "
+        f"wrongly predicted as text, and {outside.tp + outside.fn:,} are labelled as text."
     )
     if without := evaluation.without_words:
         yield f"No ground truth for {mlt_s.counted(without, 'image')}: {mlt_s.first_few(without, _SHOWN)}."
@@ -166,18 +167,18 @@ def _difference(difference: Difference, factor: float, digits: int) -> str:
 def _remarks_on_split(evaluation: Evaluation) -> Iterator[str]:
     if without := evaluation.figures["images_without_text"]:
         yield (
-            f"No labelled text in {mlt_s.counted(without, 'image')}: 0 in precision and recall whatever is predicted, "
-            "as in the published protocol."
+            f"No labelled text in {mlt_s.counted(without, 'image')}: precision and recall count as 0 whatever is "
+            "predicted, as in the published protocol."
         )
     if lacking := mlt_s.PUBLISHED_COUNTS[evaluation.split] - len(evaluation.results):
         yield (
-            f"The data has {mlt_s.counted(len(evaluation.results), 'label map')} with image in this split, "
-            f"{abs(lacking):,} {'fewer' if lacking > 0 else 'more'} than MLT_S: mlt-s check says what to do."
+            f"This split has {mlt_s.counted(len(evaluation.results), 'label map')} with an image, {abs(lacking):,} "
+            f"{'fewer' if lacking > 0 else 'more'} than in MLT_S. mlt-s check says what to do."
         )
 
 
 def _not_counted(evaluation: Evaluation) -> Iterator[str]:
-    """What the figures leave out, which stands above them."""
+    """What the figures leave out; printed above them."""
     if missing := evaluation.missing:
         yield f"No prediction for {mlt_s.counted(missing, 'image')}: {mlt_s.first_few(missing, _SHOWN)}."
     if refused := [result.refused for result in evaluation.results if result.refused]:
@@ -189,15 +190,15 @@ def _not_counted(evaluation: Evaluation) -> Iterator[str]:
 
 
 def name_of(member: mlt_s.Member) -> str:
-    """The name of the file of a prediction."""
+    """The file name of a prediction."""
     return Path(member.name or member.address).name
 
 
 def no_words(data_dir: str | os.PathLike[str] | None) -> mlt_s.MltSError:
-    """The error if figures by words are asked for, and there are no words."""
+    """The error if figures by word are asked for, and there is no ground truth."""
     return mlt_s.MltSError(
-        f"There is no ground truth in {data_dir} for any of these images, so there are no words to group by. It is "
-        f"in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
+        f"There are no words to group by: {data_dir} has no ground truth for any of these images. It is in "
+        f"{' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
     )
 
 
@@ -232,7 +233,7 @@ def write_csv(evaluation: Evaluation, path: str | os.PathLike[str], comparison: 
 
 
 def _cell(text: str) -> str:
-    """A name as a cell that spreadsheets do not take for a formula."""
+    """A name as a cell that spreadsheets do not interpret as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -27,11 +27,11 @@ ERROR_COLORS = {
 
 
 def error_sheet(rows: Iterable[tuple[str, Mapping[str, Any], npt.NDArray[np.bool_]]]) -> Image.Image:
-    """A picture that shows images, their label maps and their predictions side by side, two abreast.
+    """Draws images, their label maps and their predictions side by side, in two columns.
 
     Args:
-        rows: at least one title, example (a dict with `image`, mode "RGB", and `label`, mode "L", of one size) and
-            prediction (bool, (height, width)); only one row is in memory at a time.
+        rows: at least one row: a title, an example (a dict with `image`, mode "RGB", and `label`, mode "L", of the same
+            size) and a prediction, bool (height, width). Only one row is in memory at a time.
 
     Returns:
         A `PIL.Image` of mode "RGB".
@@ -74,7 +74,7 @@ def colored_errors(prediction: npt.NDArray[np.bool_], label: npt.NDArray[np.uint
 def _panels(
     example: Mapping[str, Any], prediction: npt.NDArray[np.bool_]
 ) -> tuple[Image.Image, Image.Image, Image.Image]:
-    """The three pictures of a row, in the one size that fits a panel."""
+    """The three pictures of a row, all in the size that fits a panel."""
     image, label = example["image"], np.asarray(example["label"])
     size = preview.fitting(image)
     errors = Image.fromarray(colored_errors(prediction, label))

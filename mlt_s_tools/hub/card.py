@@ -201,10 +201,10 @@ def _filled(built: Built, repo: str | None) -> dict[str, Any]:
 def _unknown(built: Built) -> str:
     """What is known of label maps that may not be the authors'."""
     if built.text_value == 255:
-        return "The authors' hold 0, 1 and 255, and in these text was 255."
+        return "The authors' label maps hold 0, 1 and 255; in these, text was 255."
     return (
-        "They, or some of them, or those that `mlt-s weak` repaired, lay neither in an archive named "
-        f"`{mlt_s.LABEL_ARCHIVE}`, as the authors' do, nor in its folders."
+        f"The authors' label maps are in an archive named `{mlt_s.LABEL_ARCHIVE}`, or in its folders. At least some of "
+        "these were not, or were repaired by `mlt-s weak` from label maps that were not."
     )
 
 

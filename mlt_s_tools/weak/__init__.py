@@ -1,9 +1,9 @@
-"""Label maps from the boxes of words: for images that have none, and better than those that MLT_S has.
+"""Makes label maps from word boxes, and resolves uncertain pixels in existing label maps.
 
-A model (`patches.Model`) gives the probability of text for each pixel of a word, and a rule turns that into a label map
-(`rule`). The network that ships was trained on drawn words (`network`, `framing`, `edges`, `model`). `label` writes an
-archive of label maps with it (`archive`), `repair` resolves uncertain pixels of existing ones, `evaluate` measures a
-model by label maps, and `train` trains the network further on label maps.
+A model (`patches.Model`) predicts the probability of text for each pixel of a word, and a rule turns these
+probabilities into a label map (`rule`). The network that ships was trained on drawn words (`network`, `framing`,
+`edges`, `model`). `label` writes an archive of label maps made with it (`archive`), `repair` resolves uncertain pixels
+of existing ones, `evaluate` compares a model with label maps, and `train` trains the network further on label maps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mlt_s_tools.weak.baseline import Baseline
 if TYPE_CHECKING:
     from mlt_s_tools.weak.patches import Model
 
-RECORD, WEIGHTS = "weak.json", "network.npz"  # in the folder of a model, which is known by the record
+RECORD, WEIGHTS = "weak.json", "network.npz"  # in the folder of a model, which is recognised by the record
 SHIPPED = os.path.join(os.path.dirname(__file__), WEIGHTS)  # the network that comes with the package
 
 
@@ -38,14 +38,14 @@ def open_model(model: str | os.PathLike[str] | None = None) -> Model:
         if not os.path.isfile(SHIPPED):
             raise mlt_s.MltSError(
                 f"{SHIPPED}, the network that ships with mlt-s, is missing: install mlt-s again, or give a model "
-                f"(--model): {Baseline.name}, or the folder of one that mlt-s weak train wrote."
+                f"(--model): {Baseline.name}, or a folder that mlt-s weak train wrote."
             )
         return NetworkModel(SHIPPED)
     folder = mlt_s.absolute_address(model)
     if not os.path.isfile(os.path.join(folder, RECORD)):
         state = "holds no " + RECORD if os.path.isdir(folder) else "is not a folder"
         raise mlt_s.MltSError(
-            f"There is no model at {folder}, which {state}. Leave it out for the network that ships with mlt-s, or "
-            f"give {Baseline.name}, or the folder that mlt-s weak train DATA_DIR OUT wrote."
+            f"There is no model at {folder}, which {state}. Leave the model out for the network that ships with mlt-s, "
+            f"or give {Baseline.name}, or a folder that mlt-s weak train DATA_DIR OUT wrote."
         )
     return open_folder(folder)

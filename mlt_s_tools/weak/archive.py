@@ -1,8 +1,8 @@
-"""The archive of label maps that `mlt-s weak label` and `repair` write, and the folder that holds them until then.
+"""The archive of label maps that `mlt-s weak label` and `repair` write, and the folder that holds unfinished ones.
 
-The archive has the layout of the authors', so it can be used in its place. It also has a record (`origin.RECORD`) of
-how it was made, and each label map in it is signed. It holds no date, path or name of a machine: the same arguments
-give the same bytes, interrupted or not.
+The archive is laid out like the authors', so it can replace theirs. It also has a record (`origin.RECORD`) of how it
+was made, and each label map in it is signed. It contains no date, path or machine name: the same arguments give the
+same bytes, interrupted or not.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 
 PARTIAL = ".partial"  # ends the name of the folder beside the archive
 
-_FORMAT = 2  # raise it when the same arguments make other label maps
+_FORMAT = 2  # raise it when the same arguments give different label maps
 _FOLDER = "MLT_S_labels"
 FINISHED = "finished.jsonl"  # a journal, as in `resuming`: one line for each label map
 _LOCK = ".lock"
 _ARCHIVE = "archive"  # name of the archive while it is being written
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 
-# Counted for each label map, and summed by split.
+# The counts of each label map, which are summed by split.
 PIXELS = ("background", "text", "uncertain")
 COUNTS = {
     # unreadable: words that are uncertain as a whole; too_little: readable ones with too little text
     "label": ("images", "words", "unreadable", "too_little", *PIXELS),
-    # pixels that were uncertain; joined: pixels that were background and became text
+    # became_text, became_background: uncertain pixels that were resolved; joined: background that became text
     "repair": ("images", "words", "became_text", "became_background", "joined", *PIXELS),
 }
 
-# How label maps that are there differ from those asked for, the most telling difference first.
+# How existing label maps differ from the requested ones, the most informative difference first.
 _OTHER = {
     "format": "by another version of mlt-s",
     "kind": "of another command",
@@ -89,7 +89,7 @@ def order_of(kind: str, model: Model, thresholds: dict[str, float], source: str,
         **options,
         "source": source,
     }
-    return json.loads(json.dumps(order))  # as it is read back, to be compared with that
+    return json.loads(json.dumps(order))  # in the form in which a record is read, to compare both
 
 
 def signed_png(label: np.ndarray, maker: str) -> bytes:
@@ -100,7 +100,7 @@ def signed_png(label: np.ndarray, maker: str) -> bytes:
         maker: name of the model, for a repaired label map after `origin.REPAIRED` or `origin.REPAIRED_OTHERS`.
     """
     signature = PngInfo()
-    signature.add_text(KEYWORD, f"{MAKER} {maker}".encode("ascii", "replace"))  # other letters take another chunk
+    signature.add_text(KEYWORD, f"{MAKER} {maker}".encode("ascii", "replace"))  # other letters need another chunk type
     file = io.BytesIO()
     PIL.Image.fromarray(label).save(file, "PNG", pnginfo=signature)
     return file.getvalue()
@@ -110,7 +110,7 @@ def read_record(out: str) -> dict[str, Any] | None:
     """The record of the archive at `out`; None if there is no file.
 
     Raises:
-        mlt_s.MltSError: the file there is something else.
+        mlt_s.MltSError: the file is not such an archive.
     """
     if not os.path.lexists(out):
         return None
@@ -121,15 +121,15 @@ def read_record(out: str) -> dict[str, Any] | None:
             records.check(record, _ORDER)
             records.check(record, {"splits": {str: dict.fromkeys(COUNTS[record["kind"]], int)}})
         return record
-    except Exception:  # any zip may be damaged, encrypted or hold anything, each with an error of its own
+    except Exception:  # a zip may be damaged, encrypted or hold anything, and each raises a different error
         raise mlt_s.MltSError(f"{out} is there already, and was not written by {MAKER}. Give another name.") from None
 
 
 def is_finished(out: str, order: dict[str, Any]) -> bool:
-    """Whether the archive asked for is there.
+    """Whether the archive of this order exists.
 
     Raises:
-        mlt_s.MltSError: another archive is there, or something else.
+        mlt_s.MltSError: another archive, or another file, is there.
     """
     record = read_record(out)
     if record is None:
@@ -141,19 +141,19 @@ def is_finished(out: str, order: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
-    """The `Gathering` of an archive, a new one or that of an earlier run; None if the archive is finished.
+    """The `Gathering` of an archive, new or from an interrupted run; None if the archive is finished.
 
-    Other processes are kept out meanwhile. When the archive is there, the folder is removed, also the one of a run that
-    was killed in between.
+    Meanwhile, other processes are kept out. Once the archive exists, the folder is removed, also if it is left from a
+    run that was killed between the two.
 
     Args:
         out: absolute path of the archive to write.
         order: what `order_of` returns.
 
     Raises:
-        mlt_s.MltSError: there are label maps of another order, or something else is at `out`, or another process is
-            writing it.
-        OSError: the folder cannot be made.
+        mlt_s.MltSError: there are label maps of another order, another file is at `out`, or another process is writing
+            it.
+        OSError: the folder cannot be created.
     """
     folder = out + PARTIAL
     if is_finished(out, order) and not os.path.exists(folder):
@@ -174,7 +174,7 @@ def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
                 error.filename = out
             raise
         raise mlt_s.MltSError(
-            f"There is no space left for {out}. Free some, and run the same command again: it continues."
+            f"There is no space left for {out}. Free some, and run the same command again: it resumes."
         ) from error
 
 
@@ -197,14 +197,14 @@ class Gathering:
         if earlier is not None and (other := resuming.difference(earlier, order, _OTHER)):
             raise mlt_s.MltSError(
                 f"{folder} holds label maps of an interrupted run, {other}. To continue that run, give the same "
-                "arguments; to begin anew, remove the folder or give another name."
+                "arguments; to start over, remove the folder or give another name."
             )
         self._counts = {
             (line["split"], line["image_id"]): {name: line["counts"][name] for name in self._names}
             for line in finished
             if os.path.exists(self._path(line["split"], line["image_id"]))
         }
-        # Rewritten, as a killed run may have left half a line.
+        # Rewritten, because a killed run may have left half a line.
         lines = (self._line(*key) for key in self._counts)
         resuming.begin_journal(os.path.join(folder, FINISHED), order, lines)
 
@@ -246,7 +246,7 @@ class Gathering:
         return record
 
     def _path(self, split: str, image_id: str) -> str:
-        # Not by the name of the image, which may be too long for a file, or not allowed.
+        # Not named like the image: its name may be too long for a file, or not allowed.
         return os.path.join(self._folder, split, f"{_digest(image_id)}.png")
 
     def _line(self, split: str, image_id: str) -> dict[str, Any]:

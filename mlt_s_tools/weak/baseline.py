@@ -1,4 +1,4 @@
-"""Text in the box of a word without training: local thresholds, and the filled box. A network is compared with them."""
+"""Models that need no training, for comparison with a network: local thresholds, and the filled box."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mlt_s_tools.weak.patches import Patches
     from mlt_s_tools.words import Quad
 
-_BINS = 256  # of the histogram that a threshold is looked for in
-_STEEPNESS = 4.0  # of the probability: in the middle of each side it is 0.98 and 0.02
-_WINDOW = 0.5  # of Sauvola's threshold to each side, in parts of a word's shorter side
-_LEAST_SPREAD = 1.0  # grey levels between the pixels of a word: with less, there are no two sides
+_BINS = 256  # of the histogram in which a threshold is searched
+_STEEPNESS = 4.0  # of the probability: 0.98 and 0.02 at the means of the two sides
+_WINDOW = 0.5  # half the window of Sauvola's threshold, as a fraction of the word's shorter side
+_LEAST_SPREAD = 1.0  # grey levels between the pixels of a word: with less, it has only one colour
 
 
 class _Untrained:
-    """A model that needs no training, and looks at one word at a time."""
+    """A model without training that processes one word at a time."""
 
     name: str
     record: dict[str, Any] = {}
@@ -38,12 +38,12 @@ class _Untrained:
 
 
 class Baseline(_Untrained):
-    """A local threshold divides the pixels of a word into two sides; the side of its border is background.
+    """Divides the pixels of each word into two sides by a threshold; the side with fewer border pixels is text.
 
-    The threshold is Otsu's, on the line along which the colours of the word vary most. Text is the side with fewer
-    pixels of the border. The probability is 0.5 at the threshold, and farther from 0.5 with distance. It is 0.5
-    throughout in a word of one colour, and in a word that covers no pixel of the image: the rectangle around a turned
-    word can reach into a corner of the image that the word itself does not.
+    The threshold is Otsu's, on the line along which the colours of the word vary most. The probability is 0.5 at the
+    threshold, and differs more from 0.5 with the distance from it. It is 0.5 everywhere if the word has only one
+    colour, or covers no pixel of the image: the rectangle around a slanted word can reach into a corner of the image
+    that the word itself does not reach.
     """
 
     name = "baseline"
@@ -65,7 +65,7 @@ class Baseline(_Untrained):
 
 
 class FilledBox(_Untrained):
-    """All of a word is text: the least that any model has to beat."""
+    """Predicts text in the whole word: the lower bound for any model."""
 
     name = "filled box"
 
@@ -75,7 +75,7 @@ class FilledBox(_Untrained):
 
 
 class Sauvola(_Untrained):
-    """The local threshold of Sauvola and Pietikäinen, by scikit-image; text is the side with fewer border pixels.
+    """The local threshold of Sauvola and Pietikäinen, from scikit-image; text is the side with fewer border pixels.
 
     Probabilities are 0 and 1 only.
 
@@ -110,7 +110,7 @@ def _axis(colors: np.ndarray) -> np.ndarray:
 
 
 def _parted(values: np.ndarray) -> tuple[float, float]:
-    """Otsu's threshold of values, and half the distance between the means below and above it."""
+    """Otsu's threshold, and half the distance between the means below and above it."""
     counts, edges = np.histogram(values, _BINS)
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
@@ -118,7 +118,7 @@ def _parted(values: np.ndarray) -> tuple[float, float]:
     sums = np.cumsum(counts * middles)
     mean_below, mean_above = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
     spread = below * above * (mean_above - mean_below) ** 2.0
-    best = np.flatnonzero(spread >= spread.max() * (1 - 1e-9))  # of two flat colours, all thresholds between them
+    best = np.flatnonzero(spread >= spread.max() * (1 - 1e-9))  # between two flat colours, all thresholds are equal
     return edges[1:][best].mean(), (mean_above - mean_below)[best].mean() / 2
 
 

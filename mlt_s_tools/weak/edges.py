@@ -1,7 +1,8 @@
-"""Edges at the image's own pixels: a guided filter (He, Sun and Tang, 2013) of probabilities from a coarser picture.
+"""Aligns probabilities with the edges of the image, by a guided filter (He, Sun and Tang, 2013), and calibrates them.
 
-In each window of the image, probabilities become a linear function of the colours, so they change where the colours do.
-For large words, whose windows have many pixels, the functions are fitted to a reduced picture (He and Sun, 2015).
+The network works at another resolution than the image. In each window of the image, the filter makes probabilities a
+linear function of the colours, so they change where the colours do. For large words, whose windows have many pixels,
+the functions are fitted to a reduced picture (He and Sun, 2015).
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_REACH = 0.08  # of a window to each side, in parts of the word's shorter side
-_SMOOTHNESS = 0.015  # the variance of colours, in their deviations, above which they count
-_LEAST_RADIUS = 3  # pixels of a window to each side in a reduced picture
+_REACH = 0.08  # radius of a window, as a fraction of the word's shorter side
+_SMOOTHNESS = 0.015  # variance of the normalised colours below which they hardly count
+_LEAST_RADIUS = 3  # radius of a window in a reduced picture, in pixels
 _LEAST_SPREAD = 4.0  # grey levels
-# Of logits: they calibrate probabilities (Guo et al., 2017), and make 0.5 the best threshold.
+# A linear function of the logits calibrates probabilities (Guo et al., 2017), and makes 0.5 the best threshold.
 _SLOPE, _SHIFT = 2.0, 0.5
 _SUREST = 0.998  # the greatest probability
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # of colours, in the order of `_fitted`
 
 
 def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray:
-    """Aligns the edges of probabilities with those of the picture.
+    """Aligns the edges of probabilities with those of the picture, and calibrates them.
 
     Args:
         colors: uint8 (height, width, 3).
@@ -40,9 +41,9 @@ def sharpened(colors: np.ndarray, values: np.ndarray, side: float) -> np.ndarray
     small = np.stack([_reduced(plane, factor) for plane in (*guide, values)])
     slopes = window_means(_fitted(small[:3], small[3], round(radius / factor)), round(radius / factor))
     red, green, blue, constant = (_enlarged(plane, values.shape, factor) for plane in slopes)
-    found = red * guide[0] + green * guide[1] + blue * guide[2] + constant
-    found = np.clip(found, 1 - _SUREST, _SUREST)
-    return (1 / (1 + np.exp(-calibrated(np.log(found / (1 - found)))))).astype(np.float32)
+    sharp = red * guide[0] + green * guide[1] + blue * guide[2] + constant
+    sharp = np.clip(sharp, 1 - _SUREST, _SUREST)
+    return (1 / (1 + np.exp(-calibrated(np.log(sharp / (1 - sharp)))))).astype(np.float32)
 
 
 def calibrated(logits: Any) -> Any:
@@ -106,7 +107,7 @@ def _reduced(plane: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _enlarged(plane: np.ndarray, shape: tuple[int, int], factor: int) -> np.ndarray:
-    """A reduced plane at full size again: its last row and column may stand for fewer pixels than the others."""
+    """Enlarges a reduced plane to full size. Its last row and column may cover fewer pixels than the others."""
     if factor == 1:
         return plane
     height, width = shape

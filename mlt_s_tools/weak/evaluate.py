@@ -1,8 +1,8 @@
-"""`mlt-s weak evaluate`: how well a model agrees with label maps of the same words, and how sure that is.
+"""`mlt-s weak evaluate`: measures how well a model agrees with label maps of the same words, with intervals.
 
-There is one protocol. With enough images, thresholds are chosen on every second image, and the figures are those of the
-others; otherwise the threshold is 0.5, and the figures are those of all. Intervals come from bootstrap resamples of the
-images. One model is called better than another only if the interval of their difference excludes 0.
+With enough images, thresholds are chosen on every second image, and the figures are over the others. Otherwise the
+threshold is 0.5, and the figures are over all images. Intervals come from bootstrap resamples of the images. One model
+is called better than another only if the interval of their difference excludes 0.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from mlt_s_tools.weak.patches import Model, Words
     from mlt_s_tools.weak.tally import Group
 
-    Example = tuple[Image.Image, Words, np.ndarray]  # RGB; with names of scripts; label map, uint8 (height, width)
+    # The image, RGB; its words, with names of scripts; and its label map, uint8 (height, width).
+    Example = tuple[Image.Image, Words, np.ndarray]
 
-FIXED = STEPS.index(0.5)  # the threshold if none can be chosen
-LEAST_TO_CHOOSE = 20  # images to choose a threshold on
+FIXED = STEPS.index(0.5)  # the threshold if there are too few images to choose one
+LEAST_TO_CHOOSE = 20  # images needed to choose a threshold
 BATCH = 8  # images in memory at a time
 
 
@@ -51,7 +52,7 @@ class Compared(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """Ids of the images that are left out, by reason."""
+    """The ids of the images left out, by reason."""
 
     trained_on: list[str]
     without_words: list[str]
@@ -67,7 +68,7 @@ def run(
     json: str | os.PathLike[str] | None = None,
     text_value: int = 1,
 ) -> None:
-    """Evaluates a model, and with it the baseline, filled boxes and, if scikit-image is installed, Sauvola's threshold.
+    """Compares a model with the baseline, filled boxes and, if scikit-image is installed, Sauvola's threshold.
 
     Args:
         data_dir: folder of the archives, with ground truth, as for `load_dataset`.
@@ -79,8 +80,8 @@ def run(
         text_value: the value of text in the label maps, as for the loader: 1 or 255.
 
     Raises:
-        mlt_s.MltSError: there is no image to evaluate, something cannot be read, or a picture is asked for and
-            matplotlib is not installed.
+        mlt_s.MltSError: there is no image to evaluate, a file cannot be read, or a picture is asked for and matplotlib
+            is not installed.
         OSError: a file cannot be written, or would replace one that is not known to be from mlt-s.
     """
     if out:
@@ -101,7 +102,7 @@ def run(
 
 
 def models_beside(model: Model) -> list[Model]:
-    """A model and those that it is compared with."""
+    """A model and the models to compare it with."""
     models: list[Model] = [model, *([] if isinstance(model, Baseline) else [Baseline()]), FilledBox()]
     try:
         return [*models, Sauvola()]
@@ -113,15 +114,15 @@ def compare(source: Source, split: str, models: Sequence[Model]) -> tuple[list[C
     """Counts the pixels of every labelled image that has words and that the first model was not trained on.
 
     Args:
-        source: pairs of that split only.
+        source: the pairs of one split.
         split: its name.
-        models: the models to count under.
+        models: the models to evaluate.
 
     Returns:
-        The counts of each model, the images left out, and the share of pixels that are uncertain in the label maps.
+        The counts of each model, the images left out, and the share of uncertain pixels in the label maps.
 
     Raises:
-        mlt_s.MltSError: something cannot be read.
+        mlt_s.MltSError: a file cannot be read.
     """
     trained = {mlt_s.name_key(image_id) for image_id in models[0].trained_on.get(split, ())}
     left, shares = LeftOut([], [], []), []
@@ -138,24 +139,24 @@ def compare(source: Source, split: str, models: Sequence[Model]) -> tuple[list[C
 
 
 def count(models: Sequence[Model], examples: Iterable[Example]) -> list[Compared]:
-    """Counts the pixels of examples under all models, with a few images in memory at a time.
+    """Counts the pixels of examples for each model, with a few images in memory at a time.
 
     Args:
-        models: the models to count under.
-        examples: images (`PIL.Image` of mode "RGB"), each with its words, as `Tally.add` takes them, and its label map,
-            uint8 (height, width).
+        models: the models to evaluate.
+        examples: images (`PIL.Image` of mode "RGB"), each with its words, as for `Tally.add`, and its label map, uint8
+            (height, width).
     """
     compared, examples = [Compared(model, Tally()) for model in models], iter(examples)
     while batch := list(itertools.islice(examples, BATCH)):
-        for of in compared:
-            answers = of_readable(of.model, [(image, words) for image, words, _ in batch])
-            for (_, words, label), patches in zip(batch, answers):
-                of.tally.add(words, patches, label)
+        for model, tally in compared:
+            patches_of_images = of_readable(model, [(image, words) for image, words, _ in batch])
+            for (_, words, label), patches in zip(batch, patches_of_images):
+                tally.add(words, patches, label)
     return compared
 
 
 def _example(source: Source, choice: Choice, trained: set[str], left: LeftOut) -> Example | None:
-    """The example of a choice; None, and a note in `left`, if it is left out."""
+    """The example of a choice. If it is left out, None, and its id is added to `left`."""
     image_id = choice.pair.image_id
     if mlt_s.name_key(image_id) in trained:
         left.trained_on.append(image_id)
@@ -236,8 +237,8 @@ def _of_model(of: Compared, threshold: int, reported: slice) -> dict[str, Any]:
 
 def _group(tally: Tally, group: Group, threshold: int, reported: slice) -> dict[str, Any]:
     pixels = tally.pixels(group, threshold, reported)
-    found = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
-    return {**found, "words": tally.words[group]} if group in tally.words else found
+    figures = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
+    return {**figures, "words": tally.words[group]} if group in tally.words else figures
 
 
 def _of_threshold(tally: Tally, at: int, reported: slice) -> dict[str, Any]:
@@ -249,14 +250,14 @@ def _of_threshold(tally: Tally, at: int, reported: slice) -> dict[str, Any]:
 def difference(
     one: Compared, other: Compared, thresholds: tuple[int, int] = (FIXED, FIXED), reported: slice = slice(None)
 ) -> dict[str, Any]:
-    """By how much one model is better than another, on the same resamples of the images.
+    """The difference between two models, on the same resamples of the images.
 
     Returns:
         `of` and `from` (their names), `value` (in fgIoU), `interval` and `verdict`.
     """
     pixels = (of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds))
-    found = iou_difference(*pixels)
-    return {"of": one.model.name, "from": other.model.name, **found._asdict(), "verdict": found.verdict}
+    measured = iou_difference(*pixels)
+    return {"of": one.model.name, "from": other.model.name, **measured._asdict(), "verdict": measured.verdict}
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -268,16 +269,16 @@ def _report(report: dict[str, Any], left: LeftOut) -> Iterator[str]:
     if images["choice"]:
         chosen = f"thresholds chosen on {mlt_s.counted(images['choice'], 'other')}"
     else:
-        chosen = f"the threshold {STEPS[FIXED]} (choosing one takes at least {2 * LEAST_TO_CHOOSE - 1} images)"
+        chosen = f"the threshold {STEPS[FIXED]} (choosing one needs at least {2 * LEAST_TO_CHOOSE - 1} images)"
     yield f"{report['split']}: figures of {reported}, with {chosen}"
     for line in _left_lines(left):
         yield f"Left out {line}."
     yield ""
     yield from _table(report["models"])
     yield ""
-    for one in report["differences"]:
-        value = f"{100 * one['value']:+.1f}{_in_brackets(one['interval'], '+')}"
-        yield f"{one['of']} less {one['from']}: {value}, {one['verdict']}"
+    for pair in report["differences"]:
+        value = f"{100 * pair['value']:+.1f}{_in_brackets(pair['interval'], '+')}"
+        yield f"{pair['of']} less {pair['from']}: {value}, {pair['verdict']}"
     yield ""
     yield from _groups(report["models"][0])
     yield ""
@@ -287,7 +288,7 @@ def _report(report: dict[str, Any], left: LeftOut) -> Iterator[str]:
         if not of["interval"]:
             yield f"{of['name']} has {too_few(of['counting'])}."
     yield (
-        "Pixels that are uncertain in the label maps, or lie in unreadable words, are not counted. Figures of a part "
+        "Pixels that are uncertain in the label maps, or lie in unreadable words, are not counted. Figures over part "
         "of a split cannot be compared with published ones."
     )
 
@@ -304,17 +305,18 @@ def _groups(of: dict[str, Any]) -> Iterator[str]:
 
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:
-    width = max(len(of["name"]) for of in models)
+    width = max(len(model["name"]) for model in models)
     yield f"{'':<{width}}  threshold  fgIoU %{'':15}no outlines %  precision  recall  unsure text %  calibration"
-    for of in models:
-        figures = of["figures"]
-        fgiou = f"{100 * of['fgiou']:5.1f}{_in_brackets(of['interval'])}"
+    for model in models:
+        figures = model["figures"]
+        fgiou = f"{100 * model['fgiou']:5.1f}{_in_brackets(model['interval'])}"
         unsure, error = (
             "-" if value is None else f"{factor * value:.{digits}f}"
-            for value, factor, digits in ((of["text_unsure"], 100, 1), (of["calibration_error"], 1, 3))
+            for value, factor, digits in ((model["text_unsure"], 100, 1), (model["calibration_error"], 1, 3))
         )
+        inner = 100 * model["without_outlines"]["fgiou"]
         yield (
-            f"{of['name']:<{width}}  {of['threshold']:9.2f}  {fgiou:<20}  {100 * of['without_outlines']['fgiou']:13.1f}"
+            f"{model['name']:<{width}}  {model['threshold']:9.2f}  {fgiou:<20}  {inner:13.1f}"
             f"  {figures['pooled_precision']:9.4f}  {figures['pooled_recall']:6.4f}  {unsure:>13}  {error:>11}"
         )
 

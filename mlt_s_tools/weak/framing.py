@@ -1,8 +1,8 @@
-"""How a word is cut out of its image for the network, and how the answer is mapped back to the image's pixels.
+"""Crops words for the network, and maps its output back to the pixels of the image.
 
-Words differ in size and slant, and the network sees all of them alike: the shorter side `SIDE` pixels long, slanted
-words turned level, colours as deviations from the word's own. Positions are edges of pixels: the first pixel of
-an image reaches from 0 to 1, and the corner (x, y) of a word is the middle of a pixel, (x + 0.5, y + 0.5).
+Words differ in size and slant. The crops are alike: the shorter side has `SIDE` pixels, slanted words are rotated to
+the nearest axis, and colours are normalised by those of the word. Positions refer to the edges of pixels: the first
+pixel of an image extends from 0 to 1, and the corner (x, y) of a word is the centre of a pixel, (x + 0.5, y + 0.5).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from mlt_s_tools.words import Box, Quad
 
 SIDE = 48  # pixels of the shorter side of a word in its crop
-CONTEXT = 0.33  # margin around the word, in parts of `SIDE`
-LEVEL = math.radians(3.5)  # a word that slants by less is left as it is: turning blurs
+CONTEXT = 0.33  # margin around the word, as a fraction of `SIDE`
+LEVEL = math.radians(3.5)  # a word that slants by less is not rotated, because rotation blurs
 LONGEST, MOST_PIXELS = 2048, 1 << 19  # of a crop: larger ones are scaled down to save memory
 _LEAST = 2 * MULTIPLE  # pixels of a side of a crop
-_OVERSAMPLED = 4  # lines per pixel by which coverage is counted
-_FAR = 64.0  # how far a word may reach out of its image, in sides of the image, before it is cut off
-_LEAST_SPREAD, _MOST_DEVIATION = 4.0, 5.0  # grey levels; deviations
-_LEAST_SEEN = 2**-7  # pixels of the image, where a crop covers almost none of it
+_OVERSAMPLED = 4  # lines per pixel, to measure coverage
+_FAR = 64.0  # how far a word may extend beyond its image before it is cut off, as a multiple of the image's sides
+_LEAST_SPREAD, _MOST_DEVIATION = 4.0, 5.0  # grey levels; standard deviations
+_LEAST_SEEN = 2**-7  # pixels of the image to sample if a crop covers almost none of it
 _BILINEAR, _BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 
 
 class Frame(NamedTuple):
-    """Where a crop lies in its image.
+    """The place of a crop in its image.
 
     Attributes:
-        matrix: float64 (2, 3), from positions (x, y, 1) in the image to positions in the crop.
+        matrix: float64 (2, 3), maps positions (x, y, 1) in the image to positions in the crop.
         size: (width, height) in pixels, multiples of `MULTIPLE`.
-        is_level: whether it is only scaled, not turned.
-        corners: float64 (4, 2), of the word, in the crop.
+        is_level: whether the crop is only scaled, not rotated.
+        corners: float64 (4, 2), the corners of the word in the crop.
     """
 
     matrix: np.ndarray
@@ -70,7 +70,7 @@ def frame(quad: Quad | np.ndarray, size: tuple[int, int]) -> Frame:
 
 
 def _turn(corners: np.ndarray) -> float:
-    """The angle of a word to the nearest of the image's axes; 0 where it is less than `LEVEL`."""
+    """The angle between a word and the nearest axis of the image; 0 if it is less than `LEVEL`."""
     along = (corners[1] - corners[0] + corners[2] - corners[3]) / 2
     across = (corners[3] - corners[0] + corners[2] - corners[1]) / 2
     x, y = along if np.hypot(*along) >= np.hypot(*across) else across
@@ -80,7 +80,7 @@ def _turn(corners: np.ndarray) -> float:
 
 
 def crop(image: Image.Image, of: Frame) -> np.ndarray:
-    """The network's input for a word: float32 (height, width, 4), colours in deviations and coverage from 0 to 1.
+    """The network's input for a word: float32 (height, width, 4), normalised colours and coverage from 0 to 1.
 
     Args:
         image: `PIL.Image` of mode "RGB".
@@ -97,9 +97,9 @@ def crop(image: Image.Image, of: Frame) -> np.ndarray:
 
 
 def resampled(image: Image.Image, of: Frame) -> np.ndarray:
-    """A picture (`PIL.Image` of mode "RGB") in the pixels of a crop: float32 (height, width, 3).
+    """A picture (`PIL.Image` of mode "RGB") resampled to the pixels of a crop: float32 (height, width, 3).
 
-    Beyond the border of the image its border pixels are repeated.
+    Beyond the border of the image, its border pixels are repeated.
     """
     return (_scaled if of.is_level else _turned)(image, of)
 
@@ -112,7 +112,7 @@ def _coverage(of: Frame) -> np.ndarray:
 
 
 def _scaled(image: Image.Image, of: Frame) -> np.ndarray:
-    """As `resampled`, of a level crop."""
+    """`resampled` for a level crop."""
     scale, shift = of.matrix[0, 0], of.matrix[:, 2]
     ends = np.array([shift, shift + scale * np.array(image.size)])  # of the image, in the crop
     first = np.clip(np.ceil(ends[0] - 1e-6), 0, np.array(of.size) - 1).astype(int)
@@ -125,7 +125,7 @@ def _scaled(image: Image.Image, of: Frame) -> np.ndarray:
 
 
 def _turned(image: Image.Image, of: Frame) -> np.ndarray:
-    """As `resampled`, of a crop that is turned level."""
+    """`resampled` for a rotated crop."""
     inverse = np.linalg.inv(np.vstack([of.matrix, [0, 0, 1]]))
     width, height = of.size
     reach = (inverse @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]]))[:2]
@@ -133,7 +133,7 @@ def _turned(image: Image.Image, of: Frame) -> np.ndarray:
     left, top = np.clip(low, 0, np.array(image.size) - 1).astype(int)
     right, bottom = np.clip(high, [left + 1, top + 1], image.size).astype(int)
     region = np.array([right - left, bottom - top])
-    # Reduced first, as turning interpolates between four pixels only.
+    # Reduced first, because the rotation interpolates between only four pixels.
     factor = min(1.0, float(np.hypot(*of.matrix[0, :2])))
     reduced = np.maximum(1, np.rint(region * factor)).astype(int)
     small = image.resize(tuple(reduced), _BILINEAR, box=(left, top, right, bottom))
@@ -147,7 +147,7 @@ def _turned(image: Image.Image, of: Frame) -> np.ndarray:
 
 
 def _padded(values: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """An array with its border repeated, `before` and `after` it, by numbers of pixels (x, y)."""
+    """An array with its border repeated, by numbers of pixels (x, y) before and after it."""
     if not before.any() and not after.any():
         return values
     margins = [(before[1], after[1]), (before[0], after[0]), (0, 0)]

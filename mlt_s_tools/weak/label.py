@@ -1,4 +1,4 @@
-"""`mlt-s weak label`: label maps for images that have words, in an archive like the authors'."""
+"""`mlt-s weak label`: makes label maps for images with word boxes, in an archive like the authors'."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WANTED = ("image", "words")
 
 
 class Task(NamedTuple):
-    """An image and its words: a pair without a label map to label, or one with it to repair."""
+    """An image and its words: a pair without a label map, to label, or with one, to repair."""
 
     split: str
     pair: mlt_s.Pair
@@ -49,26 +49,26 @@ def run(
     thresholds: Thresholds | None = None,
     text_value: int = 1,
 ) -> None:
-    """Makes label maps, writes their archive, and prints what is in it.
+    """Makes label maps, writes them to an archive, and prints what is in it.
 
-    An interrupted call continues when it is repeated with the same arguments, and ends in the same bytes. A finished
-    archive is not made again.
+    If a call is interrupted, repeat it with the same arguments: it resumes, and writes the same bytes as an
+    uninterrupted call. A finished archive is not made again.
 
     Args:
         data_dir: folder of the archives, with images and ground truth, as for `load_dataset`.
-        out: path of the archive to write, outside the folders of `data_dir` and `label_maps`. Its name ends in .zip and
-            is one that the loader takes for label maps.
+        out: path of the archive to write, outside the folders of `data_dir` and `label_maps`. Its name must end in .zip
+            and be one from which the loader reads label maps.
         model: None for the network that ships, "baseline", or the folder of a trained one.
-        unlabelled_only: leave out images that have a label map. Label maps are looked for as `load_dataset` does:
-            in `label_maps`, in `data_dir`, or from the authors. By default none are needed, and every image with
-            words gets one.
+        unlabelled_only: leave out images that have a label map. Label maps are found as by `load_dataset`: in
+            `label_maps`, in `data_dir`, or at the authors'. By default none are needed, and every image with words gets
+            one.
         label_maps: for `unlabelled_only`: the label archive, or a list of several, if it is not in `data_dir`.
-        thresholds: `rule.Thresholds`; by default its defaults.
+        thresholds: the thresholds of the rule; by default those of `rule.Thresholds()`.
         text_value: the value of text in `label_maps`, as for the loader: 1 or 255. It is part of the printed call.
 
     Raises:
-        mlt_s.MltSError: there is nothing to label, something cannot be read, or there are other label maps at `out`.
-            It is raised before anything is written, if that can be known.
+        mlt_s.MltSError: there is nothing to label, a file cannot be read, or there are other label maps at `out`. It is
+            raised before anything is written, if the problem can be found by then.
         OSError: the archive cannot be written.
     """
     out, thresholds = checked(out, data_dir, label_maps), thresholds or Thresholds()
@@ -94,14 +94,15 @@ def checked(out: str | os.PathLike[str], data_dir: str | os.PathLike[str], label
     """The absolute path of the archive to write.
 
     Raises:
-        mlt_s.MltSError: the loader would not take its name for label maps, or would mix it with the label maps there.
+        mlt_s.MltSError: the loader would not read label maps from an archive of this name, or would mix them with the
+            label maps of that folder.
     """
     out = os.path.abspath(os.path.expanduser(out))
     name = os.path.basename(out)
     if not name.lower().endswith(".zip") or not mlt_s.is_wanted((name,), ("label",)):
         raise mlt_s.MltSError(
             f"The loader would not look for label maps in an archive named {name}: give a name that ends in .zip and "
-            "says nothing of images, words or a test split, such as weak.zip."
+            "has no word for images, words or a test split, such as weak.zip."
         )
     for place in map(mlt_s.absolute_address, [data_dir, *mlt_s.MltSConfig(label_maps=label_maps).label_sources]):
         if mlt_s.is_below(out, [place]):
@@ -133,7 +134,7 @@ def _tasks(
 def _listing(
     data_dir: str | os.PathLike[str], label_maps: str | list[str] | None, unlabelled_only: bool
 ) -> mlt_s.Listing:
-    """The files that there are, with label maps only for `unlabelled_only`."""
+    """The listing of the sources; of label maps only for `unlabelled_only`."""
     if unlabelled_only:
         builder = mlt_s.MltS(config_name="words", data_dir=data_dir, label_maps=label_maps)
         return builder.complete_listing()
@@ -144,7 +145,7 @@ def _listing(
         if not listing.has(role):
             raise mlt_s.MltSError(
                 f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps are made "
-                f"from MLT's images and words: fetch {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
+                f"from MLT's images and words: download {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
         if stray := [member for known, member in listing.unplaced if known == role]:
             mlt_s.report_unplaced(stray, kind)
@@ -155,11 +156,11 @@ def _nothing_to_label(data_dir: str | os.PathLike[str], listing: mlt_s.Listing) 
     if listing.has("label"):
         return (
             f"There is nothing to label in {data_dir}: every image that has ground truth has a label map. Leave out "
-            "--unlabelled-only to label them all the same."
+            "--unlabelled-only to label these images too."
         )
     return (
-        f"There is nothing to label in {data_dir}: no image and ground truth file share split and name, as img_1.jpg "
-        "and gt_img_1.txt do."
+        f"There is nothing to label in {data_dir}: no image has a ground truth file of the same name in its split, as "
+        "img_1.jpg has gt_img_1.txt."
     )
 
 
@@ -168,7 +169,7 @@ def with_words(pairs: choose.Source, where: str) -> list[Task]:
 
     Args:
         pairs: the pairs.
-        where: what the error calls their place.
+        where: their place, as the error names it.
 
     Raises:
         mlt_s.MltSError: no pair has ground truth.
@@ -176,17 +177,17 @@ def with_words(pairs: choose.Source, where: str) -> list[Task]:
     tasks = [Task(choice.split, pairs.with_words(choice)) for choice in pairs.choices]
     if not any(task.pair.words for task in tasks):
         raise mlt_s.MltSError(
-            f"No pair in {where} has ground truth, which says where words are: fetch "
+            f"No pair in {where} has ground truth, which says where words are: download "
             f"{' and '.join(mlt_s.WORDS_ARCHIVES)} from {mlt_s.IMAGES_URL}."
         )
     return tasks
 
 
 def digest_of(tasks: Iterable[Task]) -> str:
-    """A digest by which an interrupted run knows its sources again.
+    """A digest by which an interrupted run recognises its sources.
 
-    It changes if an image, a label map, its value of text, or ground truth does. Sizes and stamps stand for contents:
-    only directories are read.
+    It changes if an image, a label map, the value of text in it, or ground truth changes. Changes are recognised by
+    sizes and stamps, so only directories are read.
     """
     tasks = list(tasks)
     lines = [
@@ -205,13 +206,13 @@ def digest_of(tasks: Iterable[Task]) -> str:
 def gathered(
     out: str, order: dict[str, Any], tasks: list[Task], model: Model, made: Maker, without_words: dict[str, int]
 ) -> dict[str, Any]:
-    """Makes the label maps that are not there yet, writes the archive of all, and returns its record.
+    """Makes the missing label maps, writes the archive of all of them, and returns its record.
 
     Args:
         out, order: as for `archive.gathering`.
-        tasks: images and words of all label maps.
+        tasks: the images and words of all label maps.
         model: any `patches.Model`.
-        made: makes a label map, as a PNG file, and its counts, from an example and its patches.
+        made: from an example and its patches, makes a label map, as a PNG file, and its counts.
         without_words: split -> number of images without ground truth.
     """
     with archive.gathering(out, order) as gathering:
@@ -220,7 +221,7 @@ def gathered(
             record = archive.read_record(out)
             assert record, "a finished archive has a record"
             return record
-        # Always the same batches: with other ones, a network's probabilities can differ in their last bits.
+        # The batches are always the same: in other batches, a network's probabilities can differ in their last bits.
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
         rest = [batch for batch in batches if not all(gathering.has(*task.key) for task in batch)]
         done = len(tasks) - sum(map(len, rest))
@@ -284,7 +285,7 @@ def _call(
     unlabelled_only: bool,
     text_value: int,
 ) -> str:
-    """How to load the label maps, for `unlabelled_only` together with those that were there."""
+    """The call that loads the label maps; for `unlabelled_only`, together with the existing ones."""
     authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
     config = mlt_s.MltSConfig(
         name=mlt_s.MltS.DEFAULT_CONFIG_NAME,

@@ -1,4 +1,4 @@
-"""The model that uses the network: the one that ships, or one in a folder."""
+"""The model that runs a network: the one that ships, or one in a folder."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from mlt_s_tools.words import Box, Quad
 
 _MOST_PIXELS = 1 << 20  # of a batch, to limit memory: 50 words of 80 x 256
-# The part of a folder's record that is read; a training writes more into it.
+# The part of a folder's record that is read. `train` records more.
 _SHAPE: records.Shape = {"weights": str, "trained_on?": {str: [str]}}
 
 
 class NetworkModel:
     """A `patches.Model` that uses the network.
 
-    PyTorch gets words whose crops have the same size in one batch. A word's probabilities do not depend on its batch,
-    except for the last bits of sums.
+    On PyTorch, words whose crops have the same size are in one batch. Probabilities do not depend on the batch, except
+    for the last bits of sums.
 
     Args:
         path: path of the weights.
-        trained_on: split -> ids of the images of MLT that it was trained on.
-        engine: "numpy", "torch cpu" or "torch cuda"; by default the fastest one here.
+        trained_on: split -> ids of the images of MLT that the network was trained on.
+        engine: "numpy", "torch cpu" or "torch cuda"; by default the fastest one on this machine.
 
     Raises:
         mlt_s.MltSError: the weights cannot be read.
@@ -59,7 +59,7 @@ class NetworkModel:
             self._logits, self._threads = _on_torch(self.weights, engine.split()[1]), 1
             self._most_pixels = _MOST_PIXELS
         self.name = f"network {digest[:8]}"
-        # With the engine: two engines can differ in a last bit, and a resumed run has to end in the same bytes.
+        # Includes the engine: engines can differ in the last bit, and a resumed run has to give the same bytes.
         self.record = {"weights": digest, "engine": engine}
         self.trained_on = trained_on or {}
 
@@ -74,7 +74,7 @@ class NetworkModel:
         return patches
 
     def _batches(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[list[_Word]]:
-        """Words whose crops have one size, no more than `_MOST_PIXELS` allow."""
+        """Batches of words whose crops have the same size, limited by `_most_pixels`."""
         by_size = defaultdict(list)
         for number, (image, quads) in enumerate(examples):
             for place, quad in enumerate(quads):
@@ -107,10 +107,10 @@ def _patch(word: _Word, logits: np.ndarray) -> Patch:
 
 
 def open_folder(folder: str | os.PathLike[str]) -> NetworkModel:
-    """The network in a folder that `mlt-s weak train` wrote.
+    """Opens the network in a folder that `mlt-s weak train` wrote.
 
     Raises:
-        mlt_s.MltSError: it is damaged, or was written by an earlier version.
+        mlt_s.MltSError: the folder is damaged, or was written by an earlier version.
     """
     folder = Path(folder)
     try:
@@ -128,7 +128,7 @@ def open_folder(folder: str | os.PathLike[str]) -> NetworkModel:
 
 
 def fastest_engine() -> str:
-    """The engine to use here: PyTorch if it is installed, on a GPU if there is one; otherwise NumPy."""
+    """The fastest engine on this machine: PyTorch if it is installed, on a GPU if there is one; otherwise NumPy."""
     try:
         import torch
     except ImportError:
@@ -144,7 +144,7 @@ def _on_torch(weights: dict[str, np.ndarray], device: str) -> Callable[[np.ndarr
     network = from_weights(weights).to(device, memory_format=torch.channels_last)
 
     def logits(crops: np.ndarray) -> np.ndarray:
-        # Without TF32, whose products have ten bits, and with the same algorithm each time.
+        # Without TF32, whose products have only ten bits, and with a deterministic algorithm.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             return network(torch.from_numpy(crops).permute(0, 3, 1, 2).to(device)).cpu().numpy()
 

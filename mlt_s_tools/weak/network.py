@@ -1,10 +1,11 @@
 """The network that finds text in the crop of a word: its architecture, its file, and inference in NumPy.
 
-A U-Net on crops of `INPUTS` channels. The stem joins 2 x 2 pixels; three levels follow, each at half the resolution of
-the one before. At the two lowest, means and spreads inside and outside the word are fed back to each pixel ("ctx"),
-which is how the network knows which of two colours is text. `torch_network` is the same in PyTorch.
+A U-Net on crops of `INPUTS` channels. The stem merges 2 x 2 pixels. Three levels follow, each at half the resolution of
+the one before. At the two lowest, the mean and spread of the features inside the word, and their mean outside, are fed
+back to each pixel ("ctx"). So the network knows which of two colours is text. `torch_network` is the same in PyTorch.
 
-The file is an .npz of float16 arrays, batch norms folded into the convolutions: `NAME.w` and `NAME.b` of each layer.
+The file is an .npz of float16 arrays, `NAME.w` and `NAME.b` of each layer, with batch norms folded into the
+convolutions.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ import mlt_s
 
 INPUTS = 4  # red, green, blue, and how much of the pixel the word's quadrilateral covers
 WIDTHS = (24, 48, 96, 128)  # channels at a half, a quarter, an eighth and a sixteenth of the crop's resolution
-HIDDEN = 64  # units between the statistics of a level and what is made of them
+HIDDEN = 64  # hidden units between the statistics of a level and the scales and shifts computed from them
 MULTIPLE = 16  # of height and width of a crop
 
 _STORED = np.dtype("<f2")
 _SUFFIX = ".npy"
 _HEADER = 256  # bytes that the header of a member may have; np.save writes 128
-_BLOCK = 200_000  # numbers gathered for one product: they fit the cache of a core
+_BLOCK = 200_000  # numbers gathered for one matrix product, so that they fit a core's cache
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same weights give the same bytes
 
 
@@ -66,7 +67,7 @@ _MOST_BYTES = sum(2 * math.prod(shape) + 2 * _HEADER for shape in SHAPES.values(
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file of weights. If the file is too large for them, of its beginning.
+    """The SHA-256 of a file of weights. If the file is larger than any such file, only its beginning is hashed.
 
     Raises:
         OSError: it cannot be read.
@@ -76,12 +77,12 @@ def digest_of(path: str | os.PathLike[str]) -> str:
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The weights in a file, float32 arrays by `SHAPES`.
+    """Reads the weights from a file: float32 arrays, named and shaped as in `SHAPES`.
 
     Nothing is unpickled, and no more is read than the architecture needs.
 
     Raises:
-        mlt_s.MltSError: the file cannot be read, or holds anything else.
+        mlt_s.MltSError: the file cannot be read, or holds anything but these arrays.
     """
     try:
         if os.path.getsize(path) > _MOST_BYTES:
@@ -90,14 +91,14 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             names = [info.filename for info in archive.infolist()]
             if sorted(names) != sorted(name + _SUFFIX for name in SHAPES):
                 strange = sorted({*names} ^ {name + _SUFFIX for name in SHAPES}) or sorted(names)
-                raise ValueError(f"its arrays are not those of this network: see {strange[0][:40]!r}")
+                raise ValueError(f"its arrays are not those of this network, such as {strange[0][:40]!r}")
             return {name: _read_array(archive, name) for name in SHAPES}
     except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as error:
         raise mlt_s.MltSError(
-            f"{mlt_s.absolute_address(path)} holds no weights that can be read ({type(error).__name__}: {error}). Copy "
-            "it again from where it was made."
+            f"{mlt_s.absolute_address(path)} holds no readable weights ({type(error).__name__}: {error}). Copy it "
+            "again from where it was made."
         ) from error
-    except Exception as error:  # zlib's own, of damaged content
+    except Exception as error:  # zlib's own errors, for damaged content
         raise mlt_s.MltSError(f"{mlt_s.absolute_address(path)} is damaged ({error}). Copy it again.") from error
 
 
@@ -123,7 +124,9 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def write_weights(file: IO[bytes], weights: Mapping[str, np.ndarray]) -> None:
-    """Writes weights by `SHAPES` into an open binary file, in float16; the same weights give the same bytes."""
+    """Writes weights, named and shaped as in `SHAPES`, to a binary file in float16. The same weights give the same
+    bytes.
+    """
     with zipfile.ZipFile(file, "w") as archive:
         for name in SHAPES:
             member = io.BytesIO()
@@ -135,10 +138,10 @@ def write_weights(file: IO[bytes], weights: Mapping[str, np.ndarray]) -> None:
 
 
 class Network:
-    """The network on one core.
+    """The network in NumPy, on one core.
 
-    Features are float32 (height, width, channels). For one product of matrices, a convolution gathers the neighbours of
-    as many rows as fit the cache.
+    Features are float32 (height, width, channels). For each matrix product, a convolution gathers the neighbours of as
+    many rows as fit the cache.
 
     Args:
         weights: as `read_weights` returns them.
@@ -155,11 +158,11 @@ class Network:
         self._biases = {name[:-2]: array for name, array in weights.items() if name.endswith(".b")}
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
-        """Logits of text, float32 (crops, height, width), of float32 crops (crops, height, width, `INPUTS`).
+        """Logits of text, float32 (crops, height, width), for float32 crops (crops, height, width, `INPUTS`).
 
-        The answer for a crop does not depend on the others. Height and width are multiples of `MULTIPLE`.
+        The logits of a crop do not depend on the other crops. Height and width are multiples of `MULTIPLE`.
         """
-        # Untrusted weights may overflow: `framing.restored` takes care of logits that are not numbers.
+        # Untrusted weights may overflow. `framing.restored` handles logits that are not numbers.
         with np.errstate(all="ignore"):
             return np.stack([self._logits(crop) for crop in crops])
 
@@ -181,7 +184,7 @@ class Network:
     def _convolve(
         self, features: np.ndarray, name: str, stride: int = 1, dilation: int = 1, rectify: bool = True
     ) -> np.ndarray:
-        """A convolution of 3 x 3."""
+        """A 3 x 3 convolution."""
         weights = self._weights[name]
         (height, width, channels), margin = features.shape, dilation
         padded = np.zeros((height + 2 * margin, width + 2 * margin, channels), np.float32)
@@ -210,9 +213,9 @@ class Network:
         return np.maximum(out, 0, out=out)
 
     def _joined(self, coarse: np.ndarray, fine: np.ndarray, name: str) -> np.ndarray:
-        """Joins the level below with this one by a convolution of 1 x 1.
+        """Joins the level below with this one by a 1 x 1 convolution.
 
-        The convolution comes before the doubling of pixels, which gives the same at a quarter of the cost.
+        The convolution comes before the upsampling, which gives the same result at a quarter of the cost.
         """
         weights = self._weights[f"{name}.0"]
         coarse = coarse @ self._weights[f"{name}a.0"]

@@ -1,4 +1,4 @@
-"""What a model is, and what it says of a word: the probability of text in a box around it."""
+"""The interface of models, and their output for a word: the probability of text in a box around it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Patch(NamedTuple):
-    """The probability of text, pixel by pixel, in an upright rectangle of an image.
+    """The probability of text for each pixel of an upright rectangle in an image.
 
     Attributes:
-        box: (left, top, right, bottom), ints, in pixels of the stored image, as `PIL.Image.crop` has it; within the
-            image, and not empty.
+        box: (left, top, right, bottom), ints, in pixels of the stored image, as for `PIL.Image.crop`; within the image,
+            and not empty.
         values: float32 (bottom - top, right - left), each from 0 to 1.
     """
 
@@ -30,11 +30,11 @@ class Patch(NamedTuple):
 
 
 class Model(Protocol):
-    """What gives the probability of text in words.
+    """A model that predicts the probability of text in words.
 
     Attributes:
-        name: marks the label maps that are made with it.
-        record: JSON values of all that decides its answers; part of the record of each archive made with it.
+        name: part of the signature of each label map made with it.
+        record: JSON values of everything that determines its output; part of the record of each archive made with it.
         trained_on: split -> ids of the images that it was trained on.
     """
 
@@ -55,7 +55,7 @@ class Model(Protocol):
 
 
 def of_readable(model: Model, examples: Sequence[tuple[Image.Image, Words]]) -> list[Patches]:
-    """A model's answers for the words that the rule asks for, the readable ones.
+    """A model's output for the readable words, which are all that the rule needs.
 
     Args:
         model: any `Model`.

@@ -11,7 +11,7 @@ from mlt_s_tools.writing import whole
 
 _SIZE = (11, 5.2)  # inches
 _DPI = 120
-_LEAST_PIXELS = 100  # of a bin of probability; smaller ones are not drawn
+_LEAST_PIXELS = 100  # in a bin of probability; bins with fewer are not drawn
 
 
 def check() -> None:
@@ -35,15 +35,15 @@ def draw(report: dict[str, Any], out: str | os.PathLike[str]) -> None:
 
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     text, calibration = figure.subplots(1, 2)
-    for at, of in enumerate(report["models"]):
-        points = [point for point in of["by_threshold"] if point["precision"] is not None]
+    for at, model in enumerate(report["models"]):
+        points = [point for point in model["by_threshold"] if point["precision"] is not None]
         for name, style in ("precision", "-"), ("recall", "--"):
             values = [point[name] for point in points]
             at_steps = [point["threshold"] for point in points]
-            text.plot(at_steps, values, style, color=f"C{at}", label=f"{of['name']}: {name}")
-        bins = [(said, found) for pixels, said, found in of["calibration"] if pixels >= _LEAST_PIXELS]
+            text.plot(at_steps, values, style, color=f"C{at}", label=f"{model['name']}: {name}")
+        bins = [(predicted, actual) for pixels, predicted, actual in model["calibration"] if pixels >= _LEAST_PIXELS]
         if bins:
-            calibration.plot(*zip(*bins), color=f"C{at}", label=of["name"])
+            calibration.plot(*zip(*bins), color=f"C{at}", label=model["name"])
     calibration.plot([0, 1], [0, 1], ":", color="grey")
     text.set(title="Text from the threshold on", xlabel="threshold", xlim=(0, 1), ylim=(0, 1.02))
     calibration.set(title="Pixels of words", xlabel="probability of text", ylabel="share that is text")

@@ -1,4 +1,4 @@
-"""`mlt-s weak repair`: resolves uncertain pixels of label maps where a model is sure."""
+"""`mlt-s weak repair`: resolves uncertain pixels of label maps if a model is sure of them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from mlt_s_tools.words import shorter_side
 if TYPE_CHECKING:
     from mlt_s_tools.weak.patches import Patches, Words
 
-SURE = 0.8  # the probability from which on the model overrides "uncertain"
-_GAP = 0.08  # of a stroke, to each side of its middle, in parts of the word's shorter side
+SURE = 0.8  # from this probability on, the model overrides "uncertain"
+_GAP = 0.08  # half the widest gap in a stroke that is closed, as a fraction of the word's shorter side
 
 
 def run(
@@ -32,25 +32,26 @@ def run(
     label_maps: str | list[str] | None = None,
     text_value: int = 1,
 ) -> None:
-    """Repairs label maps, writes the archive of all of them, and prints what has changed.
+    """Repairs label maps, writes all of them to an archive, and prints what has changed.
 
     An uncertain pixel becomes text or background if it lies in a readable word and the model is sure. All other pixels
     stay as they are. Label maps without ground truth are copied into the archive unchanged.
 
-    An interrupted call continues when it is repeated with the same arguments, and ends in the same bytes.
+    If a call is interrupted, repeat it with the same arguments: it resumes, and writes the same bytes as an
+    uninterrupted call.
 
     Args:
         data_dir: folder of the archives, with ground truth, as for `load_dataset`.
         out: path of the archive to write, as for `label.run`.
         model: None for the network that ships, "baseline", or the folder of a trained one.
-        strokes: also close gaps in strokes: background becomes text where the model is sure and the gap is narrow.
-        sure: from 0.5 to 1: probabilities from here on are text, and those below 1 - `sure` background.
-        label_maps: the label archive, or a list of several, if it is not in `data_dir`. Those that `mlt-s weak` made
-            are not changed.
+        strokes: also close gaps in strokes: background becomes text if the model is sure and the gap is narrow.
+        sure: from 0.5 to 1. Probabilities from `sure` on are text, and those below 1 - `sure` background.
+        label_maps: the label archive, or a list of several, if it is not in `data_dir`. Label maps that `mlt-s weak`
+            made are not changed.
         text_value: the value of text in the label maps, as for the loader: 1 or 255. It is 1 in the archive written.
 
     Raises:
-        mlt_s.MltSError: there is nothing to repair, something cannot be read, or there is something else at `out`.
+        mlt_s.MltSError: there is nothing to repair, a file cannot be read, or another file is at `out`.
         OSError: the archive cannot be written.
     """
     out, thresholds = label.checked(out, data_dir, label_maps), Thresholds(sure, 1 - sure)
@@ -87,19 +88,19 @@ def repaired(
         strokes: whether gaps in strokes are closed.
 
     Returns:
-        The repaired label map, uint8 (height, width) of 0, 1 and 255, and where background became text, bool
-        (height, width).
+        The repaired label map, uint8 (height, width) of 0, 1 and 255, and a mask of the background that became text,
+        bool (height, width).
     """
     size = before.shape[1], before.shape[0]
-    said = label_map(size, words, patches, thresholds)
+    predicted = label_map(size, words, patches, thresholds)
     inside = np.zeros(before.shape, bool)
     for _, place, mask, _ in located(words, patches, size):
         inside[place] |= mask
-    after = np.where((before == UNCERTAIN) & inside, said, before)
+    after = np.where((before == UNCERTAIN) & inside, predicted, before)
     joined = np.zeros(before.shape, bool)
     for word, place, mask, _ in located(words, patches, size) if strokes else ():
         closed = _closed(after[place] == TEXT, max(1, round(_GAP * shorter_side(word["quad"]))))
-        joined[place] |= mask & closed & (before[place] == BACKGROUND) & (said[place] == TEXT)
+        joined[place] |= mask & closed & (before[place] == BACKGROUND) & (predicted[place] == TEXT)
     after[joined] = TEXT
     return after, joined
 
@@ -130,7 +131,7 @@ def _report(out: str, record: dict[str, Any]) -> Iterator[str]:
         share = 100 * resolved / max(1, resolved + counts["uncertain"])
         yield (
             f"  {split}: {mlt_s.counted(counts['images'], 'image')} with {mlt_s.counted(counts['words'], 'word')}; "
-            f"of the uncertain pixels {share:.1f} % resolved, {counts['became_text']:,} as text and "
+            f"{share:.1f} % of the uncertain pixels resolved, {counts['became_text']:,} as text and "
             f"{counts['became_background']:,} as background, {counts['uncertain']:,} left; "
             f"{mlt_s.counted(counts['joined'], 'pixel')} joined into strokes"
         )

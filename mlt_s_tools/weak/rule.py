@@ -1,4 +1,4 @@
-"""From probabilities of text in the boxes of words to a label map: the rule by which MLT_S was made."""
+"""The rule that turns probabilities of text in word boxes into a label map, as in the making of MLT_S."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 BACKGROUND, TEXT = LABEL_MAP.str2int(["background", "text"])
 UNCERTAIN = LABEL_MAP.ignore_index
 
-# What each word makes of a pixel, as ranks: where words overlap, the greatest one counts.
+# Each word gives its pixels a rank. Where words overlap, the greatest rank counts.
 _VALUE_OF_RANK = np.array([BACKGROUND, UNCERTAIN, TEXT], np.uint8)
 _UNCERTAIN_RANK, _TEXT_RANK = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """Which probability is text, which is background, and how much text a word needs.
+    """The thresholds for text and background, and the least share of text in a word.
 
-    The defaults are ours, as the authors publish no numbers that we could confirm.
+    The defaults are ours, because the authors published no numbers that we could confirm.
 
     Attributes:
-        upper: probabilities from here on are text.
-        lower: probabilities below are background, those between the two uncertain.
-        least_share: the share of a word's pixels that has to be text; otherwise all of the word is uncertain.
+        upper: probabilities from `upper` on are text.
+        lower: probabilities below `lower` are background; those in between are uncertain.
+        least_share: the share of a word's pixels that must be text; otherwise the whole word is uncertain.
 
     Raises:
         ValueError: not 0 <= lower <= upper <= 1, or a share outside 0 to 1.
@@ -46,17 +46,17 @@ class Thresholds:
     def __post_init__(self) -> None:
         if not 0 <= self.lower <= self.upper <= 1:
             raise ValueError(
-                "Thresholds are probabilities, the lower one not above the upper one: "
-                f"0 <= lower <= upper <= 1, not lower {self.lower} and upper {self.upper}."
+                "Thresholds must be probabilities with 0 <= lower <= upper <= 1, not lower "
+                f"{self.lower} and upper {self.upper}."
             )
         if not 0 <= self.least_share <= 1:
-            raise ValueError(f"The least share of text in a word is from 0 to 1, not {self.least_share}.")
+            raise ValueError(f"The least share of text in a word must be from 0 to 1, not {self.least_share}.")
 
 
 def label_map(size: tuple[int, int], words: Words, patches: Patches, thresholds: Thresholds) -> np.ndarray:
-    """The label map of an image, from a model's answers for its words.
+    """Makes the label map of an image from a model's output for its words.
 
-    | a pixel lies | it is |
+    | place of the pixel | class |
     | --- | --- |
     | in no word | background |
     | in an unreadable word | uncertain |
@@ -64,7 +64,7 @@ def label_map(size: tuple[int, int], words: Words, patches: Patches, thresholds:
     | in any other word | text, background or uncertain, by its probability |
     | in several words | text if one of them makes it text, else uncertain if one does, else background |
 
-    A word is the inside of its quadrilateral and its border (`words.word_mask`), not the rectangle around it.
+    A word is its quadrilateral with the border (`words.word_mask`), not the rectangle around it.
 
     Args:
         size: (width, height) of the image in pixels.
@@ -77,7 +77,7 @@ def label_map(size: tuple[int, int], words: Words, patches: Patches, thresholds:
         uint8 (height, width) of 0, 1 and 255.
 
     Raises:
-        ValueError: the number of patches is not that of the words, or a patch does not cover its word.
+        ValueError: there are more or fewer patches than words, or a patch does not cover its word.
     """
     ranks = np.zeros(size[::-1], np.uint8)
     for _, place, mask, values in located(words, patches, size):
@@ -93,12 +93,12 @@ def counted(label: np.ndarray) -> dict[str, int]:
 
 
 class Located(NamedTuple):
-    """A word that lies in the image.
+    """A word that lies at least partly in the image.
 
     Attributes:
         word: a dict with `quad` and `readable`.
-        place: the rectangle around its part in the image, as an index of arrays (height, width).
-        mask: its pixels there, bool.
+        place: the rectangle around its part in the image, as an index into arrays (height, width).
+        mask: the word's pixels in this rectangle, bool.
         values: their probabilities, float32 (pixels), in the order of the mask; None if the word is unreadable.
     """
 
@@ -134,8 +134,8 @@ def _cut_out(patch: Patch | None, box: Box) -> np.ndarray:
 
 def count_too_little(size: tuple[int, int], words: Words, patches: Patches, thresholds: Thresholds) -> int:
     """The number of readable words with too little text; arguments and errors are those of `label_map`."""
-    found = (word.values for word in located(words, patches, size))
-    return sum(_is_too_little(values, thresholds) for values in found if values is not None)
+    values_of_words = (word.values for word in located(words, patches, size))
+    return sum(_is_too_little(values, thresholds) for values in values_of_words if values is not None)
 
 
 def _is_too_little(values: np.ndarray, thresholds: Thresholds) -> bool:
@@ -143,7 +143,7 @@ def _is_too_little(values: np.ndarray, thresholds: Thresholds) -> bool:
 
 
 def _is_text(values: np.ndarray, thresholds: Thresholds) -> np.ndarray:
-    # In float32, as probabilities are: so a probability of 0.7 reaches a threshold of 0.7.
+    # Compared in float32, the type of probabilities, so that a probability of 0.7 reaches a threshold of 0.7.
     return values >= np.float32(thresholds.upper)
 
 

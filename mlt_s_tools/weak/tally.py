@@ -1,4 +1,4 @@
-"""Counts of pixels by the probability that a model gives them, image by image, and the figures made of them."""
+"""Counts the pixels of each image by their predicted probability, and computes figures from these counts."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 Group = Union[str, tuple[str, str]]
 
-STEPS = tuple(step / 50 for step in range(1, 50))  # the thresholds to choose from
-ALL, INNER, WORDS = "all", "without outlines", "words"  # the groups that every image has
+STEPS = tuple(step / 50 for step in range(1, 50))  # the candidate thresholds
+ALL, INNER, WORDS = "all", "without outlines", "words"  # groups of pixels in every image
 _UNSURE = tuple(map(STEPS.index, (0.3, 0.7)))
 _BOUNDS = np.array(STEPS, np.float32)
 
 
 class Tally:
-    """Pixels of images, counted by group, class and the number of `STEPS` that their probability reaches.
+    """Counts of pixels by group, class and the number of `STEPS` that their probability reaches, for each image.
 
     The probability of a pixel is the greatest among the readable words that it lies in, and 0 outside all words.
     Pixels that are uncertain in the label map, or lie in an unreadable word, are not counted.
 
     The groups are `ALL` pixels; `INNER`, without those within one pixel of an outline of the text; `WORDS`, those in
-    words; and of these by script, ("script", name), and by height, ("height", name of `HEIGHTS` in
+    words; and the pixels in words by script, ("script", name), and by height, ("height", name of `HEIGHTS` in
     `mlt_s_tools.groups`).
 
     Attributes:
-        images: how many were added.
-        words: group -> how many words it has, for scripts and heights.
+        images: number of images added.
+        words: group -> number of words in it, for scripts and heights.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Tally:
         self.words: dict[Group, int] = {}
         # group -> image -> int64 (2, len(STEPS) + 1), of background and text
         self._counts: dict[Group, dict[int, np.ndarray]] = {}
-        self._sums = np.zeros(len(STEPS) + 1)  # of probabilities of pixels in words
+        self._sums = np.zeros(len(STEPS) + 1)  # sums of the probabilities of pixels in words
 
     def add(self, words: Words, patches: Patches, label: np.ndarray) -> None:
         """Adds an image.
@@ -52,8 +52,8 @@ class Tally:
             patches: as for `rule.label_map`.
             label: uint8 (height, width) of 0, 1 and 255.
         """
-        found = list(located(words, patches, (label.shape[1], label.shape[0])))
-        values, inside, counts = _joined(found, label)
+        words_in_image = list(located(words, patches, (label.shape[1], label.shape[0])))
+        values, inside, counts = _joined(words_in_image, label)
         text = label == TEXT
         reached = np.searchsorted(_BOUNDS, values, side="right")
         self._add(ALL, reached, text, counts)
@@ -61,7 +61,7 @@ class Tally:
         self._add(WORDS, reached, text, counts & inside)
         judged = counts & inside
         self._sums += np.bincount(reached[judged], values[judged], len(self._sums))
-        for word in found:
+        for word in words_in_image:
             if word.values is not None:
                 self._add_word(word, word.values, text, counts)
         self.images += 1
@@ -74,9 +74,9 @@ class Tally:
             self.words[group] = self.words.get(group, 0) + 1
 
     def _add(self, group: Group, reached: np.ndarray, text: np.ndarray, which: np.ndarray) -> None:
-        found = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
+        counts = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
         of_group = self._counts.setdefault(group, {})
-        of_group[self.images] = of_group.get(self.images, 0) + found.reshape(2, -1)
+        of_group[self.images] = of_group.get(self.images, 0) + counts.reshape(2, -1)
 
     @property
     def groups(self) -> list[Group]:
@@ -84,12 +84,12 @@ class Tally:
         return list(self._counts)
 
     def pixels(self, group: Group, threshold: int, which: slice = slice(None)) -> np.ndarray:
-        """Pixels (images, 4), int64: true and false positives, false and true negatives.
+        """Counts (images, 4), int64: true positives, false positives, false negatives, true negatives.
 
         Args:
             group: one of `groups`.
-            threshold: the index in `STEPS` of the probability from which on a pixel is text.
-            which: which images.
+            threshold: index of the threshold in `STEPS`.
+            which: the images to count.
         """
         none = np.zeros((2, len(self._sums)), np.int64)
         counts = np.stack([self._counts.get(group, {}).get(at, none) for at in range(self.images)])[which]
@@ -107,24 +107,26 @@ class Tally:
         return float(text[lower + 1 : upper + 1].sum() / max(1, text.sum()))
 
     def calibration(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """By bins of probability: pixels in words, their mean probability, and the share of them that is text."""
+        """For each bin of probability: the number of pixels in words, their mean probability, and the share of text."""
         counts = np.sum(list(self._counts[WORDS].values()), 0)
         total = np.maximum(1, counts.sum(0))
         return counts.sum(0), self._sums / total, counts[1] / total
 
     def calibration_error(self) -> float:
-        """The expected calibration error: by how much probabilities are off, on average over the pixels in words."""
-        pixels, said, found = self.calibration()
-        return float((pixels * np.abs(said - found)).sum() / max(1, pixels.sum()))
+        """The expected calibration error over the pixels in words."""
+        pixels, predicted, actual = self.calibration()
+        return float((pixels * np.abs(predicted - actual)).sum() / max(1, pixels.sum()))
 
 
 def iou(pixels: Any) -> float:
-    """Intersection over union of text, from four numbers as `Tally.pixels` returns them; 0 where there is none."""
+    """Intersection over union of text, from four counts as in a row of `Tally.pixels`; 0 if there is no text."""
     return Counts(*map(int, pixels)).iou
 
 
 def _joined(words: list[Located], label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities, float32; the pixels in readable words, and those that count, bool: all (height, width)."""
+    """Arrays (height, width): probabilities, float32, and two masks, of pixels in readable words and of pixels that
+    count.
+    """
     values = np.zeros(label.shape, np.float32)
     inside, counts = np.zeros(label.shape, bool), label != UNCERTAIN
     for _, place, mask, of_word in words:

@@ -1,9 +1,10 @@
-"""The network of the weak supervision as a PyTorch module: for training it, and for fast inference where PyTorch is.
+"""The network for weak supervision as a PyTorch module, for training, and for fast inference if PyTorch is installed.
 
-The NumPy network of `mlt_s_tools.weak.network` is the same function of the same weights, a dict of arrays: `folded`
-makes it from a trained module, and `from_weights` makes a module from it. A module's path is its weights' name:
-`e2.0.a.0.w` and `e2.0.a.0.b` are weight and bias of the convolution `network.e2[0].a[0]`. In the names, s stands for
-the stem, e and d for the way down, u for the way up, each with its level: 1 is half the resolution, 4 a sixteenth.
+The NumPy network of `mlt_s_tools.weak.network` computes the same function from the same weights, a dict of arrays:
+`folded` makes this dict from a trained module, and `from_weights` makes a module from it. Weights are named by the path
+of their module: `e2.0.a.0.w` and `e2.0.a.0.b` are weight and bias of the convolution `network.e2[0].a[0]`. In the
+names, s is the stem, e and d are the encoder and its downsampling, u is the decoder, each with its level: 1 has half
+the resolution, 4 a sixteenth.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from mlt_s_tools.weak.network import HIDDEN, INPUTS, WIDTHS
 
 
 class Network(nn.Module):
-    """A U-Net that tells for each pixel of a word's crop whether it is text.
+    """A U-Net that predicts for each pixel of a word's crop whether it is text.
 
     The means and spreads of the features inside the word, and their means outside, are fed back to each pixel at two
-    levels: only the word as a whole tells which of two colours is text.
+    levels, because only the whole word shows which of two colours is text.
 
     Args:
-        normalized: with batch norms, as it is trained from scratch; otherwise convolutions have biases instead.
+        normalized: whether it has batch norms, for training from scratch; otherwise convolutions have biases instead.
     """
 
     def __init__(self, normalized: bool = True):
@@ -57,7 +58,7 @@ class Network(nn.Module):
         self.o = nn.Conv2d(half, 4, 3, padding=1)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Logits (crops, height, width) of crops (crops, 4, height, width); both sides are multiples of 16."""
+        """Logits (crops, height, width) for crops (crops, 4, height, width); height and width are multiples of 16."""
         word = crops[:, 3:4]
         first = self.e1(self.s(crops))
         second = self.e2(self.d2(first))
@@ -84,7 +85,7 @@ class _Context(nn.Sequential):
 
     def __init__(self, width: int):
         super().__init__(nn.Linear(3 * width, HIDDEN), nn.ReLU(inplace=True), nn.Linear(HIDDEN, 2 * width))
-        nn.init.zeros_(self[2].weight)  # it begins as the identity
+        nn.init.zeros_(self[2].weight)  # so that it begins as the identity
         nn.init.zeros_(self[2].bias)
 
     def forward(self, features: Tensor, word: Tensor) -> Tensor:
@@ -114,7 +115,7 @@ def _convolution(
 
 
 def folded(network: Network) -> dict[str, np.ndarray]:
-    """The weights of a network as its file holds them: float16, batch norms folded into the convolutions."""
+    """The weights of a network as stored in its file: float16, with batch norms folded into the convolutions."""
     weights = {}
     for name, module in network.named_modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -33,21 +33,21 @@ from mlt_s_tools.weak.torch_network import folded, from_weights
 from mlt_s_tools.words import shorter_side, word_box
 from mlt_s_tools.writing import whole, write_json
 
-_IMAGES, _WORDS = 2, 8  # images in a step, and greatest number of words of each
-_PASSES, _LEAST_STEPS = 2, 200  # over the images, if no number of steps is given
-RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # of AdamW; largest norm of a gradient
-_WARM = 0.05  # share of the steps in which the rate rises
+_IMAGES, _WORDS = 2, 8  # images per step, and greatest number of words per image
+_PASSES, _LEAST_STEPS = 2, 200  # passes over the images, and steps, if no number of steps is given
+RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # learning rate and weight decay of AdamW; largest norm of a gradient
+_WARM = 0.05  # share of the steps in which the learning rate rises
 SAVE_EVERY = 50  # steps
-_MOVED = 0.06  # how far a corner of a word is moved at random, in parts of its shorter side
-SIGNS = (-1, 1)  # of a word's colours, as deviations
-_PROGRESS = "training"  # folder in that of the network, until training is finished
-_ORDER, _STATE, _LOCK = "order.json", "state.pt", ".lock"  # in that folder
-# How another training differs, the most telling difference first.
+_MOVED = 0.06  # how far a corner of a word is moved at random, as a fraction of the shorter side
+SIGNS = (-1, 1)  # a word's normalised colours are multiplied by one of these
+_PROGRESS = "training"  # subfolder that exists until training is finished
+_ORDER, _STATE, _LOCK = "order.json", "state.pt", ".lock"  # files in it
+# How another training differs, the most informative difference first.
 _OTHER = {
-    "begun_from": "that begins with another network",
-    "source": "of other images, label maps or words",
-    "steps": "of {there} steps, and not {here}",
-    "seed": "of the random seed {there}, and not {here}",
+    "begun_from": "that began with another network",
+    "source": "for other images, label maps or words",
+    "steps": "of {there} steps, not {here}",
+    "seed": "with random seed {there}, not {here}",
 }
 
 
@@ -56,8 +56,8 @@ class Crop(NamedTuple):
 
     Attributes:
         seen: the network's input, float32 (height, width, 4).
-        text: share of text, float32 (height, width), 0 to 1.
-        counts: 1 where a pixel counts, otherwise 0; float32 (height, width).
+        text: share of text in each pixel, from 0 to 1, float32 (height, width).
+        counts: 1 if the pixel counts, otherwise 0; float32 (height, width).
     """
 
     seen: np.ndarray
@@ -77,11 +77,12 @@ def run(
 ) -> int:
     """Trains a network further on words of the training split, and saves it unless its fgIoU has fallen.
 
-    Every second image of the validation split, beginning with the first, is held out: fgIoU on them, at the threshold
-    0.5, decides. The network's record lists them with the images that it was trained on, so `evaluate` uses the others.
+    Every second image of the validation split, beginning with the first, is held out. fgIoU on these images, at the
+    threshold 0.5, decides whether the network is saved. Its record lists them with the images that it was trained on,
+    so `evaluate` uses the others.
 
-    An interrupted call continues from its last checkpoint when it is repeated with the same arguments, and ends with
-    the same network. A finished network is not trained again.
+    If a call is interrupted, repeat it with the same arguments: it resumes from the last checkpoint, and gives the same
+    network as an uninterrupted call. A finished network is not trained again.
 
     Args:
         data_dir: folder of the archives, with ground truth, as for `load_dataset`.
@@ -97,14 +98,14 @@ def run(
         The exit status: 0, or 1 if the network was not saved.
 
     Raises:
-        mlt_s.MltSError: there is nothing to train on or to judge by, there is something else in `out`, or a label map
-            was made by `mlt-s weak`.
+        mlt_s.MltSError: there is nothing to train or evaluate on, `out` holds other files, or a label map was made by
+            `mlt-s weak`.
         OSError: the folder cannot be written.
     """
     out = Path(mlt_s.absolute_address(out))
     start = open_model(model)
     if not isinstance(start, NetworkModel):
-        raise mlt_s.MltSError(f"The {start.name} cannot be trained. Leave the model out, or give a trained one.")
+        raise mlt_s.MltSError(f"The {start.name} cannot be trained. Leave the model out, or give a trained network.")
     of_training, of_validation = (
         tasks_of(Source(data_dir, label_maps, split, text_value), split, data_dir) for split in ("train", "validation")
     )
@@ -121,7 +122,7 @@ def run(
         with resuming.alone(out / _PROGRESS, _LOCK, busy):
             if not _is_finished(out, order):  # checked again, as another process may have finished it meanwhile
                 return _train(out, order, start, of_training, held_out, even_if_worse)
-    shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # of a run that was killed at its very end
+    shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # left by a run that was killed at its very end
     print(f"{out} is finished: a network trained in {mlt_s.counted(order['steps'], 'step')}.")
     return 0
 
@@ -134,7 +135,7 @@ def _train(
     held_out: list[label.Task],
     even_if_worse: bool,
 ) -> int:
-    """Trains, judges, and saves the network or says why not; the exit status of `run`."""
+    """Trains and evaluates the network, and saves it or says why not. Returns the exit status of `run`."""
     weights = folded(trained(out / _PROGRESS, start, of_training, order))
     with open(out / _PROGRESS / WEIGHTS, "wb") as file:
         write_weights(file, weights)
@@ -146,7 +147,7 @@ def _train(
         f"({judged['verdict']})."
     )
     if judged["after"] < judged["before"] and not even_if_worse:
-        print("Not saved, as fgIoU has fallen. --even-if-worse saves it: training is not repeated.")
+        print("Not saved, because fgIoU has fallen. --even-if-worse saves it, without training again.")
         return 1
     _save(out, made, {**order, "trained_on": _seen(start, of_training, held_out), "held_out": judged})
     images, steps = mlt_s.counted(of_training, "image"), mlt_s.counted(order["steps"], "step")
@@ -160,7 +161,7 @@ def tasks_of(pairs: Source, split: str, data_dir: str | os.PathLike[str]) -> lis
 
 
 def _seen(start: NetworkModel, *tasks: list[label.Task]) -> dict[str, list[str]]:
-    """Split -> ids of all images that training, or the decision to save, has used."""
+    """Split -> ids of all images used by training, or by the decision to save the network."""
     seen = {split: list(ids) for split, ids in start.trained_on.items()}
     for task in (task for several in tasks for task in several):
         seen.setdefault(task.split, []).append(task.pair.image_id)
@@ -171,7 +172,7 @@ def _seen(start: NetworkModel, *tasks: list[label.Task]) -> dict[str, list[str]]
 
 
 def _is_finished(out: Path, order: dict[str, Any]) -> bool:
-    """Whether a network of this order is there; refuses any other."""
+    """Whether the network of this order exists. Any other network is an error."""
     if not (out / RECORD).is_file():
         return False
     _check_same(out / RECORD, order, f"{out} holds a network")
@@ -179,12 +180,12 @@ def _is_finished(out: Path, order: dict[str, Any]) -> bool:
 
 
 def _begin(out: Path, order: dict[str, Any]) -> None:
-    """Writes the order; refuses a folder that holds anything but a training of this order."""
+    """Writes the order. A folder that holds anything but a training of this order is an error."""
     path = out / _PROGRESS / _ORDER
     if path.is_file():
         _check_same(path, order, f"{out} holds a training")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise mlt_s.MltSError(f"{out} is there already, and holds no training to continue. Give a new folder.")
+        raise mlt_s.MltSError(f"{out} is there already, and holds no training to resume. Give a new folder.")
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, order)
@@ -192,15 +193,15 @@ def _begin(out: Path, order: dict[str, Any]) -> None:
 
 def _check_same(path: Path, order: dict[str, Any], what: str) -> None:
     try:
-        found = records.read(path, {str: object})
+        recorded = records.read(path, {str: object})
     except ValueError as error:
         raise mlt_s.MltSError(f"{path} is damaged ({error}): give a new folder.") from None
-    if other := resuming.difference(found, order, _OTHER):
+    if other := resuming.difference(recorded, order, _OTHER):
         raise mlt_s.MltSError(f"{what} {other}. Give the same arguments, or a new folder.")
 
 
 def _save(out: Path, made: NetworkModel, record: dict[str, Any]) -> None:
-    """Moves the weights to their place and then writes the record, which marks them as complete."""
+    """Moves the weights to their final place, then writes the record, which marks them as complete."""
     os.replace(out / _PROGRESS / WEIGHTS, out / WEIGHTS)
     versions = {module.__name__: module.__version__ for module in (torch, np)}
     write_json(out / RECORD, {"made_by": f"{MAKER} train", "weights": made.record["weights"], **record, **versions})
@@ -211,7 +212,7 @@ def _save(out: Path, made: NetworkModel, record: dict[str, Any]) -> None:
 
 
 def trained(progress: Path, start: NetworkModel, tasks: list[label.Task], order: dict[str, Any]) -> torch.nn.Module:
-    """Takes all steps, from the last checkpoint on, and returns the module."""
+    """Runs all remaining steps after the last checkpoint, and returns the module."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = from_weights(start.weights).to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=_DECAY)
@@ -244,7 +245,7 @@ def _restored(path: Path, network: torch.nn.Module, optimizer: torch.optim.Optim
 
 
 def _rate(step: int, steps: int) -> float:
-    """The learning rate: it rises, then falls along half a cosine."""
+    """The learning rate of a step: linear warm-up, then half a cosine."""
     warm = max(1, round(_WARM * steps))
     if step < warm:
         return RATE * (step + 1) / warm
@@ -252,7 +253,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def add_gradients(network: torch.nn.Module, words: Sequence[Crop], device: torch.device) -> float:
-    """Adds up the gradients of the words of a step, one size at a time, and returns their mean loss."""
+    """Accumulates the gradients of the words of a step, one size of crops at a time, and returns the mean loss."""
     by_size = defaultdict(list)
     for word in words:
         by_size[word.text.shape].append(word)
@@ -260,16 +261,16 @@ def add_gradients(network: torch.nn.Module, words: Sequence[Crop], device: torch
     loss = 0.0
     for several in by_size.values():
         crops, text, counts = (torch.from_numpy(np.stack(of)).to(device) for of in zip(*several))
-        # Inference calibrates logits in the edge step: the loss is that of the calibrated ones.
+        # Inference calibrates logits after aligning edges, so the loss is computed on calibrated logits.
         logits = edges.calibrated(network(crops.permute(0, 3, 1, 2)))
-        found = (binary_cross_entropy_with_logits(logits, text, reduction="none") * counts).sum() / max(1.0, total)
-        found.backward()
-        loss += found.item()
+        part = (binary_cross_entropy_with_logits(logits, text, reduction="none") * counts).sum() / max(1.0, total)
+        part.backward()
+        loss += part.item()
     return loss
 
 
 def words_of(tasks: list[label.Task], step: int, seed: int) -> list[Crop]:
-    """The words of a step, drawn from `seed` and the step alone."""
+    """The words of a step. They depend only on `seed` and the step."""
     epoch, first = divmod(step * _IMAGES, max(_IMAGES, len(tasks) - len(tasks) % _IMAGES))
     shuffled = random.Random(f"{seed} {epoch}").sample(range(len(tasks)), len(tasks))
     rng = random.Random(f"{seed} step {step}")
@@ -280,18 +281,18 @@ def words_of(tasks: list[label.Task], step: int, seed: int) -> list[Crop]:
 
 
 def read(task: label.Task) -> dict[str, Any]:
-    """The example of a task; refuses a label map that `mlt-s weak` made."""
+    """The example of a task. A label map that `mlt-s weak` made is an error."""
     example = label.read_pair(task.pair)
     if made_by(example["label"]):
         raise mlt_s.MltSError(
-            f"The label map of {task.pair.image_id} was made by {MAKER}; a network must not learn from another one's "
-            "answers. Give only the authors' archive or your own, by label_maps (--label-maps)."
+            f"The label map of {task.pair.image_id} was made by {MAKER}; a network must not learn from the output of "
+            "another. Give only the authors' archive or your own, by label_maps (--label-maps)."
         )
     return example
 
 
 def crops_of(example: dict[str, Any], rng: random.Random) -> list[Crop]:
-    """Some words of an example that have text in their label map."""
+    """Crops of some words of an example that have text in the label map."""
     values = np.asarray(example["label"])
     colors = np.stack([values == TEXT, values == UNCERTAIN, np.zeros(values.shape, bool)], 2)
     classes = Image.fromarray(255 * colors.astype(np.uint8))
@@ -307,7 +308,9 @@ def crops_of(example: dict[str, Any], rng: random.Random) -> list[Crop]:
 
 
 def _crop_of(image: Image.Image, classes: Image.Image, quad: Sequence[Sequence[float]], rng: random.Random) -> Crop:
-    """A word with its corners moved a little, and its colours permuted and perhaps negated: any colour may be text."""
+    """The crop of a word with its corners moved a little, and its colours permuted and perhaps negated, because text
+    may have any colour.
+    """
     reach = _MOVED * shorter_side(quad)
     quad = [[x + rng.uniform(-reach, reach), y + rng.uniform(-reach, reach)] for x, y in quad]
     frame = framing.frame(quad, image.size)
@@ -318,9 +321,9 @@ def _crop_of(image: Image.Image, classes: Image.Image, quad: Sequence[Sequence[f
 
 
 def _judged(made: NetworkModel, start: NetworkModel, held_out: list[label.Task]) -> dict[str, Any]:
-    """The fgIoU of both networks on the images held out, and the verdict on their difference."""
+    """The fgIoU of both networks on the held-out images, and the verdict on their difference."""
     shown = tqdm(held_out, desc="judging", unit=" images", disable=None, leave=False)
-    examples = ((of["image"], of["words"], np.asarray(of["label"])) for of in map(read, shown))
+    examples = ((example["image"], example["words"], np.asarray(example["label"])) for example in map(read, shown))
     after, before = evaluate.count([made, start], examples)
     difference = evaluate.difference(after, before)
     return {
