@@ -169,7 +169,7 @@ def test_of_any_words_and_probabilities(boxes, seed, strokes):
 
 
 @once
-def test_an_unreadable_word_and_one_without_ground_truth_stay_as_they_are(folder, out, tmp_path):
+def test_an_unreadable_word_and_one_without_ground_truth_stay_as_they_are(folder, out, tmp_path, capsys):
     picture, mask, quad = drawn("Train3")
     label = doubtful("train", 3, mask)
     write_zip(folder / "ch8_training_images_2.zip", {f"img_{n}.png": encoded(picture, "PNG") for n in (3, 4)})
@@ -180,6 +180,7 @@ def test_an_unreadable_word_and_one_without_ground_truth_stay_as_they_are(folder
     for number in (3, 4):
         assert np.array_equal(labels(out)[f"training_labels/img_{number}.png"], label)
     assert record(out)["without_ground_truth"] == {"train": 1}
+    assert "train: 1 image without ground truth" in capsys.readouterr().out
 
 
 @once

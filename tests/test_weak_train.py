@@ -178,6 +178,17 @@ def test_a_stopped_training_resumes_as_if_uninterrupted(start, folder, tmp_path,
     assert record(tmp_path / "net") == record(tmp_path / "whole")  # the digest of the weights is among it
 
 
+def test_what_stopped_before_its_first_checkpoint_is_in_nobodys_way(start, folder, tmp_path, monkeypatch):
+    def stopping(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "add_gradients", stopping)
+        assert run(folder, tmp_path / "net", steps=6) == 130
+    assert run(folder, tmp_path / "net", "--even-if-worse", steps=2) == 0
+    assert record(tmp_path / "net")["steps"] == 2
+
+
 def test_killed_between_its_weights_and_its_record_it_ends_the_same(start, folder, tmp_path, monkeypatch):
     run(folder, tmp_path / "whole", "--even-if-worse", steps=2)
     write = train.write_json

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,8 @@ FINISHED = "finished.jsonl"  # a journal, as in `resuming`: one line for each la
 _LOCK = ".lock"
 _ARCHIVE = "archive"  # name of the archive while it is being written
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
+# All that a run leaves in its folder.
+_LEFT = {FINISHED, FINISHED + resuming.PART, _LOCK, _ARCHIVE + resuming.PART, *mlt_s.PUBLISHED_COUNTS}
 
 # The counts of each label map, which are summed by split.
 PIXELS = ("background", "text", "uncertain")
@@ -58,6 +60,10 @@ _OTHER = {
     "unlabelled_only": "of another choice of images (--unlabelled-only)",
     "source": "of other images, label maps or ground truth",
 }
+
+# The same of an interrupted run, whose label maps are used if they are of the same images: each only if none of its own
+# sources has changed.
+_OTHER_RUN = {**{key: text for key, text in _OTHER.items() if key != "source"}, "images": "of other images"}
 
 # What `order_of` returns.
 _ORDER: records.Shape = {
@@ -119,7 +125,8 @@ def read_record(out: str) -> dict[str, Any] | None:
             record = records.parsed(file.read(records.LARGEST + 1), {"format": int})
         if record["format"] == _FORMAT:
             records.check(record, _ORDER)
-            records.check(record, {"splits": {str: dict.fromkeys(COUNTS[record["kind"]], int)}})
+            counts: records.Shape = dict.fromkeys(COUNTS[record["kind"]], int)
+            records.check(record, {"splits": {str: counts}, "without_ground_truth": {str: int}})
         return record
     except Exception:  # a zip may be damaged, encrypted or hold anything, and each raises a different error
         raise mlt_s.MltSError(f"{out} is there already, and was not written by {MAKER}. Give another name.") from None
@@ -140,7 +147,7 @@ def is_finished(out: str, order: dict[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
+def gathering(out: str, order: dict[str, Any], sources: Mapping[Key, str]) -> Iterator[Gathering | None]:
     """The `Gathering` of an archive, new or from an interrupted run; None if the archive is finished.
 
     Meanwhile, other processes are kept out. Once the archive exists, the folder is removed, also if it is left from a
@@ -149,22 +156,24 @@ def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
     Args:
         out: absolute path of the archive to write.
         order: what `order_of` returns.
+        sources: split and image id of each label map, in order -> a digest of what it is made from.
 
     Raises:
-        mlt_s.MltSError: there are label maps of another order, another file is at `out`, or another process is writing
-            it.
+        mlt_s.MltSError: there are label maps of another order, another file is at `out`, other files are in the folder,
+            or another process is writing it.
         OSError: the folder cannot be created.
     """
     folder = out + PARTIAL
     if is_finished(out, order) and not os.path.exists(folder):
         yield None
         return
+    _refuse_others(folder)
     busy = f"Another {MAKER} is writing {out}: wait for it, or give another name."
     try:
         with resuming.alone(folder, _LOCK, busy):
             try:
                 # Checked again, as another process may have finished it while this one waited.
-                yield None if is_finished(out, order) else Gathering(out, folder, order)
+                yield None if is_finished(out, order) else Gathering(out, folder, order, sources)
             finally:
                 if os.path.exists(out):
                     shutil.rmtree(folder, ignore_errors=True)
@@ -178,6 +187,21 @@ def gathering(out: str, order: dict[str, Any]) -> Iterator[Gathering | None]:
         ) from error
 
 
+def _refuse_others(folder: str) -> None:
+    """Refuses a folder, or a file of its name, that no run left: it would be removed in the end."""
+    try:
+        others = sorted(set(os.listdir(folder)) - _LEFT)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise mlt_s.MltSError(f"{folder} is a file, and would be the folder of this run. Give another name.") from None
+    if others:
+        raise mlt_s.MltSError(
+            f"{folder} would be the folder of this run, but holds other files: {mlt_s.first_few(others)}. Give another "
+            "name."
+        )
+
+
 class Gathering:
     """The label maps made so far.
 
@@ -185,28 +209,37 @@ class Gathering:
         out: path of the archive to write.
         folder: path of their folder.
         order: what `order_of` returns.
+        sources: as for `gathering`.
+
+    Attributes:
+        outdated: image ids of the label maps of an interrupted run whose sources have changed since.
 
     Raises:
         mlt_s.MltSError: the folder has label maps of another order.
     """
 
-    def __init__(self, out: str, folder: str, order: dict[str, Any]) -> None:
-        self._out, self._folder, self._order = out, folder, order
+    def __init__(self, out: str, folder: str, order: dict[str, Any], sources: Mapping[Key, str]) -> None:
+        self._out, self._folder, self._order, self._sources = out, folder, order, sources
         self._names = COUNTS[order["kind"]]
+        # With other images, batches would be others, and results could differ in their last bits.
+        run = {**order, "images": _digest("\n".join(map("/".join, sources)))}
         earlier, finished = _read_finished(os.path.join(folder, FINISHED), self._names)
-        if earlier is not None and (other := resuming.difference(earlier, order, _OTHER)):
+        if earlier is not None and (other := resuming.difference(earlier, run, _OTHER_RUN)):
             raise mlt_s.MltSError(
                 f"{folder} holds label maps of an interrupted run, {other}. To continue that run, give the same "
-                "arguments; to start over, remove the folder or give another name."
+                "arguments in the same environment; to start over, remove the folder or give another name."
             )
-        self._counts = {
-            (line["split"], line["image_id"]): {name: line["counts"][name] for name in self._names}
-            for line in finished
-            if os.path.exists(self._path(line["split"], line["image_id"]))
-        }
+        self._counts: dict[Key, dict[str, int]] = {}
+        self.outdated: list[str] = []
+        for line in finished:
+            key = line["split"], line["image_id"]
+            if line["source"] != sources.get(key):
+                self.outdated.append(line["image_id"])
+            elif os.path.exists(self._path(*key)):
+                self._counts[key] = {name: line["counts"][name] for name in self._names}
         # Rewritten, because a killed run may have left half a line.
         lines = (self._line(*key) for key in self._counts)
-        resuming.begin_journal(os.path.join(folder, FINISHED), order, lines)
+        resuming.begin_journal(os.path.join(folder, FINISHED), run, lines)
 
     def has(self, split: str, image_id: str) -> bool:
         return (split, image_id) in self._counts
@@ -219,15 +252,14 @@ class Gathering:
         self._counts[split, image_id] = counts
         resuming.add_to_journal(os.path.join(self._folder, FINISHED), self._line(split, image_id))
 
-    def finish(self, ids: Sequence[Key], without_words: dict[str, int]) -> dict[str, Any]:
-        """Writes the archive, and returns its record.
+    def finish(self, without_words: dict[str, int]) -> dict[str, Any]:
+        """Writes the archive of all label maps, and returns its record.
 
         Args:
-            ids: split and image id of all label maps, in order.
             without_words: split -> number of images without ground truth.
         """
-        splits = {split: dict.fromkeys(self._names, 0) for split, _ in ids}
-        for split, image_id in ids:
+        splits = {split: dict.fromkeys(self._names, 0) for split, _ in self._sources}
+        for split, image_id in self._sources:
             for name in self._names:
                 splits[split][name] += self._counts[split, image_id][name]
         record = {
@@ -239,7 +271,7 @@ class Gathering:
         whole = os.path.join(self._folder, _ARCHIVE + resuming.PART)
         with zipfile.ZipFile(whole, "w") as archive:
             archive.writestr(zipfile.ZipInfo(f"{_FOLDER}/{RECORD}", _DATE), json.dumps(record, indent=1) + "\n")
-            for split, image_id in ids:
+            for split, image_id in self._sources:
                 with open(self._path(split, image_id), "rb") as file:
                     archive.writestr(zipfile.ZipInfo(_member(split, image_id), _DATE), file.read())
         os.replace(whole, self._out)
@@ -250,11 +282,12 @@ class Gathering:
         return os.path.join(self._folder, split, f"{_digest(image_id)}.png")
 
     def _line(self, split: str, image_id: str) -> dict[str, Any]:
-        return {"split": split, "image_id": image_id, "counts": self._counts[split, image_id]}
+        key = split, image_id
+        return {"split": split, "image_id": image_id, "source": self._sources[key], "counts": self._counts[key]}
 
 
-def _digest(image_id: str) -> str:
-    return hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _member(split: str, image_id: str) -> str:
@@ -272,7 +305,8 @@ def _read_finished(path: str, names: Iterable[str]) -> tuple[dict[str, Any] | No
     except (FileNotFoundError, ValueError):
         return None, []
     finished = []
+    shape: records.Shape = {"split": str, "image_id": str, "source": str, "counts": dict.fromkeys(names, int)}
     for line in lines:
         with contextlib.suppress(ValueError):
-            finished.append(records.parsed(line, {"split": str, "image_id": str, "counts": dict.fromkeys(names, int)}))
+            finished.append(records.parsed(line, shape))
     return order, finished

@@ -215,12 +215,18 @@ def gathered(
         made: from an example and its patches, makes a label map, as a PNG file, and its counts.
         without_words: split -> number of images without ground truth.
     """
-    with archive.gathering(out, order) as gathering:
+    sources = {task.key: digest_of([task]) for task in tasks}
+    with archive.gathering(out, order, sources) as gathering:
         if not gathering:
             print(f"{out} is done already.")
             record = archive.read_record(out)
             assert record, "a finished archive has a record"
             return record
+        if gathering.outdated:
+            print(
+                f"{mlt_s.counted(gathering.outdated, 'label map')} of the interrupted run made again, as the image, "
+                f"label map or ground truth has changed since: {mlt_s.first_few(gathering.outdated)}"
+            )
         # The batches are always the same: in other batches, a network's probabilities can differ in their last bits.
         batches = [tasks[start : start + BATCH] for start in range(0, len(tasks), BATCH)]
         rest = [batch for batch in batches if not all(gathering.has(*task.key) for task in batch)]
@@ -232,7 +238,7 @@ def gathered(
                 for task, example, patches in zip(batch, examples, of_readable(model, shown)):
                     gathering.add(*task.key, *made(example, patches))
                     bar.update()
-        return gathering.finish([task.key for task in tasks], without_words)
+        return gathering.finish(without_words)
 
 
 def read_words(pair: mlt_s.Pair) -> list[dict[str, Any]]:

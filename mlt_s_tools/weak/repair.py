@@ -135,4 +135,6 @@ def _report(out: str, record: dict[str, Any]) -> Iterator[str]:
             f"{counts['became_background']:,} as background, {counts['uncertain']:,} left; "
             f"{mlt_s.counted(counts['joined'], 'pixel')} joined into strokes"
         )
+    for split, count in record["without_ground_truth"].items():
+        yield f"  {split}: {mlt_s.counted(count, 'image')} without ground truth; their label maps are unchanged copies"
     yield f"Load them instead of the original ones: label_maps={mlt_s.quoted(out)}"

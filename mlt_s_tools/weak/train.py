@@ -37,7 +37,7 @@ _IMAGES, _WORDS = 2, 8  # images per step, and greatest number of words per imag
 _PASSES, _LEAST_STEPS = 2, 200  # passes over the images, and steps, if no number of steps is given
 RATE, _DECAY, _STEEPEST = 2e-4, 0.02, 1.0  # learning rate and weight decay of AdamW; largest norm of a gradient
 _WARM = 0.05  # share of the steps in which the learning rate rises
-SAVE_EVERY = 50  # steps
+SAVE_EVERY = 10  # steps, each of a second or more on a CPU
 _MOVED = 0.06  # how far a corner of a word is moved at random, as a fraction of the shorter side
 SIGNS = (-1, 1)  # a word's normalised colours are multiplied by one of these
 _PROGRESS = "training"  # subfolder that exists until training is finished
@@ -117,10 +117,11 @@ def run(
         "source": label.digest_of([*of_training, *held_out]),
     }
     if not _is_finished(out, order):
-        _begin(out, order)
+        _refuse_others(out)
         busy = f"Another {MAKER} train is writing {out}: wait for it, or give a new folder."
         with resuming.alone(out / _PROGRESS, _LOCK, busy):
             if not _is_finished(out, order):  # checked again, as another process may have finished it meanwhile
+                _begin(out, order)
                 return _train(out, order, start, of_training, held_out, even_if_worse)
     shutil.rmtree(out / _PROGRESS, ignore_errors=True)  # left by a run that was killed at its very end
     print(f"{out} is finished: a network trained in {mlt_s.counted(order['steps'], 'step')}.")
@@ -179,16 +180,18 @@ def _is_finished(out: Path, order: dict[str, Any]) -> bool:
     return True
 
 
-def _begin(out: Path, order: dict[str, Any]) -> None:
-    """Writes the order. A folder that holds anything but a training of this order is an error."""
-    path = out / _PROGRESS / _ORDER
-    if path.is_file():
-        _check_same(path, order, f"{out} holds a training")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+def _refuse_others(out: Path) -> None:
+    """Refuses a file, and a folder that holds anything but a training."""
+    if not (out / _PROGRESS).is_dir() and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise mlt_s.MltSError(f"{out} is there already, and holds no training to resume. Give a new folder.")
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, order)
+
+
+def _begin(out: Path, order: dict[str, Any]) -> None:
+    """Writes the order. A checkpoint of another order is an error; a run that was stopped before its first is not."""
+    path = out / _PROGRESS / _ORDER
+    if (out / _PROGRESS / _STATE).exists():
+        _check_same(path, order, f"{out} holds a training")
+    write_json(path, order)
 
 
 def _check_same(path: Path, order: dict[str, Any], what: str) -> None:
