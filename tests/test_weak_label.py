@@ -27,6 +27,7 @@ from archives import (
     write_zip,
 )
 from conftest import ROOT
+from datasets import load_dataset
 from networks import drawn, drawn_mlt
 from PIL import Image
 from test_loading import ids
@@ -248,7 +249,10 @@ def test_the_order_of_arguments_of_before_is_told_the_call_of_now(words, call, c
 def test_unlabelled_only_leaves_out_what_has_a_label_map_in_the_folder(folder, out, capsys):
     assert run(folder, out, "--unlabelled-only") == 0
     assert list(members(out))[1:] == [f"MLT_S_labels/training_labels/img_{n}.png" for n in (7, 8)]
-    assert "train: 1 image without ground truth, not labelled: img_9" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "train: 1 image without ground truth, not labelled: img_9" in said
+    loaded = eval(said.rpartition("Load them by ")[2], {"load_dataset": load_dataset})
+    assert list(loaded["train"]["image_id"]) == [f"img_{n}" for n in (1, 2, 3, 4, 5, 7, 8)]
     assert record(out)["unlabelled_only"] is True
     assert list(record(out)["splits"]) == ["train"]
 

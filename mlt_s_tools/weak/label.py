@@ -292,7 +292,9 @@ def _call(
     text_value: int,
 ) -> str:
     """The call that loads the label maps; for `unlabelled_only`, together with the existing ones."""
-    authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [f"path/to/{mlt_s.LABEL_ARCHIVE}"]
+    there = os.path.join(mlt_s.absolute_address(data_dir), mlt_s.LABEL_ARCHIVE)
+    place = there if os.path.isfile(there) else f"path/to/{mlt_s.LABEL_ARCHIVE}"
+    authors = mlt_s.MltSConfig(label_maps=label_maps).label_sources or [place]
     config = mlt_s.MltSConfig(
         name=mlt_s.MltS.DEFAULT_CONFIG_NAME,
         data_dir=data_dir,
