@@ -395,6 +395,16 @@ def test_so_is_another_model_and_another_image(interrupted, folder, out, monkeyp
 
 
 @once
+def test_so_are_other_images_of_the_same_names(interrupted, folder, out, capsys):
+    interrupted(2)
+    made = {path: path.read_bytes() for path in out.with_name("weak.zip.partial").glob("*/*.png")}
+    mlt(folder, width=30)
+    assert run(folder, out) == 2
+    assert ", of other images, label maps or ground truth." in capsys.readouterr().err
+    assert len(made) == 4 and all(path.read_bytes() == label for path, label in made.items())
+
+
+@once
 def test_after_a_damaged_image_was_replaced_it_resumes(interrupted, folder, out, capsys):
     run(folder, out.with_name("at_once.zip"))
     archive_of_two = folder / "ch8_training_images_2.zip"  # img_4 and img_5, of the second and third batch

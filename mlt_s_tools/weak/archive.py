@@ -215,7 +215,7 @@ class Gathering:
         outdated: image ids of the label maps of an interrupted run whose sources have changed since.
 
     Raises:
-        mlt_s.MltSError: the folder has label maps of another order.
+        mlt_s.MltSError: the folder has label maps of another order, or of other sources alone.
     """
 
     def __init__(self, out: str, folder: str, order: dict[str, Any], sources: Mapping[Key, str]) -> None:
@@ -224,19 +224,25 @@ class Gathering:
         # With other images, batches would be others, and results could differ in their last bits.
         run = {**order, "images": _digest("\n".join(map("/".join, sources)))}
         earlier, finished = _read_finished(os.path.join(folder, FINISHED), self._names)
-        if earlier is not None and (other := resuming.difference(earlier, run, _OTHER_RUN)):
+        same: list[dict[str, Any]] = []
+        outdated: list[dict[str, Any]] = []
+        for line in finished:
+            is_same = line["source"] == sources.get((line["split"], line["image_id"]))
+            (same if is_same else outdated).append(line)
+        other = resuming.difference(earlier, run, _OTHER_RUN) if earlier else ""
+        if outdated and not same:
+            other = other or _OTHER["source"]  # not a few files that were replaced
+        if other:
             raise mlt_s.MltSError(
                 f"{folder} holds label maps of an interrupted run, {other}. To continue that run, give the same "
                 "arguments in the same environment; to start over, remove the folder or give another name."
             )
-        self._counts: dict[Key, dict[str, int]] = {}
-        self.outdated: list[str] = []
-        for line in finished:
-            key = line["split"], line["image_id"]
-            if line["source"] != sources.get(key):
-                self.outdated.append(line["image_id"])
-            elif os.path.exists(self._path(*key)):
-                self._counts[key] = {name: line["counts"][name] for name in self._names}
+        self.outdated = [line["image_id"] for line in outdated]
+        self._counts = {
+            (line["split"], line["image_id"]): {name: line["counts"][name] for name in self._names}
+            for line in same
+            if os.path.exists(self._path(line["split"], line["image_id"]))
+        }
         # Rewritten, because a killed run may have left half a line.
         lines = (self._line(*key) for key in self._counts)
         resuming.begin_journal(os.path.join(folder, FINISHED), run, lines)
