@@ -465,7 +465,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _add_weak(commands: Commands) -> None:
-    about = "make label maps from word boxes, repair those of MLT_S, and evaluate both"
+    about = "make label maps from word boxes, repair those of MLT_S, evaluate both, and train the network"
     command = _add(commands, "weak", None, about)
     weak = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_weak_label(weak)
@@ -474,9 +474,10 @@ def _add_weak(commands: Commands) -> None:
     _add_weak_train(weak)
 
 
-def _add_model(command: argparse.ArgumentParser, call: str) -> None:
+def _add_model(command: argparse.ArgumentParser, call: str, baseline: bool = True) -> None:
     """Adds the option for the model. If the model is given in its former place, an error shows the new call."""
-    about = "the folder that mlt-s weak train wrote, or baseline, a local threshold (default: the network that ships)"
+    untrained = ", or baseline, a local threshold" if baseline else ""
+    about = f"the folder that mlt-s weak train wrote{untrained} (default: the network that ships)"
     command.add_argument("--model", metavar="FOLDER", help=about)
     command.add_argument("former", nargs="?", help=argparse.SUPPRESS)
     command.set_defaults(call=call)
@@ -651,7 +652,7 @@ def _add_weak_train(commands: Commands) -> None:
     command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
     command.add_argument("out", metavar="OUT", help="the new folder to write")
-    _add_model(command, "train {data_dir} {former} --model {out}")
+    _add_model(command, "train {data_dir} {former} --model {out}", baseline=False)
     _add_label_maps(command)
     command.add_argument(
         "--steps", metavar="N", type=_positive, help="number of steps (default: depends on the number of images)"

@@ -460,6 +460,21 @@ def test_what_it_needs_is_asked_for_by_name(capsys):
         assert f"the following arguments are required: {text}" in capsys.readouterr().err
 
 
+def test_only_commands_that_take_the_baseline_offer_it(capsys):
+    for command, offers in (("label", True), ("repair", True), ("evaluate", True), ("train", False)):
+        with pytest.raises(SystemExit, match="0"):
+            main(["weak", command, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert "--model FOLDER the folder that mlt-s weak train wrote" in said
+        assert ("baseline" in said) == offers
+
+
+def test_the_list_of_commands_says_that_networks_can_be_trained(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "train the network" in " ".join(capsys.readouterr().out.split())
+
+
 def test_every_command_has_a_help(capsys):
     for command in ("train", "label", "repair", "evaluate"):
         with pytest.raises(SystemExit, match="0"):
