@@ -603,14 +603,16 @@ keys of the JSON file:
   split, images (numbers of images: choice, report)
   left_out    lists of image_id: trained_on, without_words, not_authors
   uncertain_share_of_authors   share of pixels
-  models      list of name, threshold, figures (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou, interval (null
-              for fewer than 6 images), counting (number of images with text, labelled or found); the same for
-              without_outlines (pixels more than one pixel from the border of the text), within_words, by_script and
-              by_height (small below 16 pixels, medium below 48, large; with words);
+  models      list of name, threshold (null for filled box and Sauvola), figures
+              (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou (null if nothing was measured: no pixel that counts
+              is text, labelled or found), interval (null for fewer than 6 images), counting (number of images with
+              text, labelled or found); the same for without_outlines (pixels more than one pixel from the border of the
+              text), within_words, by_script and by_height (small below 16 pixels, medium below 48, large; with words,
+              the number of words that have a pixel that counts);
               text_unsure (share of the text in words whose probability is from 0.3 to 0.7), calibration_error
               (expected calibration error over pixels of words), calibration (list of pixels, mean probability, share
-              that is text), by_threshold (list of threshold, precision, recall)
-  differences list of of, from, value (difference in fgIoU), interval, verdict
+              that is text), by_threshold (list of threshold, precision, recall); null where there is nothing to measure
+  differences list of of, from, value (difference in fgIoU; null if nothing was measured of one), interval, verdict
 """
 
 
