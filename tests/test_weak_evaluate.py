@@ -468,6 +468,26 @@ def test_no_image_is_too_few(run, folder, monkeypatch):
     assert (status, said, report) == (2, "", None)
     assert "There is no image to evaluate in the validation split of" in error
     assert "Left out: 4 images that the model was trained on: img_1, img_2, img_3 and 1 more." in error
+    assert "another DATA_DIR or --model" in error and "--split" not in error
+    assert "_gt_v2" not in error and "--label-maps" not in error
+
+
+def test_where_a_model_was_trained_on_all_of_the_training_split_it_says_to_take_the_other(run, folder, monkeypatch):
+    monkeypatch.setattr(evaluate, "open_model", lambda name: Trained(train=[f"img_{n}" for n in range(1, 6)]))
+    status, _, error, _ = run(folder, "--split", "train")
+    assert status == 2 and "--split validation" in error
+    assert run(folder, "--split", "validation")[0] == 0
+
+
+def test_where_all_label_maps_were_made_here_it_asks_for_others_and_not_for_ground_truth(run, tmp_path, capsys):
+    folder = drawn_mlt(tmp_path / "mlt", validation=(1, 2))
+    assert main(["weak", "label", str(folder), str(tmp_path / "weak.zip"), "--model", "baseline"]) == 0
+    capsys.readouterr()
+    status, _, error, _ = run(folder, "--label-maps", str(tmp_path / "weak.zip"))
+    assert status == 2
+    assert "Left out: 2 images with a label map by mlt-s weak, not by the authors: img_1, img_2." in error
+    assert "MLT_S_labels.zip" in error and "--label-maps" in error
+    assert "_gt_v2" not in error and "--model" not in error
 
 
 def test_without_ground_truth_it_says_where_that_is(run, folder):
@@ -476,6 +496,7 @@ def test_without_ground_truth_it_says_where_that_is(run, folder):
     status, _, error, _ = run(folder)
     assert status == 2
     assert "4 images without ground truth: img_1, img_2, img_3 and 1 more. Ground truth is in ch8_training_loc" in error
+    assert "--model" not in error and "--label-maps" not in error
 
 
 def test_without_matplotlib_it_says_what_to_install_before_it_begins(run, folder, monkeypatch, tmp_path):

@@ -175,11 +175,15 @@ def _example(source: Source, choice: Choice, trained: set[str], left: LeftOut) -
 
 
 def _nothing_left(left: LeftOut, split: str, data_dir: str | os.PathLike[str]) -> str:
-    reasons = " and ".join(_left_lines(left)) or "none"
-    return (
-        f"There is no image to evaluate in the {split} split of {data_dir}. Left out: {reasons}. Ground truth is in "
-        f"{' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
-    )
+    reasons, advice = " and ".join(_left_lines(left)), []
+    if left.trained_on:
+        other = "give --split validation, or " if split == "train" else ""
+        advice.append(f"To evaluate images that the model was not trained on, {other}give another DATA_DIR or --model.")
+    if left.without_words:
+        advice.append(f"Ground truth is in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}.")
+    if left.not_authors:
+        advice.append(f"Give the authors' label maps, {mlt_s.LABEL_ARCHIVE}, or corrected ones by --label-maps.")
+    return f"There is no image to evaluate in the {split} split of {data_dir}. Left out: {reasons}. {' '.join(advice)}"
 
 
 def _left_lines(left: LeftOut) -> Iterator[str]:
