@@ -159,6 +159,17 @@ def test_the_best_threshold_is_that_of_the_greatest_fgiou_on_the_images_for_the_
     assert 0.8 < STEPS[tally.best_threshold(slice(1, None, 2))] <= 0.9
 
 
+def test_calibration_and_unsure_text_can_be_those_of_some_of_the_images():
+    tally, label = Tally(), np.ones((20, 30), np.uint8)
+    for value in (0.4, 0.9):
+        tally.add([word()], [Patch((2, 2, 10, 10), np.full((8, 8), value, np.float32))], label)
+    assert [tally.unsure_share(which) for which in (slice(0, 1), slice(1, 2), slice(None))] == [1, 0, 0.5]
+    assert tally.calibration_error(slice(0, 1)) == pytest.approx(0.6)
+    assert tally.calibration_error(slice(1, 2)) == pytest.approx(0.1)
+    assert tally.calibration_error() == pytest.approx(0.35)
+    assert tally.calibration(slice(1, 2))[0].sum() == 64
+
+
 # --- Two models ----------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +296,8 @@ def test_thresholds_are_chosen_on_one_half_of_enough_images_and_reported_on_the_
     assert "figures of 19 images, with thresholds chosen on 20 others" in said
     baseline = report["models"][0]
     assert baseline["threshold"] > 0.2 and baseline["figures"]["pooled_recall"] < 0.2
+    # All pixels of words in these images are text.
+    assert {share for pixels, _, share in baseline["calibration"] if pixels} == {1}
 
 
 def test_a_threshold_is_shown_only_for_models_that_it_changes(tmp_path, run):

@@ -235,9 +235,9 @@ def _of_model(of: Compared, threshold: int, reported: slice) -> dict[str, Any]:
             f"by_{kind}": {group[1]: _group(tally, group, threshold, reported) for group in sorted(groups)}
             for kind, groups in kinds.items()
         },
-        "text_unsure": _or_none(tally.unsure_share()) if is_graded else None,
-        "calibration_error": _or_none(tally.calibration_error()) if is_graded else None,
-        "calibration": [list(map(float, row)) for row in zip(*tally.calibration())] if is_graded else [],
+        "text_unsure": _or_none(tally.unsure_share(reported)) if is_graded else None,
+        "calibration_error": _or_none(tally.calibration_error(reported)) if is_graded else None,
+        "calibration": [list(map(float, row)) for row in zip(*tally.calibration(reported))] if is_graded else [],
         "by_threshold": [_of_threshold(tally, at, reported) for at in range(len(STEPS))],
     }
 
