@@ -2875,7 +2875,7 @@ class MltS(datasets.GeneratorBasedBuilder):
             self._report_no_folder()
         listing = Listing()
         listing.add(config.listing)
-        self._report_unplaced(listing)
+        refuse_unplaced(listing, config)
         if "image" in config.roles and not listing.has("image"):
             raise _incomplete(listing, f"There are no images of MLT in {self._places()}.", self._instructions())
         if "words" in config.roles and not listing.has("words"):
@@ -2927,34 +2927,6 @@ class MltS(datasets.GeneratorBasedBuilder):
             raise MltSError(said)
         if any(os.path.basename(file) == LABEL_ARCHIVE for file in known):
             logger.warning("%s", " ".join(said.split()))
-
-    def _report_unplaced(self, listing: Listing) -> None:
-        """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
-        for role, kind in KINDS.items():
-            # What is not even known to be a label map or ground truth has the extension of an image.
-            members = [member for known, member in listing.unplaced if (known if known in KINDS else "image") == role]
-            if members and (role == "label" or role in self.config.roles and not listing.has(role)):
-                said = f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
-                raise MltSError(said + self._call_from_above(role, members))
-            if members:
-                report_unplaced(members, kind)
-
-    def _call_from_above(self, role: str, members: list[Member]) -> str:
-        """Where a folder that was given is itself named for a split: the line that gives the one above it."""
-        data_dir = absolute_address(self.config.data_dir) if self.config.data_dir else ""
-        option = "label_maps" if role == "label" and self.config.label_sources else "data_dir"
-        given = self.config.label_sources if option == "label_maps" else [data_dir]
-        unplaced = {place_of(member) for member in members}
-        above = [above_split(root) if any(is_below(at, [root]) for at in unplaced) else root for root in given]
-        if above == given:
-            return ""
-        above = list(dict.fromkeys(above))
-        # What data_dir holds is found without label_maps.
-        value = None if above == [data_dir] and option == "label_maps" else above if len(above) > 1 else above[0]
-        return (
-            " The name of the folder given does not count itself: give the folder above it.\n"
-            f"    {self.config.call(**{option: value})}"
-        )
 
     def _report(self, split: str, pairs: list[Pair]) -> None:
         """Warns of other counts than the published ones, and of images that may be another data set's."""
@@ -3013,6 +2985,36 @@ class MltS(datasets.GeneratorBasedBuilder):
             is_archive = " (a single archive: data_dir is the folder that holds all of them)" if is_zip(folder) else ""
             places.insert(0, folder + is_archive)
         return " and ".join(places)
+
+
+def refuse_unplaced(listing: Listing, config: MltSConfig) -> None:
+    """Says which files fit nowhere; refuses to go on without label maps, or without any image or ground truth."""
+    for role, kind in KINDS.items():
+        # What is not even known to be a label map or ground truth has the extension of an image.
+        members = [member for known, member in listing.unplaced if (known if known in KINDS else "image") == role]
+        if members and (role == "label" or role in config.roles and not listing.has(role)):
+            said = f"Cannot tell the split of {counted(members, kind)}: {first_few(members)}. {_ADVICE}"
+            raise MltSError(said + _call_from_above(config, role, members))
+        if members:
+            report_unplaced(members, kind)
+
+
+def _call_from_above(config: MltSConfig, role: str, members: list[Member]) -> str:
+    """Where a folder that was given is itself named for a split: the line that gives the one above it."""
+    data_dir = absolute_address(config.data_dir) if config.data_dir else ""
+    option = "label_maps" if role == "label" and config.label_sources else "data_dir"
+    given = config.label_sources if option == "label_maps" else [data_dir]
+    unplaced = {place_of(member) for member in members}
+    above = [above_split(root) if any(is_below(at, [root]) for at in unplaced) else root for root in given]
+    if above == given:
+        return ""
+    above = list(dict.fromkeys(above))
+    # What data_dir holds is found without label_maps.
+    value = None if above == [data_dir] and option == "label_maps" else above if len(above) > 1 else above[0]
+    return (
+        " The name of the folder given does not count itself: give the folder above it.\n"
+        f"    {config.call(**{option: value})}"
+    )
 
 
 def report_unplaced(members: list[Member], kind: str) -> None:

@@ -465,7 +465,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _add_weak(commands: Commands) -> None:
-    about = "make label maps from word boxes, repair those of MLT_S, and evaluate both"
+    about = "make label maps from word boxes, repair those of MLT_S, evaluate both, and train the network"
     command = _add(commands, "weak", None, about)
     weak = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_weak_label(weak)
@@ -474,9 +474,10 @@ def _add_weak(commands: Commands) -> None:
     _add_weak_train(weak)
 
 
-def _add_model(command: argparse.ArgumentParser, call: str) -> None:
+def _add_model(command: argparse.ArgumentParser, call: str, baseline: bool = True) -> None:
     """Adds the option for the model. If the model is given in its former place, an error shows the new call."""
-    about = "the folder that mlt-s weak train wrote, or baseline, a local threshold (default: the network that ships)"
+    untrained = ", or baseline, a local threshold" if baseline else ""
+    about = f"the folder that mlt-s weak train wrote{untrained} (default: the network that ships)"
     command.add_argument("--model", metavar="FOLDER", help=about)
     command.add_argument("former", nargs="?", help=argparse.SUPPRESS)
     command.set_defaults(call=call)
@@ -602,14 +603,16 @@ keys of the JSON file:
   split, images (numbers of images: choice, report)
   left_out    lists of image_id: trained_on, without_words, not_authors
   uncertain_share_of_authors   share of pixels
-  models      list of name, threshold, figures (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou, interval (null
-              for fewer than 6 images), counting (number of images with text, labelled or found); the same for
-              without_outlines (pixels more than one pixel from the border of the text), within_words, by_script and
-              by_height (small below 16 pixels, medium below 48, large; with words);
+  models      list of name, threshold (null for filled box and Sauvola), figures
+              (help(mlt_s_tools.metrics.TextMetrics.compute)), fgiou (null if nothing was measured: no pixel that counts
+              is text, labelled or found), interval (null for fewer than 6 images), counting (number of images with
+              text, labelled or found); the same for without_outlines (pixels more than one pixel from the border of the
+              text), within_words, by_script and by_height (small below 16 pixels, medium below 48, large; with words,
+              the number of words that have a pixel that counts);
               text_unsure (share of the text in words whose probability is from 0.3 to 0.7), calibration_error
               (expected calibration error over pixels of words), calibration (list of pixels, mean probability, share
-              that is text), by_threshold (list of threshold, precision, recall)
-  differences list of of, from, value (difference in fgIoU), interval, verdict
+              that is text), by_threshold (list of threshold, precision, recall); null where there is nothing to measure
+  differences list of of, from, value (difference in fgIoU; null if nothing was measured of one), interval, verdict
 """
 
 
@@ -651,7 +654,7 @@ def _add_weak_train(commands: Commands) -> None:
     command = _add(commands, "train", _weak_train, about, epilog=_WEAK_TRAIN_EPILOG)
     command.add_argument("data_dir", metavar="DATA_DIR", help="the folder of the archives, ground truth among them")
     command.add_argument("out", metavar="OUT", help="the new folder to write")
-    _add_model(command, "train {data_dir} {former} --model {out}")
+    _add_model(command, "train {data_dir} {former} --model {out}", baseline=False)
     _add_label_maps(command)
     command.add_argument(
         "--steps", metavar="N", type=_positive, help="number of steps (default: depends on the number of images)"

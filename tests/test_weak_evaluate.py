@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -133,7 +135,7 @@ def test_words_are_counted_by_script_and_by_height():
     tally.add([word(), word(tall, script="Arabic")], patches, label)
     assert iou(tally.pixels(("script", "Latin"), HALF)[0]) == iou(tally.pixels(("height", "small"), HALF)[0]) == 1
     assert tally.pixels(("script", "Arabic"), HALF)[0, 2] == tally.pixels(("height", "large"), HALF)[0, 2] == 58 * 51
-    assert tally.words[("script", "Arabic")] == 1
+    assert tally.words(("script", "Arabic")) == 1
 
 
 def test_the_share_of_text_that_is_said_unsure_and_the_error_of_calibration():
@@ -155,6 +157,17 @@ def test_the_best_threshold_is_that_of_the_greatest_fgiou_on_the_images_for_the_
         tally.add([word()], [Patch((2, 2, 10, 10), values)], label)
     assert 0.2 < STEPS[tally.best_threshold(slice(0, None, 2))] <= 0.3
     assert 0.8 < STEPS[tally.best_threshold(slice(1, None, 2))] <= 0.9
+
+
+def test_calibration_and_unsure_text_can_be_those_of_some_of_the_images():
+    tally, label = Tally(), np.ones((20, 30), np.uint8)
+    for value in (0.4, 0.9):
+        tally.add([word()], [Patch((2, 2, 10, 10), np.full((8, 8), value, np.float32))], label)
+    assert [tally.unsure_share(which) for which in (slice(0, 1), slice(1, 2), slice(None))] == [1, 0, 0.5]
+    assert tally.calibration_error(slice(0, 1)) == pytest.approx(0.6)
+    assert tally.calibration_error(slice(1, 2)) == pytest.approx(0.1)
+    assert tally.calibration_error() == pytest.approx(0.35)
+    assert tally.calibration(slice(1, 2))[0].sum() == 64
 
 
 # --- Two models ----------------------------------------------------------------------------------------------------
@@ -229,8 +242,8 @@ def test_the_figures_are_those_of_all_images_by_the_fixed_threshold_where_there_
     report, _ = sample
     assert (report["split"], report["images"]) == ("train", {"choice": 0, "report": 14})
     assert [of["name"] for of in report["models"]][:2] == ["baseline", "filled box"]
+    assert [of["threshold"] for of in report["models"]] == [0.5, None, None]  # the others have none to choose
     for of, model in zip(report["models"], (Baseline(), FilledBox())):
-        assert of["threshold"] == 0.5
         assert of["figures"] == pytest.approx(by_hand(model), rel=1e-4)  # a word's mask may end otherwise at a border
         assert of["fgiou"] == of["figures"]["fgiou"]
         assert of["interval"][0] <= of["fgiou"] <= of["interval"][1]
@@ -283,6 +296,78 @@ def test_thresholds_are_chosen_on_one_half_of_enough_images_and_reported_on_the_
     assert "figures of 19 images, with thresholds chosen on 20 others" in said
     baseline = report["models"][0]
     assert baseline["threshold"] > 0.2 and baseline["figures"]["pooled_recall"] < 0.2
+    # All pixels of words in these images are text.
+    assert {share for pixels, _, share in baseline["calibration"] if pixels} == {1}
+
+
+def test_a_threshold_is_shown_only_for_models_that_it_changes(tmp_path, run):
+    _, said, _, report = run(drawn_mlt(tmp_path / "enough", validation=range(1, 40)))
+    assert report["images"]["choice"] and [of["threshold"] for of in report["models"][1:]] == [None, None]
+    assert re.search(r"^filled box +-  ", said, re.M) and re.search(r"^Sauvola +-  ", said, re.M)
+    assert re.search(rf"^baseline +{report['models'][0]['threshold']:.2f}  ", said, re.M)
+
+
+def with_scripts(folder, numbers, script_of):
+    """Replaces the ground truth of the validation split of `drawn_mlt`: words of these scripts."""
+    words = {f"gt_img_{n}.txt": words_file(words_line(drawn(f"Val{n}")[2], script_of(n))) for n in numbers}
+    write_zip(folder / "ch8_validation_localization_transcription_gt_v2.zip", words)
+    return folder
+
+
+def group_line(said, name):
+    (line,) = (line for line in said.splitlines() if line.startswith(f"{name:<24}"))
+    return line
+
+
+def test_a_script_of_which_all_images_served_the_choice_is_not_measured(tmp_path, run):
+    numbers = range(1, 40)
+    folder = drawn_mlt(tmp_path / "mlt", validation=numbers)
+    _, said, _, report = run(with_scripts(folder, numbers, lambda n: "Bangla" if n % 2 else "Latin"))
+    for of in report["models"]:
+        assert of["by_script"]["Bangla"] == {"fgiou": None, "interval": None, "counting": 0, "words": 0}
+        # The numbers of words are those of the 19 images of the figures, not of all 39.
+        assert of["by_script"]["Latin"]["words"] == of["by_script"]["Latin"]["counting"] == 19
+        assert sum(group["words"] for group in of["by_height"].values()) == 19
+    assert re.search(r"^Bangla +-  nothing measured", group_line(said, "Bangla"))
+    assert group_line(said, "Latin").endswith("]  19 words")
+
+
+def test_nor_is_one_of_which_no_pixel_counts(tmp_path, run):
+    def relabel(split, number, mask):
+        return np.full(mask.shape, 255) if number == 1 else mask
+
+    folder = drawn_mlt(tmp_path / "mlt", validation=(1, 2, 3), relabel=relabel)
+    _, said, _, report = run(with_scripts(folder, (1, 2, 3), lambda n: "Bangla" if n == 1 else "Latin"))
+    for of in report["models"]:
+        assert (of["by_script"]["Bangla"]["fgiou"], of["by_script"]["Bangla"]["words"]) == (None, 0)
+        assert of["by_script"]["Latin"]["fgiou"] > 0 and of["by_script"]["Latin"]["words"] == 2
+    assert re.search(r"^Bangla +-  nothing measured", group_line(said, "Bangla"))
+
+
+def test_where_no_pixel_counts_at_all_no_figure_is_0(tmp_path, run):
+    folder = drawn_mlt(tmp_path / "mlt", validation=(1, 2), relabel=lambda split, number, mask: 0 * mask + 255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib's, of a legend of nothing
+        status, said, _, report = run(folder, "--out", str(tmp_path / "weak.png"))
+    assert status == 0
+    for of in report["models"]:
+        figures = [of, of["without_outlines"], of["within_words"], *of["by_script"].values(), *of["by_height"].values()]
+        assert [figure["fgiou"] for figure in figures] == [None] * len(figures)
+        assert of["text_unsure"] is of["calibration_error"] is None
+        assert {(point["precision"], point["recall"]) for point in of["by_threshold"]} == {(None, None)}
+        assert f"{of['name']} has no fgIoU: no pixel that counts is text" in said
+    assert all(pair["value"] is None and pair["verdict"] == "nothing to compare" for pair in report["differences"])
+    assert "baseline less filled box: nothing to compare" in said
+    table = [line for line in said.splitlines() if re.match("(baseline|filled box|Sauvola) +[0-9-]", line)]
+    assert len(table) == 3 and not any(re.search(r"\b0\.0", line) for line in table)
+
+
+def test_words_without_text_that_a_model_leaves_alone_are_not_measured():
+    tally = Tally()
+    tally.add([word()], [Patch((2, 2, 10, 10), np.zeros((8, 8), np.float32))], np.zeros((20, 30), np.uint8))
+    of = evaluate.Compared(types.SimpleNamespace(name="one"), tally)
+    found = evaluate.as_json("train", [of], evaluate.LeftOut([], [], []), 0)["models"][0]
+    assert found["by_script"]["Latin"] == {"fgiou": None, "interval": None, "counting": 0, "words": 1}
 
 
 def test_the_table_has_intervals_and_a_verdict(run):
@@ -396,6 +481,26 @@ def test_no_image_is_too_few(run, folder, monkeypatch):
     assert (status, said, report) == (2, "", None)
     assert "There is no image to evaluate in the validation split of" in error
     assert "Left out: 4 images that the model was trained on: img_1, img_2, img_3 and 1 more." in error
+    assert "another DATA_DIR or --model" in error and "--split" not in error
+    assert "_gt_v2" not in error and "--label-maps" not in error
+
+
+def test_where_a_model_was_trained_on_all_of_the_training_split_it_says_to_take_the_other(run, folder, monkeypatch):
+    monkeypatch.setattr(evaluate, "open_model", lambda name: Trained(train=[f"img_{n}" for n in range(1, 6)]))
+    status, _, error, _ = run(folder, "--split", "train")
+    assert status == 2 and "--split validation" in error
+    assert run(folder, "--split", "validation")[0] == 0
+
+
+def test_where_all_label_maps_were_made_here_it_asks_for_others_and_not_for_ground_truth(run, tmp_path, capsys):
+    folder = drawn_mlt(tmp_path / "mlt", validation=(1, 2))
+    assert main(["weak", "label", str(folder), str(tmp_path / "weak.zip"), "--model", "baseline"]) == 0
+    capsys.readouterr()
+    status, _, error, _ = run(folder, "--label-maps", str(tmp_path / "weak.zip"))
+    assert status == 2
+    assert "Left out: 2 images with a label map by mlt-s weak, not by the authors: img_1, img_2." in error
+    assert "MLT_S_labels.zip" in error and "--label-maps" in error
+    assert "_gt_v2" not in error and "--model" not in error
 
 
 def test_without_ground_truth_it_says_where_that_is(run, folder):
@@ -404,6 +509,7 @@ def test_without_ground_truth_it_says_where_that_is(run, folder):
     status, _, error, _ = run(folder)
     assert status == 2
     assert "4 images without ground truth: img_1, img_2, img_3 and 1 more. Ground truth is in ch8_training_loc" in error
+    assert "--model" not in error and "--label-maps" not in error
 
 
 def test_without_matplotlib_it_says_what_to_install_before_it_begins(run, folder, monkeypatch, tmp_path):
@@ -458,6 +564,21 @@ def test_what_it_needs_is_asked_for_by_name(capsys):
         with pytest.raises(SystemExit, match="2"):
             main(["weak", *words])
         assert f"the following arguments are required: {text}" in capsys.readouterr().err
+
+
+def test_only_commands_that_take_the_baseline_offer_it(capsys):
+    for command, offers in (("label", True), ("repair", True), ("evaluate", True), ("train", False)):
+        with pytest.raises(SystemExit, match="0"):
+            main(["weak", command, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert "--model FOLDER the folder that mlt-s weak train wrote" in said
+        assert ("baseline" in said) == offers
+
+
+def test_the_list_of_commands_says_that_networks_can_be_trained(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "train the network" in " ".join(capsys.readouterr().out.split())
 
 
 def test_every_command_has_a_help(capsys):

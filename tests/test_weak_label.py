@@ -652,6 +652,47 @@ def test_without_words_or_images_it_says_what_to_fetch(folder, out, capsys, arch
     assert text in said and "whose split is known" in said and mlt_s.IMAGES_URL in said
 
 
+def plain_folder(folder):
+    """Two images and their ground truth, unpacked; no name tells a split."""
+    folder.mkdir(parents=True)
+    for number in (1, 2):
+        (folder / f"img_{number}.jpg").write_bytes(image_file(number))
+        (folder / f"gt_img_{number}.txt").write_bytes(words_file(*words_of(number)))
+    return folder
+
+
+@once
+def test_of_images_of_no_known_split_it_says_what_repair_says(tmp_path, out, capsys):
+    folder = plain_folder(tmp_path / "mine")
+    assert run(folder, out) == 2
+    said = capsys.readouterr().err
+    assert f"Cannot tell the split of 2 images: {folder / 'img_1.jpg'}, {folder / 'img_2.jpg'}." in said
+    assert "train or training, val or validation in its name" in said and mlt_s.IMAGES_URL not in said
+    assert main(["weak", "repair", str(folder), str(out), "--model", "baseline"]) == 2
+    assert capsys.readouterr().err == said
+    assert list(out.parent.iterdir()) == []
+
+
+@once
+def test_of_a_folder_that_is_named_for_its_split_it_says_to_give_the_one_above(tmp_path, out, capsys):
+    folder = plain_folder(tmp_path / "mine" / "training")
+    assert run(folder, out) == 2
+    said = capsys.readouterr().err
+    assert "Cannot tell the split of 2 images" in said and f'data_dir="{folder.parent}"' in said
+    assert run(folder.parent, out) == 0
+    assert set(members(out)) >= {f"MLT_S_labels/training_labels/img_{n}.png" for n in (1, 2)}
+
+
+@once
+def test_so_it_does_of_ground_truth_beside_images_whose_split_is_known(folder, out, capsys):
+    for path in folder.glob("ch8_*_gt_v2.zip"):
+        path.unlink()
+    write_zip(folder / "words.zip", {"gt_img_1.txt": words_file(*words_of(1))})
+    assert run(folder, out) == 2
+    said = capsys.readouterr().err
+    assert f"Cannot tell the split of 1 ground truth file: {folder / 'words.zip'}, member gt_img_1.txt." in said
+
+
 @once
 def test_images_and_words_of_other_names_are_nothing_to_label(folder, out, capsys):
     for path in folder.glob("ch8_*_gt_v2.zip"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pydoc
 import resource
 import zipfile
 
@@ -17,6 +18,7 @@ from PIL import Image
 import mlt_s
 from mlt_s_tools import weak
 from mlt_s_tools.weak import edges, framing, model, torch_network
+from mlt_s_tools.weak.baseline import Baseline, FilledBox, Sauvola
 from mlt_s_tools.weak.network import SHAPES, Network, read_weights, write_weights
 from mlt_s_tools.words import word_box, word_mask
 
@@ -213,6 +215,79 @@ def test_a_folder_of_an_earlier_kind_or_of_other_weights_is_refused(tmp_path):
         (folder / "weak.json").write_text(text)
         with pytest.raises(mlt_s.MltSError, match=f"does not hold a readable network .*{said}"):
             weak.open_model(folder)
+
+
+# --- What models take ----------------------------------------------------------------------------------------------
+
+SQUARE = [[20, 10], [120, 10], [120, 70], [20, 70]]
+
+
+@pytest.fixture(params=[model.NetworkModel, Baseline, FilledBox, Sauvola], ids=lambda kind: kind.__name__)
+def any_model(request, path):
+    return request.param(path) if request.param is model.NetworkModel else request.param()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "RGBX", "CMYK", "HSV", "YCbCr", "LAB", "I", "F", "I;16"])
+def test_an_image_of_another_mode_is_refused_with_what_to_do(any_model, mode):
+    wrong = Image.new(mode, (200, 90))
+    with pytest.raises(ValueError) as refused:
+        any_model.probabilities([(drawn()[0], [SQUARE]), (wrong, [SQUARE])])
+    assert f"Image 1 has mode {mode}:" in str(refused.value) and 'image.convert("RGB")' in str(refused.value)
+    assert ("scaling" in str(refused.value)) == (mode in ("I", "F", "I;16"))
+    ((patch,),) = any_model.probabilities([(wrong.convert("RGB"), [SQUARE])])
+    assert patch.box == (20, 10, 121, 71)
+
+
+def test_an_image_that_is_an_array_is_refused(any_model):
+    with pytest.raises(ValueError, match="Image 0 is of type ndarray.*fromarray"):
+        any_model.probabilities([(np.asarray(drawn()[0]), [SQUARE])])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        SQUARE[:3],
+        [*SQUARE, [20, 40]],
+        [20, 10, 120, 10, 120, 70, 20, 70],
+        [[x, y, 0] for x, y in SQUARE],
+        [*SQUARE[:3], [20]],
+        [*SQUARE[:3], [20, math.nan]],
+        [*SQUARE[:3], [math.inf, 70]],
+        [*SQUARE[:3], [20, None]],
+        [*SQUARE[:3], ["20", "70"]],
+        [],
+        None,
+        SQUARE[0],
+    ],
+    ids=repr,
+)
+def test_what_is_not_four_corners_is_refused_and_named(any_model, wrong):
+    with pytest.raises(ValueError) as refused:
+        any_model.probabilities([(drawn()[0], []), (drawn()[0], [SQUARE, wrong])])
+    assert f"Quadrilateral 1 of image 1 is {wrong!r}: expected the four corners" in str(refused.value)
+
+
+def test_corners_are_lists_tuples_or_arrays_alike(any_model):
+    picture = drawn()[0]
+    for quads in [[SQUARE]], [[tuple(map(tuple, SQUARE))]], [np.array([SQUARE], np.float32)], [np.array([SQUARE])]:
+        ((patch,),) = any_model.probabilities([(picture, *quads)])
+        assert patch.box == (20, 10, 121, 71)
+        assert np.array_equal(patch.values, any_model.probabilities([(picture, [SQUARE])])[0][0].values)
+
+
+def test_help_on_a_model_says_what_it_takes_and_gives(any_model):
+    said = pydoc.render_doc(any_model.probabilities)
+    for fact in ('mode "RGB"', "four corners (x, y)", "float32 (bottom - top, right - left)", "None", "ValueError"):
+        assert fact in said
+
+
+@pytest.mark.parametrize("wrong", [42, b"network", ["baseline"]])
+def test_what_cannot_name_a_model_is_refused_as_a_model(wrong):
+    with pytest.raises(mlt_s.MltSError) as refused:
+        weak.open_model(wrong)
+    said = str(refused.value)
+    assert repr(wrong) in said and "'baseline'" in said and "mlt-s weak train" in said
+    assert "data_dir" not in said and "label_maps" not in said
 
 
 # --- How it sees words ---------------------------------------------------------------------------------------------

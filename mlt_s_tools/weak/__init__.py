@@ -30,6 +30,11 @@ def open_model(model: str | os.PathLike[str] | None = None) -> Model:
     Raises:
         mlt_s.MltSError: there is no such model, or it cannot be read.
     """
+    if model is not None and not isinstance(model, (str, os.PathLike)):
+        raise mlt_s.MltSError(
+            f"A model is {Baseline.name!r}, or the path of a folder that mlt-s weak train wrote, or left out for the "
+            f"network that ships with mlt-s; not {model!r}."
+        )
     if model == Baseline.name:
         return Baseline()
     from mlt_s_tools.weak.model import NetworkModel, open_folder

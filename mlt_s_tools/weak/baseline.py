@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlt_s_tools.weak.patches import Patch
+from mlt_s_tools.weak.patches import Model, Patch
 from mlt_s_tools.words import shorter_side, word_box, word_region
 
 if TYPE_CHECKING:
@@ -22,15 +22,13 @@ _WINDOW = 0.5  # half the window of Sauvola's threshold, as a fraction of the wo
 _LEAST_SPREAD = 1.0  # grey levels between the pixels of a word: with less, it has only one colour
 
 
-class _Untrained:
+class _Untrained(Model):
     """A model without training that processes one word at a time."""
 
-    name: str
     record: dict[str, Any] = {}
     trained_on: dict[str, list[str]] = {}
 
-    def probabilities(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
-        """As in `patches.Model`."""
+    def patches(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
         return [[self._patch(image, quad) for quad in quads] for image, quads in examples]
 
     def _patch(self, image: Image.Image, quad: Quad) -> Patch | None:

@@ -8,6 +8,7 @@ is called better than another only if the interval of their difference excludes 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -174,11 +175,15 @@ def _example(source: Source, choice: Choice, trained: set[str], left: LeftOut) -
 
 
 def _nothing_left(left: LeftOut, split: str, data_dir: str | os.PathLike[str]) -> str:
-    reasons = " and ".join(_left_lines(left)) or "none"
-    return (
-        f"There is no image to evaluate in the {split} split of {data_dir}. Left out: {reasons}. Ground truth is in "
-        f"{' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}."
-    )
+    reasons, advice = " and ".join(_left_lines(left)), []
+    if left.trained_on:
+        other = "give --split validation, or " if split == "train" else ""
+        advice.append(f"To evaluate images that the model was not trained on, {other}give another DATA_DIR or --model.")
+    if left.without_words:
+        advice.append(f"Ground truth is in {' and '.join(mlt_s.WORDS_ARCHIVES)}, from {mlt_s.IMAGES_URL}.")
+    if left.not_authors:
+        advice.append(f"Give the authors' label maps, {mlt_s.LABEL_ARCHIVE}, or corrected ones by --label-maps.")
+    return f"There is no image to evaluate in the {split} split of {data_dir}. Left out: {reasons}. {' '.join(advice)}"
 
 
 def _left_lines(left: LeftOut) -> Iterator[str]:
@@ -199,7 +204,9 @@ def as_json(split: str, compared: Sequence[Compared], left: LeftOut, uncertain: 
     images = compared[0].tally.images
     chosen = (images + 1) // 2 >= LEAST_TO_CHOOSE
     reported = slice(1, None, 2) if chosen else slice(None)
-    thresholds = [of.tally.best_threshold(slice(0, None, 2)) if chosen else FIXED for of in compared]
+    thresholds = [
+        of.tally.best_threshold(slice(0, None, 2)) if chosen and _is_graded(of.model) else FIXED for of in compared
+    ]
     return {
         "split": split,
         "images": {"choice": (images + 1) // 2 if chosen else 0, "report": images // 2 if chosen else images},
@@ -215,11 +222,11 @@ def as_json(split: str, compared: Sequence[Compared], left: LeftOut, uncertain: 
 def _of_model(of: Compared, threshold: int, reported: slice) -> dict[str, Any]:
     tally, metrics = of.tally, TextMetrics()
     metrics.add_counts(tally.pixels(ALL, threshold, reported))
-    is_graded = not isinstance(of.model, (FilledBox, Sauvola))
+    is_graded = _is_graded(of.model)
     kinds = {kind: [group for group in tally.groups if group[0] == kind] for kind in ("script", "height")}
     return {
         "name": of.model.name,
-        "threshold": STEPS[threshold],
+        "threshold": STEPS[threshold] if is_graded else None,
         "figures": metrics.compute(),
         **_group(tally, ALL, threshold, reported),
         "without_outlines": _group(tally, INNER, threshold, reported),
@@ -228,23 +235,35 @@ def _of_model(of: Compared, threshold: int, reported: slice) -> dict[str, Any]:
             f"by_{kind}": {group[1]: _group(tally, group, threshold, reported) for group in sorted(groups)}
             for kind, groups in kinds.items()
         },
-        "text_unsure": tally.unsure_share() if is_graded else None,
-        "calibration_error": tally.calibration_error() if is_graded else None,
-        "calibration": [list(map(float, row)) for row in zip(*tally.calibration())] if is_graded else [],
+        "text_unsure": _or_none(tally.unsure_share(reported)) if is_graded else None,
+        "calibration_error": _or_none(tally.calibration_error(reported)) if is_graded else None,
+        "calibration": [list(map(float, row)) for row in zip(*tally.calibration(reported))] if is_graded else [],
         "by_threshold": [_of_threshold(tally, at, reported) for at in range(len(STEPS))],
     }
 
 
+def _is_graded(model: Model) -> bool:
+    """Whether probabilities between 0 and 1 occur. If not, a threshold changes nothing."""
+    return not isinstance(model, (FilledBox, Sauvola))
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def _group(tally: Tally, group: Group, threshold: int, reported: slice) -> dict[str, Any]:
+    """The figures of a group; `fgiou` is None if no pixel that counts is text, labelled or found."""
     pixels = tally.pixels(group, threshold, reported)
-    figures = {"fgiou": iou(pixels.sum(0)), "interval": iou_interval(pixels), "counting": counting(pixels)}
-    return {**figures, "words": tally.words[group]} if group in tally.words else figures
+    images = counting(pixels)
+    figures = {"fgiou": iou(pixels.sum(0)) if images else None, "interval": iou_interval(pixels), "counting": images}
+    return {**figures, "words": tally.words(group, reported)} if isinstance(group, tuple) else figures
 
 
 def _of_threshold(tally: Tally, at: int, reported: slice) -> dict[str, Any]:
     counts = Counts(*map(int, tally.pixels(ALL, at, reported).sum(0)))
     precision = counts.precision if counts.tp + counts.fp else None
-    return {"threshold": STEPS[at], "precision": precision, "recall": counts.recall}
+    recall = counts.recall if counts.tp + counts.fn else None
+    return {"threshold": STEPS[at], "precision": precision, "recall": recall}
 
 
 def difference(
@@ -253,11 +272,15 @@ def difference(
     """The difference between two models, on the same resamples of the images.
 
     Returns:
-        `of` and `from` (their names), `value` (in fgIoU), `interval` and `verdict`.
+        `of` and `from` (their names), `value` (in fgIoU), `interval` and `verdict`. If nothing was measured of one of
+        the models, value and interval are None.
     """
-    pixels = (of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds))
+    names = {"of": one.model.name, "from": other.model.name}
+    pixels = [of.tally.pixels(ALL, at, reported) for of, at in zip((one, other), thresholds)]
+    if not all(map(counting, pixels)):
+        return {**names, "value": None, "interval": None, "verdict": "nothing to compare"}
     measured = iou_difference(*pixels)
-    return {"of": one.model.name, "from": other.model.name, **measured._asdict(), "verdict": measured.verdict}
+    return {**names, **measured._asdict(), "verdict": measured.verdict}
 
 
 # --- For the eye ---------------------------------------------------------------------------------------------------
@@ -277,15 +300,17 @@ def _report(report: dict[str, Any], left: LeftOut) -> Iterator[str]:
     yield from _table(report["models"])
     yield ""
     for pair in report["differences"]:
-        value = f"{100 * pair['value']:+.1f}{_in_brackets(pair['interval'], '+')}"
-        yield f"{pair['of']} less {pair['from']}: {value}, {pair['verdict']}"
+        value = "" if pair["value"] is None else f"{100 * pair['value']:+.1f}{_in_brackets(pair['interval'], '+')}, "
+        yield f"{pair['of']} less {pair['from']}: {value}{pair['verdict']}"
     yield ""
     yield from _groups(report["models"][0])
     yield ""
     if any(of["interval"] for of in report["models"]):
         yield BRACKETS
     for of in report["models"]:
-        if not of["interval"]:
+        if of["fgiou"] is None:
+            yield f"{of['name']} has no fgIoU: no pixel that counts is text in the label maps or in its output."
+        elif not of["interval"]:
             yield f"{of['name']} has {too_few(of['counting'])}."
     yield (
         "Pixels that are uncertain in the label maps, or lie in unreadable words, are not counted. Figures over part "
@@ -299,9 +324,20 @@ def _groups(of: dict[str, Any]) -> Iterator[str]:
     yield f"{of['name']}, fgIoU % within words"
     for name, group in {**of["by_script"], **by_height}.items():
         if group:
-            words = mlt_s.counted(group["words"], "word")
-            words += "" if group["interval"] else f"; {too_few(group['counting'])}"
-            yield f"{name:<24}  {100 * group['fgiou']:5.1f}{_in_brackets(group['interval'])}  {words}"
+            fgiou = f"{_percent(group['fgiou'])}{_in_brackets(group['interval'])}"
+            yield f"{name:<24}  {fgiou}  {_basis(group)}"
+
+
+def _basis(group: dict[str, Any]) -> str:
+    """What the figures of a script or a height are based on."""
+    words = mlt_s.counted(group["words"], "word")
+    if group["interval"]:
+        return words
+    if not group["words"]:
+        return "nothing measured: none of its pixels in these images counts"
+    if not group["counting"]:
+        return f"{words}; nothing measured: no pixel that counts is text, labelled or found"
+    return f"{words}; {too_few(group['counting'])}"
 
 
 def _table(models: list[dict[str, Any]]) -> Iterator[str]:
@@ -309,16 +345,22 @@ def _table(models: list[dict[str, Any]]) -> Iterator[str]:
     yield f"{'':<{width}}  threshold  fgIoU %{'':15}no outlines %  precision  recall  unsure text %  calibration"
     for model in models:
         figures = model["figures"]
-        fgiou = f"{100 * model['fgiou']:5.1f}{_in_brackets(model['interval'])}"
-        unsure, error = (
-            "-" if value is None else f"{factor * value:.{digits}f}"
-            for value, factor, digits in ((model["text_unsure"], 100, 1), (model["calibration_error"], 1, 3))
-        )
-        inner = 100 * model["without_outlines"]["fgiou"]
+        fgiou = f"{_percent(model['fgiou'])}{_in_brackets(model['interval'])}"
+        pooled = (figures[f"pooled_{name}"] if model["counting"] else None for name in ("precision", "recall"))
+        precision, recall = (_number(value, 4) for value in pooled)
         yield (
-            f"{model['name']:<{width}}  {model['threshold']:9.2f}  {fgiou:<20}  {inner:13.1f}"
-            f"  {figures['pooled_precision']:9.4f}  {figures['pooled_recall']:6.4f}  {unsure:>13}  {error:>11}"
+            f"{model['name']:<{width}}  {_number(model['threshold'], 2):>9}  {fgiou:<20}"
+            f"  {_percent(model['without_outlines']['fgiou']):>13}  {precision:>9}  {recall:>6}"
+            f"  {_percent(model['text_unsure']):>13}  {_number(model['calibration_error'], 3):>11}"
         )
+
+
+def _percent(value: float | None) -> str:
+    return f"{_number(None if value is None else 100 * value, 1):>5}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _in_brackets(found: list[float] | None, sign: str = "") -> str:

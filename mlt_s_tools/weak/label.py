@@ -140,6 +140,7 @@ def _listing(
         return builder.complete_listing()
     listing = mlt_s.list_source(mlt_s.absolute_address(data_dir), _WANTED, {})
     mlt_s.refuse_built(listing, _WANTED, data_dir)
+    mlt_s.refuse_unplaced(listing, mlt_s.MltSConfig(name="words", data_dir=data_dir))
     for role in _WANTED:
         kind = mlt_s.KINDS[role]
         if not listing.has(role):
@@ -147,8 +148,6 @@ def _listing(
                 f"There is no {kind} in {mlt_s.absolute_address(data_dir)} whose split is known. Label maps are made "
                 f"from MLT's images and words: download {mlt_s.ARCHIVES[role][1]} from {mlt_s.IMAGES_URL}."
             )
-        if stray := [member for known, member in listing.unplaced if known == role]:
-            mlt_s.report_unplaced(stray, kind)
     return listing
 
 

@@ -16,7 +16,7 @@ import mlt_s
 from mlt_s_tools import records, workers
 from mlt_s_tools.weak import RECORD, WEIGHTS, edges, framing
 from mlt_s_tools.weak.network import Network, digest_of, read_weights
-from mlt_s_tools.weak.patches import Patch
+from mlt_s_tools.weak.patches import Model, Patch
 from mlt_s_tools.words import shorter_side, word_box
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _MOST_PIXELS = 1 << 20  # of a batch, to limit memory: 50 words of 80 x 256
 _SHAPE: records.Shape = {"weights": str, "trained_on?": {str: [str]}}
 
 
-class NetworkModel:
+class NetworkModel(Model):
     """A `patches.Model` that uses the network.
 
     On PyTorch, words whose crops have the same size are in one batch. Probabilities do not depend on the batch, except
@@ -63,8 +63,7 @@ class NetworkModel:
         self.record = {"weights": digest, "engine": engine}
         self.trained_on = trained_on or {}
 
-    def probabilities(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
-        """As in `patches.Model`."""
+    def patches(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
         patches: list[Patches] = [[None] * len(quads) for _, quads in examples]
         batches = self._batches(examples)
         with ThreadPoolExecutor(self._threads) as pool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from mlt_s_tools.words import Box, Quad
 
     Words = Sequence[dict[str, Any]]  # as `mlt_s.parse_words` returns them
@@ -29,7 +29,7 @@ class Patch(NamedTuple):
     values: np.ndarray
 
 
-class Model(Protocol):
+class Model(ABC):
     """A model that predicts the probability of text in words.
 
     Attributes:
@@ -43,15 +43,57 @@ class Model(Protocol):
     trained_on: dict[str, list[str]]
 
     def probabilities(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
-        """A `Patch` for each word, or None for a word outside the image.
+        """The probability of text for each pixel of a rectangle around each word.
 
         Args:
-            examples: images (`PIL.Image` of mode "RGB", their stored pixels), each with its quadrilaterals.
+            examples: images (`PIL.Image` of mode "RGB", their stored pixels), each with the quadrilaterals of its
+                words: four corners (x, y) in pixels of the image, in order around the word; lists, or an array
+                (words, 4, 2).
 
         Returns:
-            One list per image, in the order of its quadrilaterals.
+            One list per image. It has one item per quadrilateral, in their order: a `Patch`, with `box` (left, top,
+            right, bottom), ints, and `values`, float32 (bottom - top, right - left), from 0 to 1; or None for a word
+            that lies entirely outside the image.
+
+        Raises:
+            ValueError: an image is not an RGB image of Pillow, or a quadrilateral is not four finite corners.
         """
-        ...
+        for number, (image, quads) in enumerate(examples):
+            _check(number, image, quads)
+        return self.patches(examples)
+
+    @abstractmethod
+    def patches(self, examples: Sequence[tuple[Image.Image, Sequence[Quad]]]) -> list[Patches]:
+        """What `probabilities` returns for these examples, which it has checked."""
+
+
+def _check(number: int, image: Image.Image, quads: Sequence[Quad]) -> None:
+    if not isinstance(image, Image.Image):
+        raise ValueError(
+            f"Image {number} is of type {type(image).__name__}: a model takes images of Pillow, of mode RGB. "
+            "PIL.Image.fromarray makes one of an array."
+        )
+    if image.mode != "RGB":
+        # Pillow cuts values of more than 8 bits off at 255.
+        scaled = "" if image.mode[0] not in "IF" else ", after scaling its values to 0 to 255"
+        raise ValueError(
+            f"Image {number} has mode {image.mode}: a model takes images of mode RGB. Give "
+            f'image.convert("RGB"){scaled}.'
+        )
+    for place, quad in enumerate(quads):
+        if not _is_quad(quad):
+            raise ValueError(
+                f"Quadrilateral {place} of image {number} is {quad!r}: expected the four corners of a word, finite "
+                "numbers [x, y] in pixels, such as [[20, 20], [150, 20], [150, 60], [20, 60]]."
+            )
+
+
+def _is_quad(quad: Any) -> bool:
+    try:
+        corners = np.asarray(quad)
+    except (TypeError, ValueError):  # such as corners of two and three numbers
+        return False
+    return corners.dtype.kind in "iuf" and corners.shape == (4, 2) and bool(np.isfinite(corners).all())
 
 
 def of_readable(model: Model, examples: Sequence[tuple[Image.Image, Words]]) -> list[Patches]:

@@ -36,11 +36,10 @@ def draw(report: dict[str, Any], out: str | os.PathLike[str]) -> None:
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     text, calibration = figure.subplots(1, 2)
     for at, model in enumerate(report["models"]):
-        points = [point for point in model["by_threshold"] if point["precision"] is not None]
         for name, style in ("precision", "-"), ("recall", "--"):
-            values = [point[name] for point in points]
-            at_steps = [point["threshold"] for point in points]
-            text.plot(at_steps, values, style, color=f"C{at}", label=f"{model['name']}: {name}")
+            points = [(of["threshold"], of[name]) for of in model["by_threshold"] if of[name] is not None]
+            label = f"{model['name']}: {name}" + ("" if points else ", nothing measured")
+            text.plot(*(zip(*points) if points else ([], [])), style, color=f"C{at}", label=label)
         bins = [(predicted, actual) for pixels, predicted, actual in model["calibration"] if pixels >= _LEAST_PIXELS]
         if bins:
             calibration.plot(*zip(*bins), color=f"C{at}", label=model["name"])
@@ -49,6 +48,9 @@ def draw(report: dict[str, Any], out: str | os.PathLike[str]) -> None:
     calibration.set(title="Pixels of words", xlabel="probability of text", ylabel="share that is text")
     for axes in (text, calibration):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(fontsize=8)
+        else:
+            axes.text(0.05, 0.9, "too few pixels", transform=axes.transAxes)
     with whole(out) as file:
         figure.savefig(file, format="png", metadata=output.SIGNATURE)

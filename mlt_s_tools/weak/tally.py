@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -18,6 +20,7 @@ Group = Union[str, tuple[str, str]]
 
 STEPS = tuple(step / 50 for step in range(1, 50))  # the candidate thresholds
 ALL, INNER, WORDS = "all", "without outlines", "words"  # groups of pixels in every image
+_BINS = len(STEPS) + 1  # of probability, between the thresholds
 _UNSURE = tuple(map(STEPS.index, (0.3, 0.7)))
 _BOUNDS = np.array(STEPS, np.float32)
 
@@ -34,15 +37,14 @@ class Tally:
 
     Attributes:
         images: number of images added.
-        words: group -> number of words in it, for scripts and heights.
     """
 
     def __init__(self) -> None:
         self.images = 0
-        self.words: dict[Group, int] = {}
-        # group -> image -> int64 (2, len(STEPS) + 1), of background and text
+        self._words: dict[Group, Counter[int]] = {}  # group -> image -> number of words, for scripts and heights
+        # group -> image -> int64 (2, _BINS), of background and text
         self._counts: dict[Group, dict[int, np.ndarray]] = {}
-        self._sums = np.zeros(len(STEPS) + 1)  # sums of the probabilities of pixels in words
+        self._sums: list[np.ndarray] = []  # image -> float64 (_BINS), sums of the probabilities of pixels in words
 
     def add(self, words: Words, patches: Patches, label: np.ndarray) -> None:
         """Adds an image.
@@ -60,7 +62,7 @@ class Tally:
         self._add(INNER, reached, text, counts & ~_outlines(text))
         self._add(WORDS, reached, text, counts & inside)
         judged = counts & inside
-        self._sums += np.bincount(reached[judged], values[judged], len(self._sums))
+        self._sums.append(np.bincount(reached[judged], values[judged], _BINS))
         for word in words_in_image:
             if word.values is not None:
                 self._add_word(word, word.values, text, counts)
@@ -69,18 +71,19 @@ class Tally:
     def _add_word(self, of: Located, values: np.ndarray, text: np.ndarray, counts: np.ndarray) -> None:
         reached = np.zeros(of.mask.shape, np.int64)
         reached[of.mask] = np.searchsorted(_BOUNDS, values, side="right")
+        judged = counts[of.place] & of.mask
         for group in ("script", of.word["script"]), ("height", height_of(of.word["quad"])):
-            self._add(group, reached, text[of.place], counts[of.place] & of.mask)
-            self.words[group] = self.words.get(group, 0) + 1
+            self._add(group, reached, text[of.place], judged)
+            self._words.setdefault(group, Counter())[self.images] += int(judged.any())
 
     def _add(self, group: Group, reached: np.ndarray, text: np.ndarray, which: np.ndarray) -> None:
-        counts = np.bincount(reached[which] + len(self._sums) * text[which], minlength=2 * len(self._sums))
+        counts = np.bincount(reached[which] + _BINS * text[which], minlength=2 * _BINS)
         of_group = self._counts.setdefault(group, {})
         of_group[self.images] = of_group.get(self.images, 0) + counts.reshape(2, -1)
 
     @property
     def groups(self) -> list[Group]:
-        """All groups that have pixels."""
+        """All groups that occur, whether their pixels count or not."""
         return list(self._counts)
 
     def pixels(self, group: Group, threshold: int, which: slice = slice(None)) -> np.ndarray:
@@ -91,31 +94,45 @@ class Tally:
             threshold: index of the threshold in `STEPS`.
             which: the images to count.
         """
-        none = np.zeros((2, len(self._sums)), np.int64)
-        counts = np.stack([self._counts.get(group, {}).get(at, none) for at in range(self.images)])[which]
+        counts = self._counts_of(group, which)
         text, rest = counts[:, :, threshold + 1 :].sum(2), counts[:, :, : threshold + 1].sum(2)
         return np.stack([text[:, 1], text[:, 0], rest[:, 1], rest[:, 0]], 1)
+
+    def _counts_of(self, group: Group, which: slice) -> np.ndarray:
+        """Counts (images, 2, _BINS), int64, of background and text."""
+        none = np.zeros((2, _BINS), np.int64)
+        return np.stack([self._counts.get(group, {}).get(at, none) for at in range(self.images)])[which]
+
+    def words(self, group: Group, which: slice = slice(None)) -> int:
+        """The number of words of a script or a height. A word counts if one of its pixels does.
+
+        Args:
+            group: one of `groups`.
+            which: the images whose words to count.
+        """
+        of_group = self._words.get(group, Counter())
+        return sum(of_group[at] for at in range(self.images)[which])
 
     def best_threshold(self, which: slice) -> int:
         """The index in `STEPS` of the threshold with the greatest fgIoU on these images."""
         return max(range(len(STEPS)), key=lambda at: iou(self.pixels(ALL, at, which).sum(0)))
 
-    def unsure_share(self) -> float:
-        """The share of the text in words whose probability is from 0.3 to 0.7."""
-        text = np.sum([counts[1] for counts in self._counts[WORDS].values()], 0)
+    def unsure_share(self, which: slice = slice(None)) -> float:
+        """The share of the text in words whose probability is from 0.3 to 0.7; NaN without such text."""
+        text = self._counts_of(WORDS, which)[:, 1].sum(0)
         lower, upper = _UNSURE
-        return float(text[lower + 1 : upper + 1].sum() / max(1, text.sum()))
+        return float(text[lower + 1 : upper + 1].sum() / text.sum()) if text.any() else math.nan
 
-    def calibration(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def calibration(self, which: slice = slice(None)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """For each bin of probability: the number of pixels in words, their mean probability, and the share of text."""
-        counts = np.sum(list(self._counts[WORDS].values()), 0)
+        counts = self._counts_of(WORDS, which).sum(0)
         total = np.maximum(1, counts.sum(0))
-        return counts.sum(0), self._sums / total, counts[1] / total
+        return counts.sum(0), np.sum(self._sums[which], 0) / total, counts[1] / total
 
-    def calibration_error(self) -> float:
-        """The expected calibration error over the pixels in words."""
-        pixels, predicted, actual = self.calibration()
-        return float((pixels * np.abs(predicted - actual)).sum() / max(1, pixels.sum()))
+    def calibration_error(self, which: slice = slice(None)) -> float:
+        """The expected calibration error over the pixels in words; NaN if none counts."""
+        pixels, predicted, actual = self.calibration(which)
+        return float((pixels * np.abs(predicted - actual)).sum() / pixels.sum()) if pixels.any() else math.nan
 
 
 def iou(pixels: Any) -> float:
