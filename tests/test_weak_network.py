@@ -273,6 +273,8 @@ def test_corners_are_lists_tuples_or_arrays_alike(any_model):
         ((patch,),) = any_model.probabilities([(picture, *quads)])
         assert patch.box == (20, 10, 121, 71)
         assert np.array_equal(patch.values, any_model.probabilities([(picture, [SQUARE])])[0][0].values)
+    ((generated,),) = any_model.probabilities(pair for pair in [(picture, [SQUARE])])
+    assert np.array_equal(generated.values, patch.values)
 
 
 def test_help_on_a_model_says_what_it_takes_and_gives(any_model):

@@ -58,6 +58,7 @@ class Model(ABC):
         Raises:
             ValueError: an image is not an RGB image of Pillow, or a quadrilateral is not four finite corners.
         """
+        examples = list(examples)  # a generator could be read only once
         for number, (image, quads) in enumerate(examples):
             _check(number, image, quads)
         return self.patches(examples)
