@@ -159,7 +159,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> Optional[bool]:
     """Leaves the tests of benchmarks/ to a command that names their file, as `.ci/run` does.
 
-    They run each contender once, which takes as long as a fifth of all other tests.
+    They run each contender once, which takes a minute.
     """
     named = any(collection_path == config.invocation_params.dir / word.split("::")[0] for word in config.args)
     return True if collection_path.name == "test_benchmarks.py" and not named else None

@@ -178,6 +178,14 @@ def test_a_stopped_training_resumes_as_if_uninterrupted(start, folder, tmp_path,
     assert record(tmp_path / "net") == record(tmp_path / "whole")  # the digest of the weights is among it
 
 
+def test_a_checkpoint_whose_order_is_gone_is_refused(start, folder, tmp_path, capsys):
+    (tmp_path / "net" / "training").mkdir(parents=True)
+    (tmp_path / "net" / "training" / "state.pt").write_bytes(b"")
+    assert run(folder, tmp_path / "net") == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "net" / "training" / "order.json") in said and "give a new folder" in said
+
+
 def test_what_stopped_before_its_first_checkpoint_is_in_nobodys_way(start, folder, tmp_path, monkeypatch):
     def stopping(*arguments):
         raise KeyboardInterrupt

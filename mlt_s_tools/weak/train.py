@@ -197,6 +197,8 @@ def _begin(out: Path, order: dict[str, Any]) -> None:
 def _check_same(path: Path, order: dict[str, Any], what: str) -> None:
     try:
         recorded = records.read(path, {str: object})
+    except FileNotFoundError:
+        raise mlt_s.MltSError(f"{path} is missing: give a new folder.") from None
     except ValueError as error:
         raise mlt_s.MltSError(f"{path} is damaged ({error}): give a new folder.") from None
     if other := resuming.difference(recorded, order, _OTHER):
